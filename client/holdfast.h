@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * libholdfast: reserve, purchase, release and correct stock in a Holdfast cluster.
+ *
+ * One handle serves one thread at a time. The library never aborts, never prints, installs no
+ * signal handler, and starts no thread of its own besides libzmq's. Every write carries an
+ * operation id and takes effect once, however often it is sent: the library retries with the same
+ * id (full jitter, within timeout_ms and a retry budget), fails over between brokers, and when a
+ * refusal could still be overtaken by an older attempt it settles the id before it tells you.
+ *
+ * What a result means, whatever its name, is its kind:
+ *   applied   took effect, once
+ *   refused   certainly not applied
+ *   shed      certainly not applied; may be asked again later
+ *   unknown   may have been applied: call again with the same operation_id, or settle it
+ *
+ * Text is NUL-terminated UTF-8 without control characters. Codes (sku, warehouse, reason) have 1 to
+ * 64 bytes and are compared as bytes. Quantities are 0 to 999,999,999. Times are microseconds since
+ * the epoch. Strings and arrays that are passed in are borrowed until the call returns.
+ */
+#ifndef HOLDFAST_H
+#define HOLDFAST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HOLDFAST_VERSION "0.1.0"
+#if defined(__GNUC__)
+#    define HOLDFAST_PUBLIC __attribute__((visibility("default")))
+#else
+#    define HOLDFAST_PUBLIC
+#endif
+
+/* Wire codes; the table with texts and kinds is in protocol.md, "Results". */
+enum holdfast_status {
+    HOLDFAST_APPLIED = 0,
+    HOLDFAST_INSUFFICIENT_STOCK = 10,
+    HOLDFAST_RESERVATION_EXPIRED = 11,
+    HOLDFAST_ALREADY_PURCHASED = 12,
+    HOLDFAST_ALREADY_RELEASED = 13,
+    HOLDFAST_NOT_ACTIVE = 14,
+    HOLDFAST_EXCEEDS_RESERVATION = 15,
+    HOLDFAST_EXCEEDS_COMMITTED = 16,
+    HOLDFAST_EXCEEDS_SHIPPED = 17,
+    HOLDFAST_INSUFFICIENT_ON_HAND = 18,
+    HOLDFAST_VERSION_CONFLICT = 19,
+    HOLDFAST_OPERATION_ID_REUSED = 20,
+    HOLDFAST_UNKNOWN_SKU = 21,
+    HOLDFAST_UNKNOWN_WAREHOUSE = 22,
+    HOLDFAST_UNKNOWN_RESERVATION = 23,
+    HOLDFAST_UNKNOWN_REASON = 24,
+    HOLDFAST_BARCODE_TAKEN = 25,
+    HOLDFAST_INVALID = 26,
+    HOLDFAST_TOO_LARGE = 27,
+    HOLDFAST_INTERNAL = 28,
+    HOLDFAST_NOT_PERMITTED = 29,
+    HOLDFAST_BUSY = 40,
+    HOLDFAST_RATE_LIMITED = 41,
+    HOLDFAST_DEADLINE_EXCEEDED = 42,
+    HOLDFAST_UNAVAILABLE = 43,
+    HOLDFAST_WRONG_PARTITION = 44,
+    HOLDFAST_UNKNOWN = 60,
+    HOLDFAST_POISON = 61,
+    HOLDFAST_OPERATION_ID_EXPIRED = 62
+};
+
+enum holdfast_kind {
+    HOLDFAST_KIND_APPLIED,
+    HOLDFAST_KIND_REFUSED,
+    HOLDFAST_KIND_SHED,
+    HOLDFAST_KIND_UNKNOWN
+};
+
+/* Static text; any int is allowed. */
+HOLDFAST_PUBLIC const char *holdfast_status_name(int status);
+HOLDFAST_PUBLIC const char *holdfast_status_text(int status);
+HOLDFAST_PUBLIC enum holdfast_kind holdfast_status_kind(int status);
+HOLDFAST_PUBLIC int holdfast_status_exit(int status); /* exit code of a command line program */
+HOLDFAST_PUBLIC const char *holdfast_version(void);
+
+/* The class decides who is served first when there is a queue. Operations that give capacity back
+ * (release, cancel, ship) travel in a class of their own. */
+enum holdfast_class { HOLDFAST_CLASS_SERVICE = 0, HOLDFAST_CLASS_INTERACTIVE, HOLDFAST_CLASS_BULK };
+
+struct holdfast_options {
+    size_t size;                /* sizeof (struct holdfast_options): lets the struct grow */
+    const char *cluster_file;   /* cluster.yaml; NULL: looked for as the command line does */
+    const char *const *brokers; /* client endpoints, instead of a cluster file */
+    size_t broker_count;
+    const char *cluster; /* name; required with brokers */
+    const char *name;    /* of this client, for operators; NULL: program@host */
+    const char *actor;   /* default for operations; NULL: none */
+    enum holdfast_class op_class;
+    int64_t timeout_ms;         /* per operation, retries and settling included; 0: 10,000 */
+    int64_t attempt_timeout_ms; /* before an attempt is given up and sent again; 0: 2,000 */
+    uint32_t window;            /* most operations in flight; 0: what the broker grants */
+    uint32_t retry_budget;      /* retries per 100 first attempts, at least 10 at once; 0: 20 */
+};
+
+struct holdfast;
+
+/* Does not wait for a broker: it connects as soon as it is used. NULL on bad options, a bad cluster
+ * file or lack of memory, with the reason in error (may be NULL). */
+HOLDFAST_PUBLIC struct holdfast *holdfast_open(const struct holdfast_options *options, char *error,
+                                               size_t error_bytes);
+/* Operations in flight end as unknown (their callbacks are called). *client becomes NULL. */
+HOLDFAST_PUBLIC void holdfast_close(struct holdfast **client);
+
+/* ------------------------------------------------------------- operations */
+
+enum holdfast_operation_kind {
+    HOLDFAST_RESERVE = 16,      /* lines, ttl_ms, order, policy, warehouses, may_split */
+    HOLDFAST_EXTEND,            /* reservation, ttl_ms */
+    HOLDFAST_PURCHASE,          /* reservation, lines (none: all), keep_remainder, revive */
+    HOLDFAST_RELEASE,           /* reservation, lines (none: all) */
+    HOLDFAST_SHIP,              /* reservation, lines (none: all), reference */
+    HOLDFAST_CANCEL,            /* reservation, lines (none: all), reason */
+    HOLDFAST_RETURN,            /* reservation, lines, to_quarantine, reason, reference */
+    HOLDFAST_RECEIVE,           /* lines with warehouse, reference */
+    HOLDFAST_ADJUST,            /* sku, warehouse, delta, reason, accept_shortfall */
+    HOLDFAST_COUNT,             /* sku, warehouse, quantity, has_version, on_hand_version, reason */
+    HOLDFAST_TRANSFER,          /* sku, warehouse (from), to_warehouse, quantity, reference */
+    HOLDFAST_QUARANTINE,        /* lines with warehouse, reason, accept_shortfall */
+    HOLDFAST_RESTORE,           /* lines with warehouse, reason */
+    HOLDFAST_SET_SAFETY_STOCK,  /* sku, warehouse, quantity */
+    HOLDFAST_SET_REORDER_POINT, /* sku, warehouse, quantity */
+    HOLDFAST_PUT_ITEM,          /* sku, text (name), barcodes, quantity (reorder point) */
+    HOLDFAST_PUT_WAREHOUSE,     /* warehouse, text (name) */
+    HOLDFAST_PUT_REASON,        /* reason, text (name) */
+    HOLDFAST_SETTLE             /* settles (operation id), partition */
+};
+
+enum holdfast_policy { HOLDFAST_MOST_AVAILABLE = 0, HOLDFAST_NEAREST_FIRST = 1 };
+
+struct holdfast_line {
+    const char *sku;
+    const char
+        *warehouse; /* NULL: the policy chooses (reserve), or the reservation's lines in order */
+    uint32_t quantity;
+};
+
+#define HOLDFAST_ALL_PARTITIONS (-1)
+
+/* Zero it, set kind and the fields named at the kind; the rest is ignored or optional. */
+struct holdfast_operation {
+    enum holdfast_operation_kind kind;
+    const char *operation_id; /* UUID text, version 7 or 8; NULL: the library makes one */
+    int64_t id_time_us;       /* version 8: when its run began */
+    uint16_t attempt;  /* 0 or 1: operation_id was never sent before. Higher, or 2 when you do
+                        * not know: it may have been sent, by an earlier process for example */
+    const char *actor; /* NULL: the client's */
+    const char *note;  /* for the ledger */
+    const char *trace; /* W3C traceparent */
+    uint64_t undoes;   /* sequence of the movement that this compensates */
+
+    const char *reservation;
+    const struct holdfast_line *lines;
+    size_t line_count;
+    uint64_t ttl_ms;
+    const char *order;
+    enum holdfast_policy policy;
+    const char *const *warehouses;
+    size_t warehouse_count;
+    bool may_split;
+    bool keep_remainder;
+    bool revive;
+    bool to_quarantine;
+    bool accept_shortfall;
+    bool has_version;
+    uint64_t on_hand_version;
+
+    const char *sku;
+    const char *warehouse;
+    const char *to_warehouse;
+    int64_t delta;
+    uint32_t quantity;
+    const char *reason;
+    const char *reference;
+    const char *text;
+    const char *const *barcodes;
+    size_t barcode_count;
+
+    const char *settles;
+    int32_t partition; /* SETTLE: where it was sent, or HOLDFAST_ALL_PARTITIONS */
+};
+
+struct holdfast_level {
+    const char *sku;
+    const char *warehouse;
+    uint32_t on_hand, reserved, committed, unavailable, safety_stock, shortfall, available;
+    uint32_t reorder_point;
+    uint64_t version, on_hand_version;
+};
+
+struct holdfast_reservation_line {
+    const char *sku;
+    const char *warehouse;
+    uint32_t quantity, reserved, committed, shipped, cancelled, released, returned;
+};
+
+enum holdfast_reservation_state {
+    HOLDFAST_STATE_NONE = 0,
+    HOLDFAST_STATE_PENDING,
+    HOLDFAST_STATE_ACTIVE,
+    HOLDFAST_STATE_PURCHASED,
+    HOLDFAST_STATE_RELEASED,
+    HOLDFAST_STATE_EXPIRED
+};
+
+/* "active", …; static text. */
+HOLDFAST_PUBLIC const char *holdfast_state_name(enum holdfast_reservation_state state);
+
+struct holdfast_reservation {
+    const char *reservation; /* R-… */
+    enum holdfast_reservation_state state;
+    int64_t expires_at_us;
+    uint32_t revision;
+    const char *order;
+    const char *actor;
+    int64_t created_at_us;
+    const struct holdfast_reservation_line *lines;
+    size_t line_count;
+};
+
+struct holdfast_shortage {
+    const char *sku;
+    const char *warehouse; /* "": the policy had the choice */
+    uint32_t requested;
+    uint32_t available;
+};
+
+struct holdfast_movement {
+    uint32_t partition;
+    uint64_t sequence;
+    char operation_id[37];
+    uint32_t index;
+    int kind; /* MovementKind of holdfast.proto; name: holdfast_movement_name */
+    int64_t at_us;
+    const char *sku, *warehouse;
+    int32_t on_hand_change, reserved_change, committed_change, unavailable_change;
+    struct holdfast_level after;
+    const char *reservation;
+    enum holdfast_reservation_state state;
+    int64_t expires_at_us;
+    const char *order, *reason, *reference, *note, *actor, *principal;
+    uint64_t undoes;
+};
+
+/* "reserved", "adjusted", …; static text. */
+HOLDFAST_PUBLIC const char *holdfast_movement_name(int kind);
+
+enum holdfast_settle_outcome {
+    HOLDFAST_SETTLE_NONE = 0,
+    HOLDFAST_SETTLE_APPLIED, /* `settled` is what the operation gave */
+    HOLDFAST_SETTLE_VOID     /* nothing was applied, and nothing ever will be */
+};
+
+struct holdfast_result {
+    int status; /* enum holdfast_status */
+    enum holdfast_kind kind;
+    char operation_id[37];
+    const char *field;   /* "" or what was at fault */
+    const char *message; /* "" or for people */
+    uint32_t attempts;   /* how many times it was sent */
+    bool replayed;       /* an earlier attempt had applied it: this is that result */
+    uint32_t retry_after_ms;
+    uint32_t partition;
+    uint64_t sequence; /* applied: of its last movement in the partition */
+    const struct holdfast_reservation *reservation; /* or NULL */
+    const struct holdfast_level *levels;
+    size_t level_count;
+    const struct holdfast_shortage *shortages;
+    size_t shortage_count;
+    const struct holdfast_movement *moved;
+    size_t moved_count;
+    enum holdfast_settle_outcome settle;
+    const struct holdfast_result *settled; /* or NULL */
+};
+
+/* Runs one operation and waits for its result, at most timeout_ms. Never NULL: when there is no
+ * memory, a static result with status HOLDFAST_UNKNOWN. Bad arguments give HOLDFAST_INVALID without
+ * anything being sent. Free it with holdfast_result_free. */
+HOLDFAST_PUBLIC struct holdfast_result *holdfast_call(struct holdfast *client,
+                                                      const struct holdfast_operation *operation);
+
+/* Runs count operations, as many at once as the window allows; results[i] belongs to
+ * operations[i]. Operations are independent: do not put two here where one needs the other. */
+HOLDFAST_PUBLIC void holdfast_call_many(struct holdfast *client,
+                                        const struct holdfast_operation *operations, size_t count,
+                                        struct holdfast_result **results);
+
+HOLDFAST_PUBLIC void holdfast_result_free(struct holdfast_result **result);
+
+/* A new UUID version 7 as text. Write it down before you call, and you can settle it after a crash.
+ */
+HOLDFAST_PUBLIC void holdfast_new_operation_id(char text[37]);
+
+/* A UUID version 8 for item `index` of something with a name of its own (a run, a file's digest).
+ */
+HOLDFAST_PUBLIC void holdfast_derive_operation_id(const void *name, size_t name_bytes,
+                                                  uint64_t index, char text[37]);
+
+/* ------------------------------------------------------------- asynchronous use */
+
+/* Called from holdfast_process or holdfast_close, once per submitted operation or query. The result
+ * belongs to the callee. It may submit, and must not close the client. */
+typedef void holdfast_result_fn(void *data, struct holdfast_result *result);
+
+/* Takes the operation (copied) to be sent when the window allows. False: bad arguments, no memory,
+ * or HOLDFAST_PENDING_MAX are waiting; error (may be NULL) says which, and fn is not called. */
+#define HOLDFAST_PENDING_MAX 65536
+HOLDFAST_PUBLIC bool holdfast_submit(struct holdfast *client,
+                                     const struct holdfast_operation *operation,
+                                     holdfast_result_fn *fn, void *data, char *error,
+                                     size_t error_bytes);
+
+/* Becomes readable when holdfast_process has something to do. Watch for readability only, and call
+ * holdfast_process also when holdfast_deadline_ms has passed and after every submit. */
+HOLDFAST_PUBLIC int holdfast_fd(struct holdfast *client);
+/* Milliseconds until holdfast_process must be called even if nothing is readable; at most 1,000. */
+HOLDFAST_PUBLIC int holdfast_deadline_ms(struct holdfast *client);
+/* Sends, receives, retries, calls back; never waits. */
+HOLDFAST_PUBLIC void holdfast_process(struct holdfast *client);
+/* Submitted and not yet called back. */
+HOLDFAST_PUBLIC size_t holdfast_pending(const struct holdfast *client);
+
+/* ------------------------------------------------------------- queries, answered by the owner */
+
+enum holdfast_query_kind {
+    HOLDFAST_QUERY_STOCK = 16,  /* skus; or a page: after, limit; warehouse */
+    HOLDFAST_QUERY_ITEM,        /* skus; or barcode; or a page */
+    HOLDFAST_QUERY_WAREHOUSE,   /* page */
+    HOLDFAST_QUERY_REASON,      /* page */
+    HOLDFAST_QUERY_RESERVATION, /* reservations; or order, sku, expiring, limit */
+    HOLDFAST_QUERY_HISTORY,     /* sku, warehouse (NULL: of the item), before, limit */
+    HOLDFAST_QUERY_OPERATION,   /* operation_ids */
+    HOLDFAST_QUERY_AUDIT        /* all partitions */
+};
+
+/* A query that names no partition by itself (a page, an order, operation ids, audit) is sent to all
+ * of them, and the answers are merged: pages by sku, reservations by expiry or age. */
+struct holdfast_query {
+    enum holdfast_query_kind kind;
+    const char *const *skus; /* also reservations or operation ids, by kind */
+    size_t sku_count;        /* at most 256 */
+    const char *after;
+    uint32_t limit; /* 0: 100; at most 1,000 */
+    const char *warehouse;
+    const char *barcode;
+    const char *order;
+    const char *sku;
+    bool expiring;
+    uint64_t before;
+};
+
+struct holdfast_item {
+    const char *sku;
+    const char *name;
+    const char *const *barcodes;
+    size_t barcode_count;
+    uint32_t reorder_point;
+    uint64_t version;
+};
+
+struct holdfast_named {
+    const char *code;
+    const char *name;
+    uint64_t version;
+};
+
+struct holdfast_stock {
+    const char *sku;
+    uint32_t partition;
+    uint64_t sequence;
+    int64_t read_at_us;
+    const struct holdfast_level *levels; /* by warehouse */
+    size_t level_count;
+};
+
+struct holdfast_difference {
+    const char *check, *sku, *warehouse, *reservation, *message;
+};
+
+struct holdfast_answer {
+    int status;
+    enum holdfast_kind kind;
+    const char *field;
+    const char *message;
+    uint32_t partitions_asked;
+    uint32_t partitions_answered; /* fewer: what is here is incomplete, and status says why */
+    int64_t age_us;               /* of the oldest part, when the answer was put together */
+    bool more;
+    const struct holdfast_stock *stock;
+    size_t stock_count;
+    const struct holdfast_item *items;
+    size_t item_count;
+    const struct holdfast_named *named;
+    size_t named_count;
+    const struct holdfast_reservation *reservations;
+    size_t reservation_count;
+    const struct holdfast_movement *movements;
+    size_t movement_count;
+    const struct holdfast_result *results;
+    size_t result_count;
+    const struct holdfast_difference *differences;
+    size_t difference_count;
+    uint64_t checked;
+};
+
+/* Asks and waits, at most timeout_ms. Never NULL (as holdfast_call). */
+HOLDFAST_PUBLIC struct holdfast_answer *holdfast_ask(struct holdfast *client,
+                                                     const struct holdfast_query *query);
+HOLDFAST_PUBLIC void holdfast_answer_free(struct holdfast_answer **answer);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
