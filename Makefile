@@ -3,7 +3,7 @@
 # make            programs in build/bin, libraries in build/lib
 # make test       all tests; make demo: the retail replay; make help lists the rest
 #
-# BUILD=dir builds somewhere else; SANITIZE=address|thread|undefined builds with that sanitizer.
+# BUILD=dir builds somewhere else; SANITIZE=address,undefined builds with those sanitizers.
 
 BUILD ?= build
 CC ?= gcc
@@ -41,6 +41,7 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(call sources,$(1)))
 ARCHIVES = $(foreach p,$(PARTS),$(BUILD)/lib/part-$(p).a)
 LINK_PARTS = -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(PKG_LIBS) -lm
 
+.DEFAULT_GOAL = all
 .PHONY: all
 all: $(PROGRAMS:%=$(BUILD)/bin/%)
 
@@ -78,12 +79,69 @@ UNIT_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(ARCHIVES)
 	$(CC) $(LDFLAGS_ALL) -o $@ $< $(LINK_PARTS) -lcmocka
 
+.PHONY: unit-tests
+unit-tests: $(UNIT_TESTS)
+
+# Fuzzers: clang's libFuzzer, every part built with it, in a folder of their own.
+FUZZERS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(ARCHIVES)
+	$(CC) -fsanitize=fuzzer $(LDFLAGS_ALL) -o $@ $< $(LINK_PARTS)
+
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
+
+# Each program folder may bring rules of its own: libraries, generated pages, test programs.
+-include client/client.mk cli/cli.mk demo/demo.mk bench/bench.mk
+
+# ---------------------------------------------------------------- packages
+# pkg-config may be missing until these have run, so targets that need them build in a second make.
+
+.PHONY: deps deps-bench deps-dev deps-mysql
+deps:
+	@sh tools/deps.sh build run test
+deps-bench:
+	@sh tools/deps.sh build run bench
+deps-dev:
+	@sh tools/deps.sh build run test bench dev
+deps-mysql:
+	@sh tools/deps.sh build run test mysql
+
+# ---------------------------------------------------------------- tests
+
+FUZZ_BUILD = $(BUILD)-fuzz
+FUZZ_FLAGS = BUILD=$(FUZZ_BUILD) CC=clang-14 SANITIZE=fuzzer-no-link,address,undefined
+FUZZ_SECONDS ?= 10
+JOBS ?= $(shell nproc)
+
+.PHONY: test
+test: deps
+	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD) all test-programs
+	@$(MAKE) --no-print-directory -s -j$(JOBS) $(FUZZ_FLAGS) fuzzers
+	@BUILD=$(BUILD) FUZZ_BUILD=$(FUZZ_BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run $(TESTS)
+
+# What tests/run needs beside the programs; fragments add to it.
+.PHONY: test-programs
+test-programs: unit-tests
+
 .PHONY: unit
-unit: $(UNIT_TESTS)
-	@set -e; for t in $(UNIT_TESTS); do CMOCKA_MESSAGE_OUTPUT=TAP $$t; done
+unit: unit-tests
+	@BUILD=$(BUILD) tests/run --unit
+
+.PHONY: asan
+asan: deps
+	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD)-asan SANITIZE=address,undefined \
+	    all test-programs
+	@BUILD=$(BUILD)-asan HOLDFAST_TEST_TIMESCALE=10 tests/run $(TESTS)
+
+.PHONY: fuzz
+DURATION ?= 600
+fuzz: deps
+	@$(MAKE) --no-print-directory test FUZZ_SECONDS=$(DURATION) TESTS=--fuzz
+
+# ---------------------------------------------------------------- the rest
 
 .PHONY: clean
 clean:
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) $(BUILD)-asan $(FUZZ_BUILD)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
