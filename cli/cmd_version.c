@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * holdfast version.
+ */
+#include <stdio.h>
+#include "cli/command.h"
+#include "client/holdfast.h"
+
+int cmd_version(const struct invocation *invocation)
+{
+    if (invocation->json)
+        printf("{\"version\":\"%s\"}\n", HOLDFAST_VERSION);
+    else
+        printf("holdfast %s\n", HOLDFAST_VERSION);
+    return 0;
+}
