@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Connecting, running statements, and the table of error numbers.
+ */
+#include "workers/db.h"
+
+#include <errmsg.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+
+/* Seconds that the server waits for us before it rolls back and hangs up: a stopped worker cannot
+ * hold a lock for longer. The worker says something at least every second. */
+#define SESSION_SETUP                                                                              \
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, SESSION innodb_lock_wait_timeout = "  \
+    "1, SESSION wait_timeout = 6, SESSION net_write_timeout = 2, SESSION sql_mode = "              \
+    "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', SESSION time_zone = '+00:00', autocommit = 1"
+#define READ_ONLY_CHECK "SELECT @@global.read_only"
+#define PASSWORD_BYTES 256
+
+/* What a server's error number means for the transaction that met it. Numbers that are not here
+ * are DB_FAILED. */
+static const struct {
+    unsigned number;
+    enum db_outcome outcome;
+} outcomes[] = {
+    {1213, DB_AGAIN},      /* deadlock */
+    {1205, DB_AGAIN},      /* lock wait timeout: only the statement was rolled back */
+    {1020, DB_AGAIN},      /* record changed since the snapshot */
+    {3101, DB_AGAIN},      /* group replication rolled back */
+    {1062, DB_REPEATS},    /* duplicate key */
+    {1406, DB_REPEATS},    /* data too long */
+    {1264, DB_REPEATS},    /* out of range */
+    {3819, DB_REPEATS},    /* CHECK, MySQL */
+    {4025, DB_REPEATS},    /* CHECK, MariaDB */
+    {1047, DB_NOT_WRITER}, /* wsrep: not ready */
+    {1290, DB_NOT_WRITER}, /* read only */
+    {1836, DB_NOT_WRITER}, /* read only, temporarily */
+    {1053, DB_LOST},       /* the server shuts down */
+    {1317, DB_LOST},       /* interrupted: by KILL, as a new owner does */
+    {1927, DB_LOST},       /* connection was killed */
+    {CR_SERVER_GONE_ERROR, DB_LOST},
+    {CR_SERVER_LOST, DB_LOST},
+    {CR_COMMANDS_OUT_OF_SYNC, DB_LOST}, /* our own fault: start over */
+};
+
+void db_init(struct db *db, const struct config_shard *shard)
+{
+    *db = (struct db){.shard = shard};
+}
+
+void db_close(struct db *db)
+{
+    if (db->mysql)
+        mysql_close(db->mysql);
+    db->mysql = NULL;
+}
+
+bool db_connected(const struct db *db)
+{
+    return db->mysql != NULL;
+}
+
+const char *db_error(const struct db *db)
+{
+    return db->error;
+}
+
+bool db_is_mysql(const struct db *db)
+{
+    return db->mysql && !mariadb_connection(db->mysql);
+}
+
+static enum db_outcome failed(struct db *db)
+{
+    enum db_outcome outcome = DB_FAILED;
+
+    db->error_code = mysql_errno(db->mysql);
+    snprintf(db->error, sizeof db->error, "%u: %s", db->error_code, mysql_error(db->mysql));
+    for (size_t i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++) {
+        if (outcomes[i].number == db->error_code)
+            outcome = outcomes[i].outcome;
+    }
+    if (outcome == DB_NOT_WRITER)
+        db->server = (db->server + 1) % db->shard->server_count;
+    if (outcome == DB_LOST || outcome == DB_NOT_WRITER)
+        db_close(db);
+    return outcome;
+}
+
+/* Reads the first line. False with db->error. */
+static bool read_password(struct db *db, char password[PASSWORD_BYTES])
+{
+    const char *path = db->shard->password_file;
+
+    password[0] = '\0';
+    if (path[0] == '\0')
+        return true;
+    FILE *file = fopen(path, "re");
+    if (!file) {
+        snprintf(db->error, sizeof db->error, "could not open \"%s\": %s", path, strerror(errno));
+        return false;
+    }
+    if (!fgets(password, PASSWORD_BYTES, file))
+        password[0] = '\0';
+    fclose(file);
+    password[strcspn(password, "\r\n")] = '\0';
+    return true;
+}
+
+static void set_options(MYSQL *mysql, const struct config_server *server)
+{
+    unsigned timeout_s = DB_TIMEOUT_S;
+    my_bool verify = 1;
+
+    mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &timeout_s);
+    mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &timeout_s);
+    mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &timeout_s);
+    mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    if (server->tls) {
+        mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &verify);
+        mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+    }
+}
+
+static bool is_read_only(struct db *db)
+{
+    bool read_only = true;
+
+    if (mysql_real_query(db->mysql, READ_ONLY_CHECK, strlen(READ_ONLY_CHECK)) != 0)
+        return true;
+    MYSQL_RES *rows = mysql_store_result(db->mysql);
+    MYSQL_ROW row = rows ? mysql_fetch_row(rows) : NULL;
+    if (row && row[0])
+        read_only = strcmp(row[0], "0") != 0 && strcmp(row[0], "OFF") != 0;
+    mysql_free_result(rows);
+    return read_only;
+}
+
+static bool connect_to(struct db *db, const struct config_server *server, const char *password)
+{
+    bool local = server->socket[0] != '\0';
+
+    db->mysql = mysql_init(NULL);
+    if (!db->mysql)
+        abort();
+    set_options(db->mysql, server);
+    if (!mysql_real_connect(db->mysql, local ? NULL : server->host, db->shard->user, password,
+                            db->shard->database, local ? 0 : server->port,
+                            local ? server->socket : NULL,
+                            CLIENT_FOUND_ROWS | CLIENT_MULTI_STATEMENTS) ||
+        mysql_real_query(db->mysql, SESSION_SETUP, strlen(SESSION_SETUP)) != 0) {
+        snprintf(db->error, sizeof db->error, "%u: %s", mysql_errno(db->mysql),
+                 mysql_error(db->mysql));
+        db_close(db);
+        return false;
+    }
+    if (is_read_only(db)) {
+        snprintf(db->error, sizeof db->error, "the server is read only");
+        db_close(db);
+        return false;
+    }
+    db->thread_id = mysql_thread_id(db->mysql);
+    return true;
+}
+
+bool db_connect(struct db *db)
+{
+    char password[PASSWORD_BYTES];
+
+    db_close(db);
+    if (!read_password(db, password))
+        return false;
+    for (size_t i = 0; i < db->shard->server_count; i++) {
+        size_t server = (db->server + i) % db->shard->server_count;
+        if (connect_to(db, &db->shard->servers[server], password)) {
+            db->server = server;
+            explicit_bzero(password, sizeof password);
+            return true;
+        }
+    }
+    explicit_bzero(password, sizeof password);
+    return false;
+}
+
+enum db_outcome db_run(struct db *db, const struct sql *sql, db_reply *reply, void *context)
+{
+    bool agreed = true;
+
+    if (!db->mysql)
+        return DB_LOST;
+    db->round_trips++;
+    int status = mysql_real_query(db->mysql, sql->bytes, sql->length);
+    for (size_t statement = 0; status == 0; statement++) {
+        MYSQL_RES *rows = mysql_store_result(db->mysql);
+        if (!rows && mysql_field_count(db->mysql) > 0)
+            return failed(db);
+        db->statements++;
+        uint64_t affected = rows ? mysql_num_rows(rows) : mysql_affected_rows(db->mysql);
+        if (reply && agreed)
+            agreed = reply(context, statement, rows, affected);
+        mysql_free_result(rows);
+        status = mysql_next_result(db->mysql);
+    }
+    if (status > 0)
+        return failed(db);
+    return agreed ? DB_OK : DB_MISMATCH;
+}
+
+enum db_outcome db_run_text(struct db *db, const char *constant)
+{
+    struct sql sql;
+
+    sql_init(&sql);
+    sql_add(&sql, constant);
+    enum db_outcome outcome = db_run(db, &sql, NULL, NULL);
+    sql_release(&sql);
+    return outcome;
+}
+
+void db_rollback(struct db *db)
+{
+    if (db->mysql && db_run_text(db, "ROLLBACK") != DB_OK)
+        db_close(db);
+}
+
+enum db_outcome db_commit(struct db *db)
+{
+    if (!db->mysql)
+        return DB_LOST;
+    db->round_trips++;
+    if (mysql_real_query(db->mysql, "COMMIT", strlen("COMMIT")) == 0)
+        return DB_OK;
+    return failed(db);
+}
+
+uint64_t db_uint(const char *field)
+{
+    return field ? strtoull(field, NULL, 10) : 0;
+}
+
+int64_t db_int(const char *field)
+{
+    return field ? strtoll(field, NULL, 10) : 0;
+}
