@@ -58,7 +58,8 @@ struct reservation {
     size_t line_count;
 };
 
-/* One row of the ledger. Text points into the arena of its batch (or of the look-up). */
+/* One row of the ledger. Text points into its operation or the ledger's records (a fresh one, valid
+ * until the batch ends), or into memory of the look-up. */
 struct movement {
     uint32_t partition;
     uint64_t seq;
@@ -66,6 +67,7 @@ struct movement {
     uint32_t idx;
     Hf__MovementKind kind;
     uint64_t epoch;
+    uint8_t claim_id[16]; /* not a column: that of the epoch, from table claim; zeros: not known */
     int64_t at_us;
     uint8_t body_hash[16]; /* idx 0 only */
     struct code sku, warehouse;
