@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""The results of a cluster that is full, slow or dying, with their exit codes: busy, rate_limited,
+deadline_exceeded, unavailable, unknown, poison.
+
+A broker alone, with workers that this file plays, makes each of them certain to happen.
+"""
+from harness import *
+from harness import wire
+
+
+def reserve(sku="A", **fields):
+    return wire.operation("reserve", lines=[(sku, "W", 1)], **fields)
+
+
+def name(answer):
+    return wire.status_name(answer.status)
+
+
+@test("busy: the partition's queue is full, and it says when to come back")
+def busy():
+    with BrokerAlone(partitions=1, limits={"queue_operations": 4}) as broker:
+        worker = broker.fake_worker()
+        with worker, broker.peer() as peer:
+            sent = [peer.submit(reserve(), 0) for _ in range(40)]
+            answer = peer.outcome(sent[-1])
+            equal(name(answer), "busy", "the result")
+            check(answer.retry_after_ms > 0, "it says when to come back")
+            broker.refused("busy", "reserve", "A=1@W", "--timeout", "1500ms")
+
+
+@test("rate_limited: the principal's bucket is empty")
+def rate_limited():
+    with BrokerAlone(partitions=1, limits={"rate": 1, "rate_burst": 1}) as broker:
+        worker = broker.fake_worker()
+        with worker, broker.peer() as peer:
+            sent = [peer.submit(reserve(), 0) for _ in range(5)]
+            answer = peer.outcome(sent[-1])
+            equal(name(answer), "rate_limited", "the result")
+            check(answer.retry_after_ms > 0, "it says when to come back")
+            broker.refused("rate_limited", "reserve", "A=1@W", "--timeout", "700ms")
+
+
+@test("deadline_exceeded: never dispatched before not_after")
+def deadline_exceeded():
+    with BrokerAlone(partitions=1) as broker:
+        worker = broker.fake_worker(begin=False)
+        with worker, broker.peer() as peer:
+            worker.hello()
+            worker.heartbeat()  # owns the partition, but takes nothing: no credit
+            worker.grant(0)
+            sent = peer.submit(reserve(), 0, not_after_us=wire.now_us() + 300000)
+            stop = time.monotonic() + scale(5)
+            while time.monotonic() < stop:
+                worker.heartbeat()
+                try:
+                    answer = peer.outcome(sent, 0.3)
+                    break
+                except wire.Timeout:
+                    answer = None
+            check(answer is not None, "there is an answer")
+            equal(name(answer), "deadline_exceeded", "the result")
+
+
+@test("unavailable: nobody serves the partition")
+def unavailable():
+    with BrokerAlone(partitions=1) as broker:
+        with broker.fake_worker(), broker.peer() as peer:
+            peer.call  # the broker has now heard of the number of partitions
+        broker.refused("unavailable", "reserve", "A=1@W", "--timeout", "2s")
+
+
+@test("unknown: handed to a worker that does not answer")
+def unknown():
+    with BrokerAlone(partitions=1) as broker:
+        worker = broker.fake_worker()
+        with worker:
+            stop = threading.Event()
+
+            def alive():
+                while not stop.is_set():
+                    worker.quiet(0.2, wire.GOODBYE)
+            beating = threading.Thread(target=alive)
+            beating.start()
+            try:
+                broker.refused("unknown", "reserve", "A=1@W", "--timeout", "1500ms")
+            finally:
+                stop.set()
+                beating.join()
+
+
+@test("poison: it killed its worker alone; its neighbours go on")
+def poison():
+    with BrokerAlone(partitions=1, windows={"heartbeat": "200ms"}) as broker:
+        deadly = reserve("DEADLY")
+        good = [reserve() for _ in range(6)]
+        with broker.peer() as peer:
+            worker = broker.fake_worker()
+            operations = good[:3] + [deadly] + good[3:]
+            sent = peer.submit_batch([(op, 0) for op in operations], seconds=60)
+            outcomes = {}
+            stop = time.monotonic() + scale(40)
+            lives = 1
+            while len(outcomes) < len(sent) and time.monotonic() < stop:
+                try:
+                    dispatched = worker.dispatch(0.1)
+                except wire.Timeout:
+                    dispatched = None
+                if dispatched and dispatched.body.operation_id == deadly.operation_id:
+                    worker.close()  # silent from now on: dies without a word
+                    lives += 1
+                    worker = broker.fake_worker(epoch=lives, name="w%d" % lives)
+                elif dispatched:
+                    worker.answer(dispatched, pb.Result(
+                        status=0, operation_id=dispatched.body.operation_id))
+                while True:
+                    try:
+                        got = peer.wait_type(wire.RESULT, seconds=0.01 / TIMESCALE)
+                    except wire.Timeout:
+                        break
+                    outcomes[got.header.sequence] = name(got.body)
+            worker.close()
+            equal([outcomes.get(n) for n in sent],
+                  ["applied"] * 3 + ["poison"] + ["applied"] * 3, "results")
+            note("the deadly operation had %d workers" % (lives - 1))
+            check(lives - 1 <= 4, "it killed %d workers before it was set aside" % (lives - 1))
+
+
+@test("the exit codes of poison and deadline_exceeded are those of the table")
+def exit_codes():
+    with BrokerAlone(partitions=1, windows={"heartbeat": "200ms"}) as broker:
+        for result in ("poison", "deadline_exceeded"):
+            worker = broker.fake_worker()
+            with worker:
+                stop = threading.Event()
+
+                def answer():
+                    while not stop.is_set():
+                        try:
+                            got = worker.dispatch(0.1)
+                        except wire.Timeout:
+                            continue
+                        worker.answer(got, pb.Result(
+                            status=wire.STATUS_CODES[result], operation_id=got.body.operation_id
+                            if got.header.type == wire.OPERATION else b""))
+                thread = threading.Thread(target=answer)
+                thread.start()
+                try:
+                    broker.refused(result, "reserve", "A=1@W", "--timeout", "1s")
+                finally:
+                    stop.set()
+                    thread.join()
+                worker.goodbye()
+
+
+if __name__ == "__main__":
+    run(cluster=False)
