@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""A count is taken against the on_hand that was seen. Operations that share a batch still have
+versions of their own, so what one of them returned is old when the other has moved the level.
+"""
+from harness import *
+from harness import wire
+
+SHIPPED, RECEIVED = 6, 9
+
+
+@test("receive and ship in one batch: a count with the receive's version is refused and says why")
+def one_batch(cluster):
+    cluster.stock("A", W=20)
+    made = cluster.hf("reserve", "A=6@W").json["reservation"]
+    cluster.hf("purchase", made)
+    where = cluster.partition("A")
+    worker = cluster.process("worker")
+    with cluster.peer() as peer:
+        receive = wire.operation("receive", lines=[("A", "W", 5)], reference="truck")
+        ship = wire.operation("ship", reservation=made, lines=[("A", "W", 2)], reference="van")
+        cluster.stop(worker)  # so that both are there when it looks
+        sent = peer.submit_batch([(receive, where), (ship, where)])
+        time.sleep(0.2)  # not waited for: only makes it likely that both are handed over
+        cluster.cont(worker)
+        received, shipped = (peer.outcome(n) for n in sent)
+        equal((received.status, shipped.status), (0, 0), "status of both")
+        after_receive, after_ship = received.levels[0], shipped.levels[0]
+        equal((after_receive.on_hand, after_ship.on_hand), (25, 23), "on hand after each")
+        check(after_receive.on_hand_version < after_ship.on_hand_version, "versions rise")
+        times = {row[0] for row in cluster.sql(
+            "SELECT at_us FROM movement WHERE partition_id=%d AND seq IN (%d, %d)" % (
+                where, received.sequence, shipped.sequence))}
+        equal(len(times), 1, "times of their movements: they were one batch")
+
+        count = wire.operation("count", sku="A", warehouse="W", quantity=25, has_version=True,
+                               on_hand_version=after_receive.on_hand_version)
+        answer = peer.call(count, where)
+        equal(wire.status_name(answer.status), "version_conflict", "the count")
+        equal([(m.kind, m.on_hand_change, m.reference) for m in answer.moved],
+              [(SHIPPED, -2, b"van")], "what moved")
+
+        count = wire.operation("count", sku="A", warehouse="W", quantity=24, has_version=True,
+                               on_hand_version=after_ship.on_hand_version)
+        equal(peer.call(count, where).status, 0, "the count with the ship's version")
+    equal(cluster.level("A")["on_hand"], 24, "on hand")
+
+
+@test("the same at the command line, which names what moved")
+def by_command(cluster):
+    version = cluster.level("A")["on_hand_version"]
+    cluster.hf("receive", "A=1@W", "--reference", "pallet-7")
+    cluster.hf("receive", "A=2@W", "--reference", "pallet-8")
+    done = cluster.refused("version_conflict", "count", "A=24@W", "--if-version", version)
+    for word in ("pallet-7", "pallet-8"):
+        check(word in done.out + done.err, "%s is named: %s" % (word, done))
+    equal(cluster.level("A")["on_hand"], 27, "on hand")
+
+
+@test("reserving, purchasing and releasing do not disturb a count")
+def selling_goes_on(cluster):
+    version = cluster.level("A")["on_hand_version"]
+    made = cluster.hf("reserve", "A=2@W").json["reservation"]
+    cluster.hf("purchase", made, "A=1@W")
+    cluster.hf("count", "A=26@W", "--if-version", version)
+    equal(cluster.level("A")["on_hand"], 26, "on hand")
+
+
+if __name__ == "__main__":
+    run(partitions=2)
