@@ -6,7 +6,9 @@
 # BUILD=dir builds somewhere else; SANITIZE=address,undefined builds with those sanitizers.
 
 BUILD ?= build
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC = gcc
+endif
 PREFIX ?= /usr/local
 DESTDIR ?=
 SANITIZE ?=
@@ -47,37 +49,43 @@ all: $(PROGRAMS:%=$(BUILD)/bin/%)
 
 $(PB).c $(PB).h: protocol/holdfast.proto
 	@mkdir -p $(@D)
-	protoc-c --proto_path=protocol --c_out=$(BUILD)/protocol protocol/holdfast.proto
+	@echo '  PROTOC $<'
+	@protoc-c --proto_path=protocol --c_out=$(BUILD)/protocol protocol/holdfast.proto
 
 # Generated code is not ours to warn about.
 $(PB).o: $(PB).c
-	$(CC) -std=c11 $(OPTIMISE) -fPIC -fvisibility=hidden -I$(BUILD)/protocol -c -o $@ $<
+	@echo '  CC $@'
+	@$(CC) -std=c11 $(OPTIMISE) -fPIC -fvisibility=hidden -I$(BUILD)/protocol -c -o $@ $<
 
 $(BUILD)/%.o: %.c | $(PB).h
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	@echo '  CC $<'
+	@$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(BUILD)/schema/apply.o: $(wildcard schema/*.sql)
 
 define part_rule
 $(BUILD)/lib/part-$(1).a: $(call objects,$(1)) $(if $(filter protocol,$(1)),$(PB).o)
 	@mkdir -p $$(@D)
+	@echo '  AR $$@'
 	@rm -f $$@
-	ar rcs $$@ $$^
+	@ar rcs $$@ $$^
 endef
 $(foreach p,$(PARTS),$(eval $(call part_rule,$(p))))
 
 define program_rule
 $(BUILD)/bin/$(1): $(BUILD)/$(FOLDER_$(1))/main.o $(ARCHIVES)
 	@mkdir -p $$(@D)
-	$(CC) $(LDFLAGS_ALL) -o $$@ $$< $$(LINK_PARTS)
+	@echo '  LINK $$@'
+	@$(CC) $(LDFLAGS_ALL) -o $$@ $$< $$(LINK_PARTS)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 
 # Unit tests: one program per file, no network and no database.
 UNIT_TESTS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(ARCHIVES)
-	$(CC) $(LDFLAGS_ALL) -o $@ $< $(LINK_PARTS) -lcmocka
+	@echo '  LINK $@'
+	@$(CC) $(LDFLAGS_ALL) -o $@ $< $(LINK_PARTS) -lcmocka
 
 .PHONY: unit-tests
 unit-tests: $(UNIT_TESTS)
@@ -85,7 +93,8 @@ unit-tests: $(UNIT_TESTS)
 # Fuzzers: clang's libFuzzer, every part built with it, in a folder of their own.
 FUZZERS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(ARCHIVES)
-	$(CC) -fsanitize=fuzzer $(LDFLAGS_ALL) -o $@ $< $(LINK_PARTS)
+	@echo '  LINK $@'
+	@$(CC) -fsanitize=fuzzer $(LDFLAGS_ALL) -o $@ $< $(LINK_PARTS)
 
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
