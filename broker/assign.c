@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who serves a partition, and what is in flight there: announcements of workers, dispatch within
+ * their credit, results, operations that come back, dead workers and suspects.
+ *
+ * Suspects. When a worker dies, each operation in flight at it may have killed it. They are queued
+ * again in place, and from then on each is a suspect until it is answered; only that clears it.
+ *   - A worker is given one suspect at a time. Each suspect that is answered raises the number that
+ *     may be in flight there by one (so a queue of innocents is through in a few round trips);
+ *     a worker's next session begins with one again.
+ *   - A suspect that was in flight at two deaths is dispatched only when nothing else is in flight
+ *     at that worker, and nothing else until it is answered.
+ *   - A suspect that was the only operation in flight when its worker died is poison.
+ * So an operation that kills its worker every time is found after at most three deaths.
+ */
+#include "broker/core.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "common/log.h"
+
+/* A worker's outbox is sent before it takes more than this. */
+#define DISPATCH_OUTBOX_BYTES (1024u * 1024u)
+#define FLIGHT_FIRST 256u
+
+/* ---- the worker's lists of partitions */
+
+static struct partition **readiness_list(struct session *owner, enum partition_readiness readiness)
+{
+    return readiness == PARTITION_READY ? &owner->worker.ready : &owner->worker.parked;
+}
+
+static void partition_set_readiness(struct partition *p, enum partition_readiness readiness)
+{
+    if (p->readiness != PARTITION_IDLE) {
+        struct partition **list = readiness_list(p->owner, p->readiness);
+        DL_DELETE2(*list, p, ready_prev, ready_next);
+    }
+    p->readiness = readiness;
+    if (readiness != PARTITION_IDLE) {
+        struct partition **list = readiness_list(p->owner, readiness);
+        DL_APPEND2(*list, p, ready_prev, ready_next);
+    }
+}
+
+void partition_wake(struct partition *p)
+{
+    if (p->owner && p->readiness == PARTITION_IDLE && p->waiting + p->again_count > 0)
+        partition_set_readiness(p, PARTITION_READY);
+}
+
+static void unpark(struct session *s)
+{
+    while (s->worker.parked)
+        partition_set_readiness(s->worker.parked, PARTITION_READY);
+}
+
+static void set_owner(struct dispatch *d, struct partition *p, struct session *owner,
+                      int64_t now_us)
+{
+    if (p->owner == owner)
+        return;
+    partition_set_readiness(p, PARTITION_IDLE);
+    if (p->owner) {
+        DL_DELETE2(p->owner->worker.owned, p, owned_prev, owned_next);
+        p->owner->worker.owned_count--;
+        d->served--;
+    }
+    p->owner = owner;
+    d->map_version++;
+    if (owner) {
+        DL_APPEND2(owner->worker.owned, p, owned_prev, owned_next);
+        owner->worker.owned_count++;
+        d->served++;
+        partition_wake(p);
+    } else {
+        p->unserved_since_us = now_us;
+    }
+}
+
+/* ---- announcements */
+
+void worker_init(struct session *s)
+{
+    s->worker.oldest = 1;
+    s->worker.trial_window = 1;
+}
+
+void worker_announce_begin(struct dispatch *d)
+{
+    d->mark++;
+}
+
+void worker_announce(struct dispatch *d, struct session *s, uint32_t partition, uint64_t epoch,
+                     uint64_t last_sequence)
+{
+    struct partition *p = &d->partitions[partition];
+
+    if (epoch < p->epoch)
+        return; /* the answer tells it: stale */
+    /* An equal epoch can only be the same process on a new connection. */
+    if (epoch == p->epoch && p->owner && p->owner != s &&
+        memcmp(p->instance, s->instance, INSTANCE_BYTES) != 0)
+        return;
+    p->mark = d->mark;
+    p->epoch = epoch;
+    p->last_sequence = last_sequence;
+    memcpy(p->instance, s->instance, INSTANCE_BYTES);
+    set_owner(d, p, s, 0);
+}
+
+void worker_announce_end(struct dispatch *d, struct session *s, struct moment now)
+{
+    struct partition *p, *next;
+
+    for (p = s->worker.owned; p; p = next) {
+        next = p->owned_next;
+        if (p->mark != d->mark)
+            set_owner(d, p, NULL, now.monotonic_us);
+    }
+}
+
+void worker_credit(struct dispatch *d, struct session *s, const struct header *header,
+                   const uint8_t *body, size_t body_bytes, struct moment now)
+{
+    (void)d;
+    (void)body;
+    (void)body_bytes;
+    (void)now;
+    if (header->sequence > s->worker.credit)
+        s->worker.credit = header->sequence;
+}
+
+/* ---- in flight */
+
+static struct op **flight_slot(struct worker_part *w, uint64_t sequence)
+{
+    return &w->flight[sequence & (w->flight_size - 1)];
+}
+
+static void flight_grow(struct worker_part *w)
+{
+    uint32_t size = w->flight_size ? w->flight_size * 2 : FLIGHT_FIRST;
+    struct op **flight = calloc(size, sizeof(struct op *));
+
+    if (!flight)
+        abort();
+    for (uint64_t q = w->oldest; q <= w->sent && w->flight; q++)
+        flight[q & (size - 1)] = *flight_slot(w, q);
+    free(w->flight);
+    w->flight = flight;
+    w->flight_size = size;
+}
+
+static uint64_t flight_add(struct worker_part *w, struct op *op)
+{
+    if (w->sent + 1 - w->oldest >= w->flight_size)
+        flight_grow(w);
+    w->sent++;
+    w->in_flight++;
+    *flight_slot(w, w->sent) = op;
+    return w->sent;
+}
+
+/* The operation that this dispatch of this session carries, if it has not been answered yet. */
+static struct op *flight_take(struct worker_part *w, uint64_t sequence)
+{
+    if (sequence < w->oldest || sequence > w->sent)
+        return NULL;
+    struct op *op = *flight_slot(w, sequence);
+    if (!op)
+        return NULL;
+    *flight_slot(w, sequence) = NULL;
+    w->in_flight--;
+    while (w->oldest <= w->sent && !*flight_slot(w, w->oldest))
+        w->oldest++;
+    return op;
+}
+
+/* ---- dispatch */
+
+enum next {
+    NEXT_OP,
+    NEXT_NOTHING, /* the queue is empty */
+    NEXT_PARK,    /* a suspect, and as many are in flight as may be */
+    NEXT_DRAIN,   /* a suspect that must be alone: wait until the worker has nothing in flight */
+};
+
+static enum next next_op(struct dispatch *d, struct session *s, struct partition *p,
+                         struct op **found, struct moment now)
+{
+    struct op *op = p->again;
+
+    if (op) {
+        if (op->deaths > 1 && s->worker.in_flight > 0)
+            return NEXT_DRAIN;
+        if (op->deaths > 0 && s->worker.trials >= s->worker.trial_window)
+            return NEXT_PARK;
+        DL_DELETE(p->again, op);
+        *found = op;
+        return NEXT_OP;
+    }
+    while ((op = queue_pop(d, p)) != NULL) {
+        if (now.wall_us <= op->not_after_us) {
+            *found = op;
+            return NEXT_OP;
+        }
+        op_finish(d, op, STATUS_deadline_exceeded, now);
+    }
+    return NEXT_NOTHING;
+}
+
+static void send_op(struct session *s, const struct op *op)
+{
+    bool flagged = op->deaths > 0 && op->type == MESSAGE_OPERATION;
+    struct header header = {
+        .type = op->type,
+        .flags = flagged ? HEADER_FLAG_SUSPECT : 0,
+        .op_class = op->op_class,
+        .attempt = op->attempt,
+        .partition = op->partition,
+        .session = s->id,
+        .sequence = op->worker_sequence,
+        .not_after_us = op->not_after_us,
+    };
+
+    outbox_append(&s->out, &header, op->body, op->body_bytes);
+}
+
+static void assign(struct dispatch *d, struct session *s, struct partition *p, struct op *op,
+                   struct moment now)
+{
+    struct worker_part *w = &s->worker;
+
+    if (op->order == 0)
+        op->order = ++p->next_order;
+    op->worker_sequence = flight_add(w, op);
+    op_move(d, op, OP_ASSIGNED);
+    if (op->deaths > 0)
+        w->trials++;
+    if (op->deaths > 1)
+        w->alone = true;
+    p->swept_us = now.monotonic_us;
+    send_op(s, op);
+}
+
+static bool takes_more(const struct session *s)
+{
+    const struct worker_part *w = &s->worker;
+
+    return w->ready && !w->alone && w->sent < w->credit &&
+           w->sent + 1 - w->oldest < DISPATCH_FLIGHT_MAX && !s->blocked && !s->doomed;
+}
+
+bool worker_dispatch(struct dispatch *d, struct session *s, struct moment now)
+{
+    while (takes_more(s)) {
+        struct partition *p = s->worker.ready;
+        struct op *op = NULL;
+        if (outbox_bytes(&s->out) > DISPATCH_OUTBOX_BYTES)
+            return true;
+        switch (next_op(d, s, p, &op, now)) {
+        case NEXT_DRAIN:
+            return false;
+        case NEXT_NOTHING:
+            partition_set_readiness(p, PARTITION_IDLE);
+            break;
+        case NEXT_PARK:
+            partition_set_readiness(p, PARTITION_PARKED);
+            break;
+        case NEXT_OP:
+            assign(d, s, p, op, now);
+            session_mark_dirty(d, s);
+            /* the next partition's turn */
+            partition_set_readiness(p, p->waiting + p->again_count > 0 ? PARTITION_READY
+                                                                       : PARTITION_IDLE);
+            break;
+        }
+    }
+    return false;
+}
+
+/* ---- what comes back */
+
+/* The dispatch is over; op is nowhere. */
+static struct op *resolve(struct dispatch *d, struct session *s, uint64_t sequence, bool answered)
+{
+    struct op *op = flight_take(&s->worker, sequence);
+
+    if (!op)
+        return NULL;
+    op_move(d, op, OP_NEW);
+    if (op->deaths > 0) {
+        s->worker.trials--;
+        s->worker.alone = false;
+        if (answered)
+            s->worker.trial_window++;
+        unpark(s);
+    }
+    return op;
+}
+
+void worker_result(struct dispatch *d, struct session *s, const struct header *header,
+                   const uint8_t *body, size_t body_bytes, struct moment now)
+{
+    struct op *op = resolve(d, s, header->sequence, true);
+
+    if (!op) {
+        log_limited(LOG_INFO, "session=%u name=\"%s\" sequence=%llu result of no dispatch ignored",
+                    s->id, s->name.bytes, (unsigned long long)header->sequence);
+        return;
+    }
+    bool is_query = op->type == MESSAGE_QUERY;
+    if (is_query != (header->type == MESSAGE_ANSWER)) {
+        op_finish(d, op, STATUS_unknown, now);
+        session_doom(d, s, ERROR_malformed);
+        return;
+    }
+    drain_count(&d->partitions[op->partition].drain, now.monotonic_us);
+    struct session *client = session_by_id(d, op->client);
+    if (client) {
+        struct header out = {
+            .type = header->type,
+            .partition = op->partition,
+            .session = client->id,
+            .sequence = op->client_sequence,
+        };
+        outbox_append(&client->out, &out, body, body_bytes);
+        client_answered(d, client);
+        d->results++;
+    }
+    op_free(d, op);
+}
+
+void worker_returned(struct dispatch *d, struct session *s, const struct header *header,
+                     const uint8_t *body, size_t body_bytes, struct moment now)
+{
+    struct op *op = resolve(d, s, header->sequence, false);
+
+    (void)body;
+    (void)body_bytes;
+    if (!op)
+        return;
+    struct partition *p = &d->partitions[op->partition];
+    queue_again(d, op);
+    /* It does not serve the partition now: until it announces it again, sending it back would only
+     * go round in a circle. */
+    if (p->owner == s) {
+        log_limited(LOG_INFO, "worker=\"%s\" partition=%u operations returned", s->name.bytes,
+                    p->number);
+        set_owner(d, p, NULL, now.monotonic_us);
+    }
+    partition_wake(p);
+}
+
+/* ---- a worker that is gone */
+
+static void poison(struct dispatch *d, const struct session *s, struct op *op, struct moment now)
+{
+    log_error("worker=\"%s\" partition=%u client_session=%u sequence=%llu class=%u attempt=%u "
+              "deaths=%u poison: set aside, its workers died each time it ran",
+              s->name.bytes, op->partition, op->client, (unsigned long long)op->client_sequence,
+              op->op_class, op->attempt, op->deaths);
+    d->poisoned++;
+    op_finish(d, op, STATUS_poison, now);
+}
+
+static void release_op(struct dispatch *d, const struct session *s, struct op *op, bool killed,
+                       bool was_alone, struct moment now)
+{
+    bool was_suspect = op->deaths > 0;
+
+    op_move(d, op, OP_NEW);
+    if (killed)
+        op->deaths++;
+    if (killed && was_alone && was_suspect) {
+        poison(d, s, op, now);
+        return;
+    }
+    if (op->type == MESSAGE_OPERATION && op->attempt < UINT16_MAX)
+        op->attempt++;
+    d->requeued++;
+    queue_again(d, op);
+    partition_wake(&d->partitions[op->partition]);
+}
+
+void worker_release(struct dispatch *d, struct session *s, enum session_end how, struct moment now)
+{
+    struct worker_part *w = &s->worker;
+    bool was_alone = w->in_flight == 1;
+
+    while (w->owned)
+        set_owner(d, w->owned, NULL, now.monotonic_us);
+    if (w->in_flight > 0)
+        log_line(how == END_DEAD ? LOG_WARN : LOG_INFO,
+                 "worker=\"%s\" session=%u operations=%u suspects=%s queued again", s->name.bytes,
+                 s->id, w->in_flight, how == END_DEAD ? "yes" : "no");
+    for (uint64_t q = w->oldest; q <= w->sent; q++) {
+        struct op *op = *flight_slot(w, q);
+        if (op)
+            release_op(d, s, op, how == END_DEAD, was_alone, now);
+    }
+    free(w->flight);
+    w->flight = NULL;
+    w->in_flight = 0;
+}
+
+/* ---- partitions that nobody serves, and deadlines of those that stand still */
+
+#define SWEEP_US 1000000
+
+/* What was dispatched once may have been applied, so it is never shed: without a worker it ends as
+ * unknown, a grace after not_after. */
+static void give_up_again(struct dispatch *d, struct partition *p, struct moment now)
+{
+    struct op *op, *next;
+
+    DL_FOREACH_SAFE(p->again, op, next)
+    {
+        if (now.wall_us <= op->not_after_us + d->grace_us)
+            continue;
+        DL_DELETE(p->again, op);
+        op_move(d, op, OP_NEW);
+        op_finish(d, op, op->type == MESSAGE_QUERY ? STATUS_deadline_exceeded : STATUS_unknown,
+                  now);
+    }
+}
+
+static void partition_tick(struct dispatch *d, struct partition *p, struct moment now)
+{
+    bool unserved = !p->owner && now.monotonic_us - p->unserved_since_us > d->grace_us;
+
+    if (unserved && p->waiting > 0) {
+        log_limited(LOG_WARN, "partition=%u operations=%u nobody serves it: shed", p->number,
+                    p->waiting);
+        queue_shed(d, p, false, STATUS_unavailable, now);
+    } else if (p->waiting > 0 && now.monotonic_us - p->swept_us > SWEEP_US) {
+        p->swept_us = now.monotonic_us;
+        queue_shed(d, p, true, STATUS_deadline_exceeded, now);
+    }
+    if (!p->owner && p->again)
+        give_up_again(d, p, now);
+}
+
+void partitions_tick(struct dispatch *d, struct moment now)
+{
+    for (uint32_t i = 0; i < d->config.partitions; i++) {
+        struct partition *p = &d->partitions[i];
+        if (p->waiting + p->again_count > 0)
+            partition_tick(d, p, now);
+    }
+}

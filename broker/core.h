@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The structs that the files of the dispatch core share; private to them. dispatch.h is the way in.
+ *
+ *   dispatch.c  takes a message apart and finds who handles it; flush and tick
+ *   session.c   HELLO to GOODBYE, heartbeats, silence
+ *   admit.c     what a client sends: checks, limits, shedding
+ *   queue.c     queues of a partition: classes, lanes, drain rate
+ *   assign.c    ownership, dispatch to workers, results, dead workers, suspects
+ *   outbox.c    what waits to be sent to one peer
+ *   reply.c     results and errors that the broker itself makes
+ *   rate.c      token buckets
+ *   state.c     BrokerState
+ */
+#ifndef BROKER_CORE_H
+#define BROKER_CORE_H
+
+#include <uthash.h>
+
+#include "broker/dispatch.h"
+#include "broker/outbox.h"
+#include "broker/rate.h"
+#include "protocol/error.h"
+#include "protocol/status.h"
+#include "protocol/text.h"
+
+#define INSTANCE_BYTES 16u
+/* What a peer may make us unpack, whatever limits.message_bytes is. */
+#define CONTROL_BYTES_MAX_CLIENT 4096u
+#define CONTROL_BYTES_MAX_WORKER (2u * 1024u * 1024u)
+
+/* Where an operation is. op_move is the one function that changes it. */
+enum op_state {
+    OP_NEW,      /* not in any queue yet, or out of all of them */
+    OP_WAITING,  /* in a lane, never dispatched: may still be shed */
+    OP_AGAIN,    /* was dispatched and came back: ahead of the lanes, never shed */
+    OP_ASSIGNED, /* in flight at a worker session */
+};
+
+/* An operation or a query, one allocation with its body. */
+struct op {
+    struct op *prev, *next; /* in its lane, or in the partition's again list */
+    enum op_state state;
+    uint32_t client; /* session id; the session may be over */
+    uint64_t client_sequence;
+    uint32_t partition;
+    uint8_t type; /* MESSAGE_OPERATION or MESSAGE_QUERY */
+    uint8_t op_class;
+    uint16_t attempt;
+    uint32_t deaths; /* of workers that had it in flight; above 0 it is a suspect */
+    int64_t not_after_us;
+    int64_t admitted_us;      /* monotonic */
+    uint64_t order;           /* in the partition, by first dispatch */
+    uint64_t worker_sequence; /* of its last dispatch */
+    struct lane *lane;        /* while OP_WAITING */
+    size_t body_bytes;
+    uint8_t body[];
+};
+
+/* What one client has waiting in one class of one partition. Exists while it is not empty. */
+struct lane {
+    struct lane *prev, *next;               /* the class's lanes; the head is served next */
+    struct lane *client_prev, *client_next; /* all lanes of the client */
+    struct lane *hash_next;
+    struct op *ops; /* utlist, oldest first */
+    uint32_t client;
+    uint32_t partition;
+    uint8_t op_class;
+};
+
+/* Whether the partition's worker should look at it. */
+enum partition_readiness {
+    PARTITION_IDLE,   /* nothing to dispatch, or nobody to dispatch to */
+    PARTITION_READY,  /* in the worker's ready list */
+    PARTITION_PARKED, /* its next operation is a suspect, and enough of them are in flight */
+};
+
+/* Completions are counted in windows and smoothed. */
+struct drain {
+    int64_t since_us;
+    uint32_t count;
+    double per_second; /* 0: not known yet */
+};
+
+struct partition {
+    uint32_t number;
+    /* who serves it */
+    struct session *owner;
+    uint64_t epoch;                   /* the highest that any worker announced */
+    uint64_t last_sequence;           /* as announced with it */
+    uint8_t instance[INSTANCE_BYTES]; /* of the process that announced it */
+    int64_t unserved_since_us;
+    uint64_t mark; /* of the last announcement that named it */
+    struct partition *owned_prev, *owned_next;
+    /* the queue */
+    struct lane *lanes[CLASS_COUNT];
+    int32_t turn[CLASS_COUNT]; /* smooth weighted round robin */
+    struct op *again;          /* by order */
+    uint64_t next_order;
+    uint32_t held; /* waiting, again and assigned */
+    uint64_t held_bytes;
+    uint32_t class_held[CLASS_COUNT];
+    uint64_t class_bytes[CLASS_COUNT];
+    uint32_t waiting, again_count, assigned;
+    uint32_t suspects; /* in again, or assigned */
+    struct drain drain;
+    int64_t swept_us; /* dispatched from, or swept for deadlines, last */
+    /* the worker's lists */
+    enum partition_readiness readiness;
+    struct partition *ready_prev, *ready_next;
+};
+
+/* What only a client's session has. */
+struct client_part {
+    uint64_t last_sequence; /* received */
+    uint64_t credit;        /* granted */
+    uint32_t in_flight;     /* admitted and not answered */
+    struct principal *principal;
+    struct lane *lanes;
+    uint64_t admitted, shed;
+};
+
+/* What only a worker's session has. */
+struct worker_part {
+    struct code shard;
+    uint64_t credit;    /* it takes dispatches up to this sequence */
+    uint64_t sent;      /* the last dispatch */
+    uint64_t oldest;    /* no dispatch before this one is unanswered */
+    struct op **flight; /* by sequence modulo flight_size */
+    uint32_t flight_size;
+    uint32_t in_flight;
+    struct partition *owned;
+    uint32_t owned_count;
+    struct partition *ready, *parked;
+    /* suspects: how many are in flight, how many may be; and whether one must be alone */
+    uint32_t trials, trial_window;
+    bool alone;
+};
+
+struct session {
+    enum side side;
+    uint32_t id;
+    uint32_t slot;
+    struct code name;
+    uint8_t instance[INSTANCE_BYTES];
+    int64_t heard_us; /* monotonic */
+    int64_t started_us;
+    struct outbox out;
+    bool dirty, blocked; /* has something to send; the peer's pipe was full */
+    int64_t blocked_us;  /* since when */
+    bool doomed;         /* ends at the next flush, for doom */
+    enum error_code doom;
+    struct session *dirty_next;
+    struct session *prev, *next; /* all sessions of the side */
+    union {
+        struct client_part client;
+        struct worker_part worker;
+    };
+    UT_hash_handle hh;
+    size_t route_bytes;
+    uint8_t route[DISPATCH_ROUTE_BYTES];
+};
+
+#define LANE_BUCKETS 65536u
+#define STATUS_CODES 256u /* wire codes of results are below */
+
+struct dispatch {
+    struct dispatch_config config;
+    struct dispatch_output output;
+    struct moment started;
+    int64_t heartbeat_us, grace_us, tick_us;
+    int64_t next_tick_us;
+    int64_t last_tick_us;
+    int64_t resumed_us; /* silence counts from here at the earliest */
+
+    struct session *by_route[SIDE_COUNT]; /* uthash */
+    struct session *list[SIDE_COUNT];     /* utlist */
+    uint32_t count[SIDE_COUNT];
+    struct session **slots;
+    uint32_t *free_slots;
+    uint32_t *generations;
+    uint32_t slot_count, free_count;
+    struct session *dirty;
+    bool blocked; /* some session is */
+
+    struct partition *partitions;
+    uint32_t served;
+    uint64_t map_version;
+    uint64_t mark;
+
+    struct lane *lane_buckets[LANE_BUCKETS];
+    struct lane *lane_free;
+    struct principal_table principals;
+
+    /* for STATE */
+    uint64_t operations, results, requeued, poisoned;
+    uint64_t sheds[STATUS_CODES]; /* results that the broker made, by wire code */
+    uint64_t queued, in_flight;
+    int64_t rate_since_us;
+    uint64_t rate_operations;
+    uint32_t rate;
+};
+
+/* session.c */
+struct session *session_by_route(struct dispatch *d, enum side side, const uint8_t *route,
+                                 size_t route_bytes);
+struct session *session_by_id(struct dispatch *d, uint32_t id);
+void session_hello(struct dispatch *d, enum side side, const uint8_t *route, size_t route_bytes,
+                   const char *principal, const struct header *header, const uint8_t *body,
+                   size_t body_bytes, struct moment now);
+void session_heartbeat(struct dispatch *d, struct session *s, const struct header *header,
+                       const uint8_t *body, size_t body_bytes, struct moment now);
+/* Why a session ends; decides what becomes of a worker's operations. */
+enum session_end {
+    END_CLEAN, /* it said so: not suspects */
+    END_DEAD,  /* its process may have died of what it had in flight */
+};
+/* Frees s. */
+void session_end(struct dispatch *d, struct session *s, enum session_end how, const char *why,
+                 struct moment now);
+/* Answers with ERROR and, where the code says so, ends the session. */
+void session_fault(struct dispatch *d, struct session *s, enum error_code code, uint64_t sequence,
+                   struct moment now);
+/* Ends it at the next flush: for callers in the middle of its lists. */
+void session_doom(struct dispatch *d, struct session *s, enum error_code code);
+void session_mark_dirty(struct dispatch *d, struct session *s);
+void sessions_tick(struct dispatch *d, struct moment now);
+/* Sends what the outbox holds and tops up a client's credit. */
+void session_flush(struct dispatch *d, struct session *s, struct moment now);
+
+/* admit.c */
+void admit(struct dispatch *d, struct session *s, const struct header *header, const uint8_t *body,
+           size_t body_bytes, struct moment now);
+
+/* queue.c: every change of where an operation is goes through op_move, which keeps the counts. */
+struct op *op_new(size_t body_bytes);
+size_t op_bytes(size_t body_bytes);              /* what an operation with such a body counts for */
+void op_free(struct dispatch *d, struct op *op); /* it must be OP_NEW */
+void op_move(struct dispatch *d, struct op *op, enum op_state state);
+enum queue_room {
+    QUEUE_ROOM,
+    QUEUE_FULL,
+    QUEUE_NEVER, /* larger than its class may ever hold */
+};
+enum queue_room queue_room(const struct dispatch *d, const struct partition *p, uint8_t op_class,
+                           size_t bytes);
+void queue_push(struct dispatch *d, struct session *client, struct op *op);
+/* The next by class, client and age, taken out of its lane (OP_NEW); NULL when none waits. */
+struct op *queue_pop(struct dispatch *d, struct partition *p);
+/* Back in front, in place by order. */
+void queue_again(struct dispatch *d, struct op *op);
+/* Everything of a client that was never dispatched; the operations are freed without an answer. */
+void queue_drop_client(struct dispatch *d, struct session *client);
+/* Takes out of the lanes those for which expired says so (all, when only_expired is false), and
+ * sheds them with status. */
+void queue_shed(struct dispatch *d, struct partition *p, bool only_expired, enum status status,
+                struct moment now);
+void drain_count(struct drain *drain, int64_t now_us);
+uint32_t drain_retry_after_ms(const struct drain *drain, uint32_t held, int64_t now_us);
+
+/* assign.c */
+void worker_init(struct session *s);
+/* What a worker owns is told whole: begin, each partition (in range), end. */
+void worker_announce_begin(struct dispatch *d);
+void worker_announce(struct dispatch *d, struct session *s, uint32_t partition, uint64_t epoch,
+                     uint64_t last_sequence);
+void worker_announce_end(struct dispatch *d, struct session *s, struct moment now);
+void worker_credit(struct dispatch *d, struct session *s, const struct header *header,
+                   const uint8_t *body, size_t body_bytes, struct moment now);
+/* Hands it operations until its credit, its queues or the room in its outbox end. True when there
+ * may be more once the outbox has been sent. */
+bool worker_dispatch(struct dispatch *d, struct session *s, struct moment now);
+void worker_result(struct dispatch *d, struct session *s, const struct header *header,
+                   const uint8_t *body, size_t body_bytes, struct moment now);
+void worker_returned(struct dispatch *d, struct session *s, const struct header *header,
+                     const uint8_t *body, size_t body_bytes, struct moment now);
+/* Its operations are queued again, its partitions have no owner. */
+void worker_release(struct dispatch *d, struct session *s, enum session_end how, struct moment now);
+void partition_wake(struct partition *p);
+void partitions_tick(struct dispatch *d, struct moment now);
+
+/* reply.c */
+void reply_status(struct dispatch *d, struct session *client, uint8_t type, uint64_t sequence,
+                  uint32_t partition, enum status status, const char *field,
+                  uint32_t retry_after_ms);
+/* The operation's end: tells its client, if it is still there, and frees it. */
+void op_finish(struct dispatch *d, struct op *op, enum status status, struct moment now);
+size_t reply_error_body(enum error_code code, const char *detail, uint8_t *bytes, size_t size);
+/* To a peer with or without a session, at once and without a second try. */
+void reply_error(struct dispatch *d, enum side side, const uint8_t *route, size_t route_bytes,
+                 uint32_t session, uint64_t sequence, enum error_code code, const char *detail);
+/* One answer of a client's operation is out: its window has room again. */
+void client_answered(struct dispatch *d, struct session *client);
+
+#endif
