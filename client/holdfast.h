@@ -17,6 +17,9 @@
  * Text is NUL-terminated UTF-8 without control characters. Codes (sku, warehouse, reason) have 1 to
  * 64 bytes and are compared as bytes. Quantities are 0 to 999,999,999. Times are microseconds since
  * the epoch. Strings and arrays that are passed in are borrowed until the call returns.
+ *
+ * After fork, the child must not use the parent's handles: everything but holdfast_close fails with
+ * HOLDFAST_INVALID there, and holdfast_close only frees memory. It may open handles of its own.
  */
 #ifndef HOLDFAST_H
 #define HOLDFAST_H
@@ -99,7 +102,7 @@ struct holdfast_options {
     int64_t timeout_ms;         /* per operation, retries and settling included; 0: 10,000 */
     int64_t attempt_timeout_ms; /* before an attempt is given up and sent again; 0: 2,000 */
     uint32_t window;            /* most operations in flight; 0: what the broker grants */
-    uint32_t retry_budget;      /* retries per 100 first attempts, at least 10 at once; 0: 20 */
+    uint32_t retry_budget;      /* retries per 100 first attempts, besides 10 a second; 0: 20 */
 };
 
 struct holdfast;
@@ -307,9 +310,12 @@ HOLDFAST_PUBLIC void holdfast_derive_operation_id(const void *name, size_t name_
 
 /* ------------------------------------------------------------- asynchronous use */
 
-/* Called from holdfast_process or holdfast_close, once per submitted operation or query. The result
- * belongs to the callee. It may submit, and must not close the client. */
+/* Called once per submitted operation or query, from holdfast_process, from holdfast_close, and
+ * from the calls that wait (holdfast_call, _call_many, _ask), which process everything while they
+ * do. The result belongs to the callee. It may submit; it must not wait or close the client. */
+struct holdfast_answer;
 typedef void holdfast_result_fn(void *data, struct holdfast_result *result);
+typedef void holdfast_answer_fn(void *data, struct holdfast_answer *answer);
 
 /* Takes the operation (copied) to be sent when the window allows. False: bad arguments, no memory,
  * or HOLDFAST_PENDING_MAX are waiting; error (may be NULL) says which, and fn is not called. */
@@ -416,6 +422,12 @@ struct holdfast_answer {
 HOLDFAST_PUBLIC struct holdfast_answer *holdfast_ask(struct holdfast *client,
                                                      const struct holdfast_query *query);
 HOLDFAST_PUBLIC void holdfast_answer_free(struct holdfast_answer **answer);
+
+/* As holdfast_submit. */
+HOLDFAST_PUBLIC bool holdfast_submit_query(struct holdfast *client,
+                                           const struct holdfast_query *query,
+                                           holdfast_answer_fn *fn, void *data, char *error,
+                                           size_t error_bytes);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Results and answers as the caller sees them; see decode.h. Every function here gives false or
+ * NULL when there is no memory, and nothing else can fail.
+ */
+#include "client/decode.h"
+
+#include "protocol/ids.h"
+#include "protocol/status.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct holdfast_result no_memory_result = {
+    .status = HOLDFAST_UNKNOWN,
+    .kind = HOLDFAST_KIND_UNKNOWN,
+    .field = "",
+    .message = "out of memory",
+};
+
+static struct holdfast_answer no_memory_answer = {
+    .status = HOLDFAST_UNKNOWN,
+    .kind = HOLDFAST_KIND_UNKNOWN,
+    .field = "",
+    .message = "out of memory",
+};
+
+static bool text(struct pool *pool, const char **to, ProtobufCBinaryData from)
+{
+    if (from.len == 0) {
+        *to = "";
+        return true;
+    }
+    *to = pool_text(pool, from.data, from.len);
+    return *to != NULL;
+}
+
+static bool string(struct pool *pool, const char **to, const char *from)
+{
+    *to = from[0] == '\0' ? "" : pool_text(pool, from, strlen(from));
+    return *to != NULL;
+}
+
+static void id_text(char to[UUID_TEXT_BYTES], ProtobufCBinaryData from, const uint8_t *otherwise)
+{
+    if (from.len == UUID_BYTES)
+        uuid_format(from.data, to);
+    else if (otherwise)
+        uuid_format(otherwise, to);
+    else
+        to[0] = '\0';
+}
+
+static int known_status(uint32_t code)
+{
+    return status_is_known(code) ? (int)code : HOLDFAST_UNKNOWN;
+}
+
+static bool level(struct pool *pool, struct holdfast_level *to, const Hf__Level *from)
+{
+    to->on_hand = from->on_hand;
+    to->reserved = from->reserved;
+    to->committed = from->committed;
+    to->unavailable = from->unavailable;
+    to->safety_stock = from->safety_stock;
+    to->shortfall = from->shortfall;
+    to->available = from->available;
+    to->reorder_point = from->reorder_point;
+    to->version = from->version;
+    to->on_hand_version = from->on_hand_version;
+    return text(pool, &to->sku, from->sku) && text(pool, &to->warehouse, from->warehouse);
+}
+
+static bool levels(struct pool *pool, const struct holdfast_level **to, size_t *to_count,
+                   Hf__Level **from, size_t count)
+{
+    struct holdfast_level *all;
+
+    if (count == 0)
+        return true;
+    all = pool_alloc(pool, count * sizeof *all);
+    if (!all)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (!level(pool, &all[i], from[i]))
+            return false;
+    }
+    *to = all;
+    *to_count = count;
+    return true;
+}
+
+static bool reservation(struct pool *pool, struct holdfast_reservation *to,
+                        const Hf__Reservation *from)
+{
+    struct holdfast_reservation_line *lines;
+
+    to->state = (enum holdfast_reservation_state)from->state;
+    to->expires_at_us = from->expires_at_us;
+    to->revision = from->revision;
+    to->created_at_us = from->created_at_us;
+    if (!text(pool, &to->reservation, from->reservation) || !text(pool, &to->order, from->order) ||
+        !text(pool, &to->actor, from->actor))
+        return false;
+    if (from->n_lines == 0)
+        return true;
+    lines = pool_alloc(pool, from->n_lines * sizeof *lines);
+    if (!lines)
+        return false;
+    for (size_t i = 0; i < from->n_lines; i++) {
+        const Hf__ReservationLine *line = from->lines[i];
+        lines[i].quantity = line->quantity;
+        lines[i].reserved = line->reserved;
+        lines[i].committed = line->committed;
+        lines[i].shipped = line->shipped;
+        lines[i].cancelled = line->cancelled;
+        lines[i].released = line->released;
+        lines[i].returned = line->returned;
+        if (!text(pool, &lines[i].sku, line->sku) ||
+            !text(pool, &lines[i].warehouse, line->warehouse))
+            return false;
+    }
+    to->lines = lines;
+    to->line_count = from->n_lines;
+    return true;
+}
+
+static bool shortages(struct pool *pool, struct holdfast_result *to, const Hf__Result *from)
+{
+    struct holdfast_shortage *all;
+
+    if (from->n_shortages == 0)
+        return true;
+    all = pool_alloc(pool, from->n_shortages * sizeof *all);
+    if (!all)
+        return false;
+    for (size_t i = 0; i < from->n_shortages; i++) {
+        all[i].requested = from->shortages[i]->requested;
+        all[i].available = from->shortages[i]->available;
+        if (!text(pool, &all[i].sku, from->shortages[i]->sku) ||
+            !text(pool, &all[i].warehouse, from->shortages[i]->warehouse))
+            return false;
+    }
+    to->shortages = all;
+    to->shortage_count = from->n_shortages;
+    return true;
+}
+
+static bool movement(struct pool *pool, struct holdfast_movement *to, const Hf__Movement *from)
+{
+    to->partition = from->partition;
+    to->sequence = from->sequence;
+    to->index = from->index;
+    to->kind = (int)from->kind;
+    to->at_us = from->at_us;
+    to->on_hand_change = from->on_hand_change;
+    to->reserved_change = from->reserved_change;
+    to->committed_change = from->committed_change;
+    to->unavailable_change = from->unavailable_change;
+    to->state = (enum holdfast_reservation_state)from->state;
+    to->expires_at_us = from->expires_at_us;
+    to->undoes = from->undoes;
+    id_text(to->operation_id, from->operation_id, NULL);
+    to->after.sku = to->after.warehouse = "";
+    return (!from->after || level(pool, &to->after, from->after)) &&
+           text(pool, &to->sku, from->sku) && text(pool, &to->warehouse, from->warehouse) &&
+           text(pool, &to->reservation, from->reservation) && text(pool, &to->order, from->order) &&
+           text(pool, &to->reason, from->reason) && text(pool, &to->reference, from->reference) &&
+           text(pool, &to->note, from->note) && text(pool, &to->actor, from->actor) &&
+           text(pool, &to->principal, from->principal);
+}
+
+static bool movements(struct pool *pool, const struct holdfast_movement **to, size_t *to_count,
+                      Hf__Movement **from, size_t count)
+{
+    struct holdfast_movement *all;
+
+    if (count == 0)
+        return true;
+    all = pool_alloc(pool, count * sizeof *all);
+    if (!all)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (!movement(pool, &all[i], from[i]))
+            return false;
+    }
+    *to = all;
+    *to_count = count;
+    return true;
+}
+
+/* A settled result holds no settled result of its own. */
+static bool result(struct pool *pool, struct holdfast_result *to, const Hf__Result *from,
+                   const uint8_t *operation_id, bool with_settled)
+{
+    to->status = known_status(from->status);
+    to->kind = holdfast_status_kind(to->status);
+    to->replayed = from->replayed;
+    to->retry_after_ms = from->retry_after_ms;
+    to->partition = from->partition;
+    to->sequence = from->sequence;
+    to->settle = (enum holdfast_settle_outcome)from->settle;
+    id_text(to->operation_id, from->operation_id, operation_id);
+    if (!string(pool, &to->field, from->field) || !string(pool, &to->message, from->message) ||
+        !levels(pool, &to->levels, &to->level_count, from->levels, from->n_levels) ||
+        !shortages(pool, to, from) ||
+        !movements(pool, &to->moved, &to->moved_count, from->moved, from->n_moved))
+        return false;
+    if (from->reservation) {
+        struct holdfast_reservation *kept = pool_alloc(pool, sizeof *kept);
+        if (!kept || !reservation(pool, kept, from->reservation))
+            return false;
+        to->reservation = kept;
+    }
+    if (from->settled && with_settled) {
+        struct holdfast_result *settled = pool_alloc(pool, sizeof *settled);
+        if (!settled || !result(pool, settled, from->settled, NULL, false))
+            return false;
+        to->settled = settled;
+    }
+    return true;
+}
+
+struct holdfast_result *decode_result(const Hf__Result *wire, const uint8_t operation_id[16])
+{
+    struct result_box *box = calloc(1, sizeof *box);
+
+    if (!box)
+        return NULL;
+    pool_init(&box->pool);
+    if (!result(&box->pool, &box->result, wire, operation_id, true)) {
+        pool_release(&box->pool);
+        free(box);
+        return NULL;
+    }
+    return &box->result;
+}
+
+struct holdfast_result *make_result(int status, const uint8_t operation_id[16], const char *field,
+                                    const char *message)
+{
+    struct result_box *box = calloc(1, sizeof *box);
+
+    if (!box)
+        return &no_memory_result;
+    struct holdfast_result *made = &box->result;
+    pool_init(&box->pool);
+    made->status = status;
+    made->kind = holdfast_status_kind(status);
+    if (operation_id)
+        uuid_format(operation_id, made->operation_id);
+    if (!string(&box->pool, &made->field, field) || !string(&box->pool, &made->message, message)) {
+        holdfast_result_free(&made);
+        return &no_memory_result;
+    }
+    return made;
+}
+
+static struct result_box *result_box_of(struct holdfast_result *of)
+{
+    return (struct result_box *)((char *)of - offsetof(struct result_box, result));
+}
+
+struct answer_box *answer_box_of(struct holdfast_answer *answer)
+{
+    return answer == &no_memory_answer
+               ? NULL
+               : (struct answer_box *)((char *)answer - offsetof(struct answer_box, answer));
+}
+
+void result_set_message(struct holdfast_result *of, const char *message)
+{
+    if (result_is_static(of))
+        return;
+    const char *kept = pool_text(&result_box_of(of)->pool, message, strlen(message));
+    if (kept)
+        of->message = kept;
+}
+
+bool result_is_static(const struct holdfast_result *of)
+{
+    return of == &no_memory_result;
+}
+
+void holdfast_result_free(struct holdfast_result **of)
+{
+    if (of && *of && !result_is_static(*of)) {
+        struct result_box *box = result_box_of(*of);
+        pool_release(&box->pool);
+        free(box);
+    }
+    if (of)
+        *of = NULL;
+}
+
+/* ------------------------------------------------------------- answers */
+
+static bool stock(struct pool *pool, struct holdfast_answer *to, const Hf__Answer *from)
+{
+    struct holdfast_stock *all;
+
+    if (from->n_stock == 0)
+        return true;
+    all = pool_alloc(pool, from->n_stock * sizeof *all);
+    if (!all)
+        return false;
+    for (size_t i = 0; i < from->n_stock; i++) {
+        all[i].partition = from->partition;
+        all[i].sequence = from->sequence;
+        all[i].read_at_us = from->read_at_us;
+        if (!text(pool, &all[i].sku, from->stock[i]->sku) ||
+            !levels(pool, &all[i].levels, &all[i].level_count, from->stock[i]->levels,
+                    from->stock[i]->n_levels))
+            return false;
+    }
+    to->stock = all;
+    to->stock_count = from->n_stock;
+    return true;
+}
+
+static bool items(struct pool *pool, struct holdfast_answer *to, const Hf__Answer *from)
+{
+    struct holdfast_item *all;
+
+    if (from->n_items == 0)
+        return true;
+    all = pool_alloc(pool, from->n_items * sizeof *all);
+    if (!all)
+        return false;
+    for (size_t i = 0; i < from->n_items; i++) {
+        const Hf__Item *item = from->items[i];
+        const char **barcodes = NULL;
+        if (item->n_barcodes > 0) {
+            barcodes = pool_alloc(pool, item->n_barcodes * sizeof *barcodes);
+            if (!barcodes)
+                return false;
+        }
+        for (size_t b = 0; b < item->n_barcodes; b++) {
+            if (!text(pool, &barcodes[b], item->barcodes[b]))
+                return false;
+        }
+        all[i].barcodes = barcodes;
+        all[i].barcode_count = item->n_barcodes;
+        all[i].reorder_point = item->reorder_point;
+        all[i].version = item->version;
+        if (!text(pool, &all[i].sku, item->sku) || !text(pool, &all[i].name, item->name))
+            return false;
+    }
+    to->items = all;
+    to->item_count = from->n_items;
+    return true;
+}
+
+static bool named(struct pool *pool, struct holdfast_answer *to, const Hf__Answer *from)
+{
+    struct holdfast_named *all;
+
+    if (from->n_named == 0)
+        return true;
+    all = pool_alloc(pool, from->n_named * sizeof *all);
+    if (!all)
+        return false;
+    for (size_t i = 0; i < from->n_named; i++) {
+        all[i].version = from->named[i]->version;
+        if (!text(pool, &all[i].code, from->named[i]->code) ||
+            !text(pool, &all[i].name, from->named[i]->name))
+            return false;
+    }
+    to->named = all;
+    to->named_count = from->n_named;
+    return true;
+}
+
+static bool reservations(struct pool *pool, struct holdfast_answer *to, const Hf__Answer *from)
+{
+    struct holdfast_reservation *all;
+
+    if (from->n_reservations == 0)
+        return true;
+    all = pool_alloc(pool, from->n_reservations * sizeof *all);
+    if (!all)
+        return false;
+    for (size_t i = 0; i < from->n_reservations; i++) {
+        if (!reservation(pool, &all[i], from->reservations[i]))
+            return false;
+    }
+    to->reservations = all;
+    to->reservation_count = from->n_reservations;
+    return true;
+}
+
+static bool results(struct pool *pool, struct holdfast_answer *to, const Hf__Answer *from)
+{
+    struct holdfast_result *all;
+
+    if (from->n_results == 0)
+        return true;
+    all = pool_alloc(pool, from->n_results * sizeof *all);
+    if (!all)
+        return false;
+    for (size_t i = 0; i < from->n_results; i++) {
+        if (!result(pool, &all[i], from->results[i], NULL, false))
+            return false;
+    }
+    to->results = all;
+    to->result_count = from->n_results;
+    return true;
+}
+
+static bool differences(struct pool *pool, struct holdfast_answer *to, const Hf__Answer *from)
+{
+    struct holdfast_difference *all;
+
+    if (from->n_differences == 0)
+        return true;
+    all = pool_alloc(pool, from->n_differences * sizeof *all);
+    if (!all)
+        return false;
+    for (size_t i = 0; i < from->n_differences; i++) {
+        const Hf__Difference *one = from->differences[i];
+        if (!string(pool, &all[i].check, one->check) || !text(pool, &all[i].sku, one->sku) ||
+            !text(pool, &all[i].warehouse, one->warehouse) ||
+            !text(pool, &all[i].reservation, one->reservation) ||
+            !string(pool, &all[i].message, one->message))
+            return false;
+    }
+    to->differences = all;
+    to->difference_count = from->n_differences;
+    return true;
+}
+
+static bool answer(struct pool *pool, struct holdfast_answer *to, const Hf__Answer *from)
+{
+    to->status = known_status(from->status);
+    to->kind = holdfast_status_kind(to->status);
+    to->more = from->more;
+    to->checked = from->checked;
+    to->age_us = from->read_at_us; /* fanout.c makes an age of it */
+    return string(pool, &to->field, from->field) && string(pool, &to->message, from->message) &&
+           stock(pool, to, from) && items(pool, to, from) && named(pool, to, from) &&
+           reservations(pool, to, from) && results(pool, to, from) && differences(pool, to, from) &&
+           movements(pool, &to->movements, &to->movement_count, from->movements, from->n_movements);
+}
+
+struct holdfast_answer *decode_answer(const Hf__Answer *wire)
+{
+    struct answer_box *box = calloc(1, sizeof *box);
+
+    if (!box)
+        return NULL;
+    pool_init(&box->pool);
+    if (!answer(&box->pool, &box->answer, wire)) {
+        pool_release(&box->pool);
+        free(box);
+        return NULL;
+    }
+    return &box->answer;
+}
+
+struct holdfast_answer *make_answer(int status, const char *field, const char *message)
+{
+    struct answer_box *box = calloc(1, sizeof *box);
+
+    if (!box)
+        return &no_memory_answer;
+    struct holdfast_answer *made = &box->answer;
+    pool_init(&box->pool);
+    made->status = status;
+    made->kind = holdfast_status_kind(status);
+    if (!string(&box->pool, &made->field, field) || !string(&box->pool, &made->message, message)) {
+        holdfast_answer_free(&made);
+        return &no_memory_answer;
+    }
+    return made;
+}
+
+void holdfast_answer_free(struct holdfast_answer **of)
+{
+    if (of && *of && *of != &no_memory_answer) {
+        struct answer_box *box = answer_box_of(*of);
+        pool_release(&box->pool);
+        free(box);
+    }
+    if (of)
+        *of = NULL;
+}

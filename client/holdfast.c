@@ -1,0 +1,650 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * libholdfast's handle: it joins the core, which decides, to the link, which sends and receives,
+ * and both to the caller, who waits or has a loop of his own. Every public function that takes a
+ * handle is here.
+ *
+ * It lives in other people's programs: nothing here aborts, prints, or trusts an argument.
+ */
+#include "client/holdfast.h"
+
+#include "client/core.h"
+#include "client/decode.h"
+#include "client/fanout.h"
+#include "client/link.h"
+#include "client/options.h"
+#include "common/clock.h"
+#include "protocol/header.h"
+
+#include <errno.h>
+#include <openssl/sha.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define DEADLINE_MAX_MS 1000
+/* Parts of one fan-out that are in flight together. */
+#define FANOUT_IN_FLIGHT 64u
+/* What one holdfast_process reads before it gives the caller's loop a turn. */
+#define ROUNDS_MAX 64
+#define MESSAGES_PER_ROUND 256
+/* Operations that holdfast_call_many has submitted and not got back. */
+#define CALL_MANY_AHEAD 4096u
+
+/* One submitted operation or query. */
+struct pending {
+    struct pending *next;  /* in `waiting`, or in the free list */
+    struct fanout *fanout; /* NULL: one operation for one partition */
+    int64_t deadline_us;
+    int64_t timeout_us;
+    holdfast_result_fn *result_fn;
+    holdfast_answer_fn *answer_fn;
+    void *data;
+};
+
+struct holdfast {
+    struct options options;
+    struct core *core;
+    struct link link;
+    pid_t owner; /* a child of fork has a copy of this, and none of libzmq's threads */
+    bool busy;   /* inside holdfast_process or holdfast_close */
+    bool more;   /* it stopped before it was done */
+    size_t pending;
+    struct pending *free;
+    struct pending *waiting, **waiting_end; /* fan-outs that need the number of partitions */
+    struct pool scratch;
+};
+
+/* ------------------------------------------------------------- small things */
+
+static struct core_time now(void)
+{
+    return (struct core_time){.mono_us = clock_monotonic_us(), .wall_us = clock_wall_us()};
+}
+
+static bool fill_random(void *bytes, size_t count)
+{
+    size_t at = 0;
+
+    while (at < count) {
+        ssize_t got = getrandom((char *)bytes + at, count - at, 0);
+        if (got < 0 && errno != EINTR)
+            return false;
+        if (got > 0)
+            at += (size_t)got;
+    }
+    return true;
+}
+
+static void explain(char *error, size_t error_bytes, const char *why)
+{
+    if (error && error_bytes > 0)
+        snprintf(error, error_bytes, "%s", why);
+}
+
+static struct pending *pending_new(struct holdfast *client)
+{
+    struct pending *pending = client->free;
+
+    if (pending)
+        client->free = pending->next;
+    else
+        pending = malloc(sizeof *pending);
+    if (pending)
+        *pending = (struct pending){0};
+    return pending;
+}
+
+static void pending_free(struct holdfast *client, struct pending *pending)
+{
+    fanout_destroy(&pending->fanout);
+    pending->next = client->free;
+    client->free = pending;
+}
+
+static bool is_foreign(const struct holdfast *client)
+{
+    return getpid() != client->owner;
+}
+
+/* ------------------------------------------------------------- open and close */
+
+struct holdfast *holdfast_open(const struct holdfast_options *wanted, char *error,
+                               size_t error_bytes)
+{
+    struct holdfast *client = calloc(1, sizeof *client);
+    struct core_config config = {0};
+    char why[512];
+
+    if (!client) {
+        explain(error, error_bytes, "out of memory");
+        return NULL;
+    }
+    client->waiting_end = &client->waiting;
+    client->owner = getpid();
+    pool_init(&client->scratch);
+    if (!options_read(&client->options, wanted, why, sizeof why)) {
+        explain(error, error_bytes, why);
+        free(client);
+        return NULL;
+    }
+    config.broker_count = (uint32_t)client->options.broker_count;
+    config.cluster = client->options.cluster;
+    config.name = client->options.name;
+    config.attempt_timeout_us = client->options.attempt_timeout_us;
+    config.window = client->options.window;
+    config.retry_budget = client->options.retry_budget;
+    if (!fill_random(config.instance, sizeof config.instance) ||
+        !fill_random(&config.seed, sizeof config.seed)) {
+        explain(error, error_bytes, "no randomness to be had");
+        options_release(&client->options);
+        free(client);
+        return NULL;
+    }
+    client->core = core_new(&config);
+    if (!client->core || !link_open(&client->link)) {
+        snprintf(why, sizeof why, "could not open a client: %s", strerror(errno));
+        explain(error, error_bytes, why);
+        core_destroy(&client->core);
+        options_release(&client->options);
+        free(client);
+        return NULL;
+    }
+    return client;
+}
+
+static void finish_fanout(struct holdfast *client, struct pending *pending);
+static bool run_actions(struct holdfast *client);
+
+void holdfast_close(struct holdfast **handle)
+{
+    struct holdfast *client = handle ? *handle : NULL;
+
+    if (!client || client->busy)
+        return;
+    *handle = NULL;
+    bool is_child = is_foreign(client);
+    bool linger = !is_child && core_is_ready(client->core);
+    if (!is_child) {
+        client->busy = true;
+        core_abandon(client->core, now());
+        while (client->waiting) {
+            struct pending *pending = client->waiting;
+            client->waiting = pending->next;
+            fanout_failed(pending->fanout, HOLDFAST_UNAVAILABLE, "the client was closed");
+            finish_fanout(client, pending);
+        }
+        run_actions(client);
+    }
+    core_destroy(&client->core);
+    link_close(&client->link, linger, is_child);
+    while (client->free) {
+        struct pending *next = client->free->next;
+        free(client->free);
+        client->free = next;
+    }
+    pool_release(&client->scratch);
+    options_release(&client->options);
+    free(client);
+}
+
+/* ------------------------------------------------------------- fan-outs */
+
+static void finish_fanout(struct holdfast *client, struct pending *pending)
+{
+    holdfast_result_fn *result_fn = pending->result_fn;
+    holdfast_answer_fn *answer_fn = pending->answer_fn;
+    void *data = pending->data;
+
+    client->pending--;
+    if (fanout_is_query(pending->fanout)) {
+        int64_t cluster_us = clock_monotonic_us() + core_clock_offset_us(client->core);
+        struct holdfast_answer *answer = fanout_merged_answer(pending->fanout, cluster_us);
+        pending_free(client, pending);
+        answer_fn(data, answer);
+    } else {
+        struct holdfast_result *result = fanout_merged_result(pending->fanout);
+        pending_free(client, pending);
+        result_fn(data, result);
+    }
+}
+
+/* Sends what may go; when nothing is left and nothing is in flight, it is finished. */
+static void push_fanout(struct holdfast *client, struct pending *pending)
+{
+    struct fanout *fanout = pending->fanout;
+    enum core_call_kind kind = fanout_is_query(fanout) ? CORE_QUERY : CORE_SETTLE;
+
+    while (fanout_left(fanout) > 0 && fanout_flying(fanout) < FANOUT_IN_FLIGHT) {
+        struct core_time time = now();
+        struct encoded part;
+        int64_t left_us = pending->deadline_us - time.mono_us;
+        if (left_us <= 0) {
+            fanout_failed(fanout, HOLDFAST_DEADLINE_EXCEEDED, "no answer in time");
+            continue;
+        }
+        if (!fanout_next(fanout, &part)) {
+            fanout_failed(fanout, HOLDFAST_UNAVAILABLE, "out of memory");
+            continue;
+        }
+        if (!core_submit(client->core, time, kind, &part, left_us, pending)) {
+            free(part.body);
+            fanout_failed(fanout, HOLDFAST_UNAVAILABLE, "out of memory");
+        }
+    }
+    if (fanout_left(fanout) == 0 && fanout_flying(fanout) == 0)
+        finish_fanout(client, pending);
+}
+
+/* Fan-outs wait for WELCOME to tell the number of partitions. True when one went on. */
+static bool start_waiting(struct holdfast *client)
+{
+    uint32_t partitions = core_partitions(client->core);
+    int64_t time_us = clock_monotonic_us();
+    bool any = false;
+
+    while (client->waiting && (partitions > 0 || client->waiting->deadline_us <= time_us)) {
+        struct pending *pending = client->waiting;
+        client->waiting = pending->next;
+        if (!client->waiting)
+            client->waiting_end = &client->waiting;
+        any = true;
+        if (partitions > 0 && fanout_plan(pending->fanout, partitions)) {
+            push_fanout(client, pending);
+            continue;
+        }
+        char why[200];
+        snprintf(why, sizeof why, "no broker to ask: %s",
+                 partitions > 0 ? "out of memory" : core_trouble(client->core));
+        fanout_failed(pending->fanout, HOLDFAST_UNAVAILABLE, why);
+        finish_fanout(client, pending);
+    }
+    core_want_session(client->core, client->waiting != NULL);
+    return any;
+}
+
+/* ------------------------------------------------------------- the loop */
+
+static void on_done(struct holdfast *client, const struct core_action *action)
+{
+    struct pending *pending = action->tag;
+
+    if (!pending->fanout) {
+        holdfast_result_fn *fn = pending->result_fn;
+        void *data = pending->data;
+        client->pending--;
+        pending_free(client, pending);
+        fn(data, action->result);
+        return;
+    }
+    if (fanout_is_query(pending->fanout))
+        fanout_answer(pending->fanout, action->answer);
+    else
+        fanout_result(pending->fanout, action->result);
+    push_fanout(client, pending);
+}
+
+/* True when there was something to do. */
+static bool run_actions(struct holdfast *client)
+{
+    struct core_action action;
+    bool any = false;
+
+    while (core_next(client->core, now(), &action)) {
+        switch (action.kind) {
+        case CORE_CONNECT:
+            /* When it fails nothing will be heard, and the core tries the next broker. */
+            link_connect(&client->link, client->options.brokers[action.broker]);
+            break;
+        case CORE_DISCONNECT:
+            link_disconnect(&client->link);
+            break;
+        case CORE_SEND:
+            link_send(&client->link, action.header, action.body, action.body_bytes);
+            break;
+        case CORE_DONE:
+            on_done(client, &action);
+            break;
+        }
+        any = true;
+    }
+    return any;
+}
+
+static bool receive(struct holdfast *client)
+{
+    struct link_message message;
+    int count = 0;
+
+    while (count < MESSAGES_PER_ROUND && link_receive(&client->link, &message)) {
+        core_receive(client->core, now(), zmq_msg_data(&message.header),
+                     message.misframed ? 0 : zmq_msg_size(&message.header),
+                     zmq_msg_data(&message.body), zmq_msg_size(&message.body));
+        link_message_release(&message);
+        count++;
+    }
+    return count > 0;
+}
+
+/* What arrived is read before anybody is called silent; and after the last message was sent the
+ * socket is asked once more, because sending may swallow what ZMQ_FD had to say. */
+void holdfast_process(struct holdfast *client)
+{
+    int rounds = 0;
+
+    if (!client || client->busy || is_foreign(client))
+        return;
+    client->busy = true;
+    bool again = true;
+    while (again && rounds++ < ROUNDS_MAX) {
+        again = receive(client);
+        again |= start_waiting(client);
+        again |= run_actions(client);
+    }
+    client->more = again;
+    client->busy = false;
+}
+
+int holdfast_fd(struct holdfast *client)
+{
+    return client ? client->link.poll_fd : -1;
+}
+
+int holdfast_deadline_ms(struct holdfast *client)
+{
+    if (!client)
+        return DEADLINE_MAX_MS;
+    int64_t due = core_deadline_us(client->core);
+    if (client->waiting && client->waiting->deadline_us < due)
+        due = client->waiting->deadline_us;
+    int64_t left_us = due - clock_monotonic_us();
+    if (client->more || left_us <= 0)
+        return 0;
+    return left_us / 1000 >= DEADLINE_MAX_MS ? DEADLINE_MAX_MS : (int)(left_us / 1000) + 1;
+}
+
+size_t holdfast_pending(const struct holdfast *client)
+{
+    return client ? client->pending : 0;
+}
+
+/* ------------------------------------------------------------- submitting */
+
+/* Why nothing can be submitted now, or NULL. */
+static const char *closed_door(const struct holdfast *client)
+{
+    if (!client)
+        return "no client";
+    if (is_foreign(client))
+        return "the client was opened by another process, before fork";
+    if (client->pending >= HOLDFAST_PENDING_MAX)
+        return "too many operations are pending";
+    return NULL;
+}
+
+static void make_id(uint8_t id[UUID_BYTES], int64_t wall_us)
+{
+    uint8_t random[10];
+
+    /* getrandom cannot fail once it has worked, and it did in holdfast_open. */
+    if (!fill_random(random, sizeof random))
+        memset(random, 0, sizeof random);
+    uuid_v7(id, wall_us, random);
+}
+
+static bool enqueue_fanout(struct holdfast *client, struct pending *pending)
+{
+    pending->next = NULL;
+    *client->waiting_end = pending;
+    client->waiting_end = &pending->next;
+    client->pending++;
+    core_want_session(client->core, true);
+    return true;
+}
+
+static bool submit(struct holdfast *client, const struct holdfast_operation *operation,
+                   holdfast_result_fn *fn, void *data, struct encoded *encoded, struct fault *fault)
+{
+    struct core_time time = now();
+    struct encode_defaults defaults = {.actor = client->options.actor,
+                                       .op_class = client->options.op_class};
+    uint8_t fresh[UUID_BYTES] = {0};
+    struct pending *pending;
+    int64_t timeout_us = client->options.timeout_us;
+
+    if (!operation->operation_id)
+        make_id(fresh, time.wall_us);
+    if (!encode_operation(encoded, operation, &defaults, fresh, &client->scratch, fault))
+        return false;
+    pending = pending_new(client);
+    if (pending) {
+        pending->result_fn = fn;
+        pending->data = data;
+        pending->deadline_us = time.mono_us + timeout_us;
+        if (operation->kind == HOLDFAST_SETTLE && operation->partition < 0) {
+            pending->fanout = fanout_new_settle(encoded, fault);
+            if (pending->fanout)
+                return enqueue_fanout(client, pending);
+        } else if (core_submit(client->core, time,
+                               operation->kind == HOLDFAST_SETTLE ? CORE_SETTLE : CORE_OPERATION,
+                               encoded, timeout_us, pending)) {
+            client->pending++;
+            return true;
+        }
+        pending_free(client, pending);
+    }
+    free(encoded->body);
+    encoded->body = NULL;
+    return fault_set(fault, HOLDFAST_UNAVAILABLE, "", "out of memory; nothing was sent");
+}
+
+bool holdfast_submit(struct holdfast *client, const struct holdfast_operation *operation,
+                     holdfast_result_fn *fn, void *data, char *error, size_t error_bytes)
+{
+    const char *closed = closed_door(client);
+    struct encoded encoded;
+    struct fault fault;
+
+    if (!closed && (!operation || !fn))
+        closed = "no operation, or nobody to tell the result";
+    if (closed) {
+        explain(error, error_bytes, closed);
+        return false;
+    }
+    if (submit(client, operation, fn, data, &encoded, &fault))
+        return true;
+    explain(error, error_bytes, fault.message);
+    return false;
+}
+
+static bool ask(struct holdfast *client, const struct holdfast_query *query, holdfast_answer_fn *fn,
+                void *data, struct fault *fault)
+{
+    uint8_t op_class = client->options.op_class == HOLDFAST_CLASS_INTERACTIVE ? CLASS_INTERACTIVE
+                       : client->options.op_class == HOLDFAST_CLASS_BULK      ? CLASS_BULK
+                                                                              : CLASS_SERVICE;
+    struct fanout *fanout = fanout_new_query(query, op_class, fault);
+    struct pending *pending = fanout ? pending_new(client) : NULL;
+
+    if (!fanout)
+        return false;
+    if (!pending) {
+        fanout_destroy(&fanout);
+        return fault_set(fault, HOLDFAST_UNAVAILABLE, "", "out of memory; nothing was sent");
+    }
+    pending->fanout = fanout;
+    pending->answer_fn = fn;
+    pending->data = data;
+    pending->deadline_us = clock_monotonic_us() + client->options.timeout_us;
+    return enqueue_fanout(client, pending);
+}
+
+bool holdfast_submit_query(struct holdfast *client, const struct holdfast_query *query,
+                           holdfast_answer_fn *fn, void *data, char *error, size_t error_bytes)
+{
+    const char *closed = closed_door(client);
+    struct fault fault;
+
+    if (!closed && (!query || !fn))
+        closed = "no query, or nobody to tell the answer";
+    if (closed) {
+        explain(error, error_bytes, closed);
+        return false;
+    }
+    if (ask(client, query, fn, data, &fault))
+        return true;
+    explain(error, error_bytes, fault.message);
+    return false;
+}
+
+/* ------------------------------------------------------------- waiting */
+
+/* Processes until *done. Everything submitted has a deadline, so this ends. */
+static void wait_until(struct holdfast *client, const size_t *count, size_t wanted)
+{
+    for (;;) {
+        holdfast_process(client);
+        if (*count >= wanted)
+            return;
+        struct pollfd readable = {.fd = client->link.poll_fd, .events = POLLIN};
+        poll(&readable, 1, holdfast_deadline_ms(client)); /* EINTR: as if something had come */
+    }
+}
+
+struct waiter {
+    size_t done;
+    struct holdfast_result *result;
+    struct holdfast_answer *answer;
+};
+
+static void take_result(void *data, struct holdfast_result *result)
+{
+    struct waiter *waiter = data;
+
+    waiter->result = result;
+    waiter->done = 1;
+}
+
+static void take_answer(void *data, struct holdfast_answer *answer)
+{
+    struct waiter *waiter = data;
+
+    waiter->answer = answer;
+    waiter->done = 1;
+}
+
+static const char *cannot_wait(const struct holdfast *client)
+{
+    const char *closed = closed_door(client);
+
+    return !closed && client->busy ? "waiting is not possible in a callback; submit instead"
+                                   : closed;
+}
+
+struct holdfast_result *holdfast_call(struct holdfast *client,
+                                      const struct holdfast_operation *operation)
+{
+    const char *closed = cannot_wait(client);
+    struct waiter waiter = {0};
+    struct encoded encoded;
+    struct fault fault;
+
+    if (!closed && !operation)
+        closed = "no operation";
+    if (closed)
+        return make_result(HOLDFAST_INVALID, NULL, "", closed);
+    if (!submit(client, operation, take_result, &waiter, &encoded, &fault))
+        return make_result(fault.status, encoded.operation_id, fault.field, fault.message);
+    wait_until(client, &waiter.done, 1);
+    return waiter.result;
+}
+
+struct holdfast_answer *holdfast_ask(struct holdfast *client, const struct holdfast_query *query)
+{
+    const char *closed = cannot_wait(client);
+    struct waiter waiter = {0};
+    struct fault fault;
+
+    if (!closed && !query)
+        closed = "no query";
+    if (closed)
+        return make_answer(HOLDFAST_INVALID, "", closed);
+    if (!ask(client, query, take_answer, &waiter, &fault))
+        return make_answer(fault.status, fault.field, fault.message);
+    wait_until(client, &waiter.done, 1);
+    return waiter.answer;
+}
+
+/* One operation of holdfast_call_many. */
+struct slot {
+    struct holdfast_result **result;
+    size_t *done;
+};
+
+static void take_slot(void *data, struct holdfast_result *result)
+{
+    struct slot *slot = data;
+
+    *slot->result = result;
+    ++*slot->done;
+}
+
+void holdfast_call_many(struct holdfast *client, const struct holdfast_operation *operations,
+                        size_t count, struct holdfast_result **results)
+{
+    const char *closed = cannot_wait(client);
+    struct slot *slots = count < SIZE_MAX / sizeof *slots ? calloc(count + 1, sizeof *slots) : NULL;
+    size_t done = 0;
+    size_t ahead = CALL_MANY_AHEAD;
+    struct encoded encoded;
+    struct fault fault;
+
+    if (!closed && !slots)
+        closed = "out of memory; nothing was sent";
+    if (!closed && ahead > HOLDFAST_PENDING_MAX - client->pending)
+        ahead = HOLDFAST_PENDING_MAX - client->pending;
+    for (size_t i = 0; i < count; i++) {
+        if (closed) {
+            results[i] = make_result(HOLDFAST_INVALID, NULL, "", closed);
+            continue;
+        }
+        slots[i] = (struct slot){.result = &results[i], .done = &done};
+        if (!submit(client, &operations[i], take_slot, &slots[i], &encoded, &fault)) {
+            results[i] =
+                make_result(fault.status, encoded.operation_id, fault.field, fault.message);
+            done++;
+        }
+        if (i + 1 - done >= ahead)
+            wait_until(client, &done, i + 2 - ahead);
+    }
+    if (!closed)
+        wait_until(client, &done, count);
+    free(slots);
+}
+
+/* ------------------------------------------------------------- ids */
+
+void holdfast_new_operation_id(char text[37])
+{
+    uint8_t id[UUID_BYTES];
+
+    make_id(id, clock_wall_us());
+    uuid_format(id, text);
+}
+
+/* SHA-256 of the SHA-256 of name, followed by index in 8 bytes, network order. */
+void holdfast_derive_operation_id(const void *name, size_t name_bytes, uint64_t index,
+                                  char text[37])
+{
+    uint8_t bytes[SHA256_DIGEST_LENGTH + 8], digest[SHA256_DIGEST_LENGTH], id[UUID_BYTES];
+
+    SHA256(name_bytes ? name : "", name_bytes, bytes);
+    for (int i = 0; i < 8; i++)
+        bytes[SHA256_DIGEST_LENGTH + i] = (uint8_t)(index >> (56 - 8 * i));
+    SHA256(bytes, sizeof bytes, digest);
+    uuid_v8(id, digest);
+    uuid_format(id, text);
+}
