@@ -27,7 +27,7 @@ endif
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(WARNINGS) $(OPTIMISE) -fPIC -fvisibility=hidden \
-             -I. -I$(BUILD) $(PKG_CFLAGS) $(CFLAGS)
+             -I. -isystem $(BUILD) $(PKG_CFLAGS) $(CFLAGS)
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(LDFLAGS_SANITIZE) $(LDFLAGS)
 
 # Folders whose sources, main.c apart, become one archive each.
