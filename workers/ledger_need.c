@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a batch needs to have in memory before it is decided, so that the worker can load all of it
+ * in one round trip a kind.
+ */
+#include "workers/ledger_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void needs_release(struct needs *needs)
+{
+    free(needs->items);
+    memset(needs, 0, sizeof *needs);
+}
+
+static bool same_need(const struct need *a, const struct need *b)
+{
+    if (a->kind != b->kind)
+        return false;
+    switch (a->kind) {
+    case NEED_SKU:
+    case NEED_BARCODE:
+        return code_equal(&a->code, &b->code);
+    case NEED_RESERVATION:
+        return memcmp(a->id, b->id, RESERVATION_ID_BYTES) == 0;
+    case NEED_OPERATION:
+        return memcmp(a->id, b->id, UUID_BYTES) == 0;
+    case NEED_CATALOG:
+        return true;
+    }
+    return false;
+}
+
+static void append(struct needs *needs, const struct need *need)
+{
+    for (size_t i = 0; i < needs->count; i++) {
+        if (same_need(&needs->items[i], need))
+            return;
+    }
+    needs->items = grow(needs->items, needs->count, &needs->capacity, sizeof *needs->items);
+    needs->items[needs->count++] = *need;
+}
+
+static void need_code(struct needs *needs, enum need_kind kind, const void *bytes, size_t length)
+{
+    struct need need = {.kind = kind};
+
+    code_set(&need.code, bytes, length);
+    append(needs, &need);
+}
+
+static void need_id(struct needs *needs, enum need_kind kind, const uint8_t *id, size_t bytes)
+{
+    struct need need = {.kind = kind};
+
+    memcpy(need.id, id, bytes);
+    append(needs, &need);
+}
+
+static void need_catalog(struct ledger *ledger, struct needs *needs)
+{
+    struct need need = {.kind = NEED_CATALOG};
+
+    if (ledger->catalog_asked)
+        return;
+    ledger->catalog_asked = true;
+    append(needs, &need);
+}
+
+static void need_sku(const struct ledger *ledger, const void *bytes, size_t length,
+                     struct needs *needs)
+{
+    if (!cache_sku(ledger, bytes, length))
+        need_code(needs, NEED_SKU, bytes, length);
+}
+
+static void need_operation(const struct ledger *ledger, const uint8_t *id, struct needs *needs)
+{
+    if (!known_find(ledger, id))
+        need_id(needs, NEED_OPERATION, id, UUID_BYTES);
+}
+
+static void need_warehouse(struct ledger *ledger, const ProtobufCBinaryData *code,
+                           struct needs *needs)
+{
+    uint64_t version;
+
+    if (!warehouse_known(ledger, code->data, code->len, &version))
+        need_catalog(ledger, needs);
+}
+
+/* The reservation; once it is loaded, the skus of its lines. */
+static void need_reservation(const struct ledger *ledger, const uint8_t *id, struct needs *needs)
+{
+    const struct reservation_entry *entry = cache_reservation(ledger, id);
+
+    if (!entry) {
+        need_id(needs, NEED_RESERVATION, id, RESERVATION_ID_BYTES);
+        return;
+    }
+    for (size_t i = 0; i < entry->reservation.line_count; i++) {
+        const struct code *sku = &entry->reservation.lines[i].sku;
+        need_sku(ledger, sku->bytes, sku->length, needs);
+    }
+}
+
+static void need_barcodes(const struct ledger *ledger, const Hf__PutItem *put, struct needs *needs)
+{
+    const struct sku_entry *entry = cache_sku(ledger, put->sku.data, put->sku.len);
+
+    for (size_t i = 0; i < put->n_barcodes; i++) {
+        const ProtobufCBinaryData *code = &put->barcodes[i];
+        if (!barcode_loaded(ledger, code->data, code->len) &&
+            !(entry && barcode_of_item(&entry->item, code->data, code->len)))
+            need_code(needs, NEED_BARCODE, code->data, code->len);
+    }
+}
+
+static void need_codes(struct ledger *ledger, const Hf__Operation *operation,
+                       const struct checked *checked, struct needs *needs)
+{
+    uint64_t version;
+
+    if (checked->reason && checked->reason->len > 0 &&
+        !reason_known(ledger, checked->reason->data, checked->reason->len, &version))
+        need_catalog(ledger, needs);
+    for (size_t i = 0; i < checked->warehouse_count; i++)
+        need_warehouse(ledger, checked->warehouses[i], needs);
+    for (size_t i = 0; i < checked->list.count && !checked->on_reservation; i++) {
+        const Hf__Line *line = checked->list.lines[i];
+        need_sku(ledger, line->sku.data, line->sku.len, needs);
+        if (line->warehouse.len > 0)
+            need_warehouse(ledger, &line->warehouse, needs);
+    }
+    if (operation->kind_case == HF__OPERATION__KIND_RESERVE) {
+        for (size_t i = 0; i < operation->reserve->n_warehouses; i++)
+            need_warehouse(ledger, &operation->reserve->warehouses[i], needs);
+    }
+}
+
+/* A reservation that a first attempt is to make is there already: look how. */
+static bool made_before(const struct ledger *ledger, const Hf__Operation *operation)
+{
+    uint8_t id[RESERVATION_ID_BYTES];
+
+    if (operation->kind_case != HF__OPERATION__KIND_RESERVE)
+        return false;
+    reservation_id_make(id, ledger->partition, operation->operation_id.data);
+    const struct reservation_entry *entry = cache_reservation(ledger, id);
+    return entry && entry->reservation.revision > 0;
+}
+
+void ledger_need(struct ledger *ledger, const Hf__Operation *operation, uint16_t attempt,
+                 bool look_up_ids, struct needs *needs)
+{
+    struct checked checked;
+
+    if (validate_operation(operation, ledger->limits->partitions, NULL, &checked) != STATUS_applied)
+        return;
+    if (operation->kind_case == HF__OPERATION__KIND_SETTLE) {
+        need_operation(ledger, operation->settle->operation_id.data, needs);
+        return;
+    }
+    if (checked.partition != ledger->partition)
+        return;
+    if (attempt != 1 || look_up_ids || made_before(ledger, operation))
+        need_operation(ledger, operation->operation_id.data, needs);
+    if (checked.list.count > ledger->limits->lines)
+        return;
+    if (checked.on_reservation)
+        need_reservation(ledger, checked.reservation_id, needs);
+    if (checked.sku)
+        need_sku(ledger, checked.sku->data, checked.sku->len, needs);
+    if (operation->kind_case == HF__OPERATION__KIND_PUT_ITEM)
+        need_barcodes(ledger, operation->put_item, needs);
+    need_codes(ledger, operation, &checked, needs);
+}
+
+struct due_needs {
+    const struct ledger *ledger;
+    struct needs *needs;
+};
+
+static void need_due(void *data, const uint8_t *id)
+{
+    const struct due_needs *due = data;
+
+    need_reservation(due->ledger, id, due->needs);
+}
+
+void ledger_need_due(struct ledger *ledger, int64_t now_us, size_t limit, struct needs *needs)
+{
+    struct due_needs due = {ledger, needs};
+    bool more;
+
+    due_collect(&ledger->due, now_us, limit, &more, need_due, &due);
+}
