@@ -368,19 +368,27 @@ static void poison(struct dispatch *d, const struct session *s, struct op *op, s
     op_finish(d, op, STATUS_poison, now);
 }
 
-static void release_op(struct dispatch *d, const struct session *s, struct op *op, bool killed,
-                       bool was_alone, struct moment now)
+/* How an operation that was in flight at an ended session is taken. */
+struct loss {
+    uint64_t unsent; /* dispatches from here on never left this process: nothing has happened */
+    bool killed;     /* the worker may have died of the others */
+    bool was_alone;  /* only one had left */
+};
+
+static void release_op(struct dispatch *d, const struct session *s, struct op *op,
+                       const struct loss *loss, struct moment now)
 {
     bool was_suspect = op->deaths > 0;
+    bool was_sent = op->worker_sequence < loss->unsent;
 
     op_move(d, op, OP_NEW);
-    if (killed)
+    if (was_sent && loss->killed)
         op->deaths++;
-    if (killed && was_alone && was_suspect) {
+    if (was_sent && loss->killed && loss->was_alone && was_suspect) {
         poison(d, s, op, now);
         return;
     }
-    if (op->type == MESSAGE_OPERATION && op->attempt < UINT16_MAX)
+    if (was_sent && op->type == MESSAGE_OPERATION && op->attempt < UINT16_MAX)
         op->attempt++;
     d->requeued++;
     queue_again(d, op);
@@ -390,7 +398,8 @@ static void release_op(struct dispatch *d, const struct session *s, struct op *o
 void worker_release(struct dispatch *d, struct session *s, enum session_end how, struct moment now)
 {
     struct worker_part *w = &s->worker;
-    bool was_alone = w->in_flight == 1;
+    struct loss loss = {.unsent = outbox_first_work(&s->out), .killed = how == END_DEAD};
+    uint32_t sent = 0;
 
     while (w->owned)
         set_owner(d, w->owned, NULL, now.monotonic_us);
@@ -398,10 +407,13 @@ void worker_release(struct dispatch *d, struct session *s, enum session_end how,
         log_line(how == END_DEAD ? LOG_WARN : LOG_INFO,
                  "worker=\"%s\" session=%u operations=%u suspects=%s queued again", s->name.bytes,
                  s->id, w->in_flight, how == END_DEAD ? "yes" : "no");
+    for (uint64_t q = w->oldest; q <= w->sent && q < loss.unsent; q++)
+        sent += *flight_slot(w, q) != NULL;
+    loss.was_alone = sent == 1;
     for (uint64_t q = w->oldest; q <= w->sent; q++) {
         struct op *op = *flight_slot(w, q);
         if (op)
-            release_op(d, s, op, how == END_DEAD, was_alone, now);
+            release_op(d, s, op, &loss, now);
     }
     free(w->flight);
     w->flight = NULL;

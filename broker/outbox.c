@@ -97,6 +97,17 @@ bool outbox_peek(const struct outbox *out, size_t message_bytes, uint8_t *header
     return true;
 }
 
+uint64_t outbox_first_work(const struct outbox *out)
+{
+    for (size_t at = out->head; at < out->length; at += item_bytes(out->bytes + at)) {
+        struct header header;
+        if (header_read(&header, out->bytes + at, HEADER_BYTES) == HEADER_OK &&
+            (header.type == MESSAGE_OPERATION || header.type == MESSAGE_QUERY))
+            return header.sequence;
+    }
+    return UINT64_MAX;
+}
+
 void outbox_advance(struct outbox *out, size_t taken)
 {
     assert(taken <= out->length - out->head);

@@ -39,6 +39,9 @@ static inline size_t outbox_bytes(const struct outbox *out)
 bool outbox_peek(const struct outbox *out, size_t message_bytes, uint8_t *header,
                  const uint8_t **body, size_t *body_bytes, size_t *taken);
 
+/* The sequence of the first OPERATION or QUERY that waits; UINT64_MAX when none does. */
+uint64_t outbox_first_work(const struct outbox *out);
+
 /* It was sent: taken is what outbox_peek said. */
 void outbox_advance(struct outbox *out, size_t taken);
 
