@@ -118,7 +118,36 @@ int cmd_down(const struct invocation *invocation);
 int cmd_status(const struct invocation *invocation);
 int cmd_doctor(const struct invocation *invocation);
 
-/* cli/cmd_*.c, cli/import.c */
+/* cli/cmd_*.c */
 int cmd_version(const struct invocation *invocation);
+int cmd_warehouse_put(const struct invocation *invocation);
+int cmd_warehouse_list(const struct invocation *invocation);
+int cmd_item_put(const struct invocation *invocation);
+int cmd_item_get(const struct invocation *invocation);
+int cmd_item_list(const struct invocation *invocation);
+int cmd_reason_put(const struct invocation *invocation);
+int cmd_reason_list(const struct invocation *invocation);
+int cmd_import(const struct invocation *invocation);
+int cmd_stock(const struct invocation *invocation);
+int cmd_reserve(const struct invocation *invocation);
+int cmd_extend(const struct invocation *invocation);
+int cmd_purchase(const struct invocation *invocation);
+int cmd_release(const struct invocation *invocation);
+int cmd_ship(const struct invocation *invocation);
+int cmd_cancel(const struct invocation *invocation);
+int cmd_return(const struct invocation *invocation);
+int cmd_receive(const struct invocation *invocation);
+int cmd_adjust(const struct invocation *invocation);
+int cmd_count(const struct invocation *invocation);
+int cmd_transfer(const struct invocation *invocation);
+int cmd_quarantine(const struct invocation *invocation);
+int cmd_restore(const struct invocation *invocation);
+int cmd_safety_stock(const struct invocation *invocation);
+int cmd_reservation_show(const struct invocation *invocation);
+int cmd_reservation_list(const struct invocation *invocation);
+int cmd_order(const struct invocation *invocation);
+int cmd_history(const struct invocation *invocation);
+int cmd_settle(const struct invocation *invocation);
+int cmd_audit(const struct invocation *invocation);
 
 #endif

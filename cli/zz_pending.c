@@ -31,3 +31,8 @@ __attribute__((weak)) int cmd_doctor(const struct invocation *invocation)
 {
     return missing(invocation);
 }
+
+__attribute__((weak)) int cmd_import(const struct invocation *invocation)
+{
+    return missing(invocation);
+}
