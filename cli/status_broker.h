@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Listens to what every broker of a cluster publishes about itself (BrokerState on its state
+ * socket). `up` waits with it until the cluster answers; `status` shows it.
+ */
+#ifndef CLI_STATUS_BROKER_H
+#define CLI_STATUS_BROKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/config.h"
+#include "protocol/holdfast.pb-c.h"
+
+struct broker_watch;
+
+/* Subscribes to all brokers of config, which is borrowed. NULL without memory or sockets. */
+struct broker_watch *broker_watch_new(const struct config *config);
+void broker_watch_destroy(struct broker_watch **watch);
+
+/* Takes in what has arrived, and waits for at most wait_ms when nothing has. */
+void broker_watch_wait(struct broker_watch *watch, int wait_ms);
+
+/* The newest state of broker i, the watch's until the next wait; NULL: nothing heard since the
+ * watch was made. */
+const Hf__BrokerState *broker_watch_state(const struct broker_watch *watch, size_t i);
+
+/* Have all brokers been heard? */
+bool broker_watch_complete(const struct broker_watch *watch);
+/* Does every broker route every partition to a worker? Otherwise what says, in words, what is
+ * missing. */
+bool broker_watch_served(const struct broker_watch *watch, char *what, size_t what_bytes);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What `holdfast up` is to start: read from the folder of a cluster, or made for a new one.
+ * Everything that can be refused is refused here, before a process is started.
+ */
+#ifndef CLI_UP_PLAN_H
+#define CLI_UP_PLAN_H
+
+#include "cli/command.h"
+#include "cli/supervisor.h"
+
+/* Reads cluster.yaml and the marker of plan->layout. */
+bool plan_read(struct plan *plan, char *error, size_t error_bytes);
+
+/* The sockets lie where they were put when the cluster was made, whatever the environment says now.
+ */
+void plan_keep_sockets(struct plan *plan);
+
+/* 0 when the options that were typed agree with the cluster that there is; otherwise it has
+ * complained, and this is the exit code. */
+int plan_check_options(const struct invocation *invocation, const struct plan *plan);
+
+/* Fills in the plan and writes every file of the folder that is missing. The lock must be held. 0,
+ * or it has complained and this is the exit code. */
+int plan_make(const struct invocation *invocation, struct plan *plan);
+
+#endif
