@@ -14,10 +14,11 @@
 
 /* Seconds that the server waits for us before it rolls back and hangs up: a stopped worker cannot
  * hold a lock for longer. The worker says something at least every second. */
+#define SESSION_ISOLATION "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
 #define SESSION_SETUP                                                                              \
-    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, SESSION innodb_lock_wait_timeout = "  \
-    "1, SESSION wait_timeout = 6, SESSION net_write_timeout = 2, SESSION sql_mode = "              \
-    "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', SESSION time_zone = '+00:00', autocommit = 1"
+    "SET SESSION innodb_lock_wait_timeout = 1, SESSION wait_timeout = 6, "                         \
+    "SESSION net_write_timeout = 2, SESSION time_zone = '+00:00', autocommit = 1, "                \
+    "SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"
 #define READ_ONLY_CHECK "SELECT @@global.read_only"
 #define PASSWORD_BYTES 256
 
@@ -152,6 +153,7 @@ static bool connect_to(struct db *db, const struct config_server *server, const 
                             db->shard->database, local ? 0 : server->port,
                             local ? server->socket : NULL,
                             CLIENT_FOUND_ROWS | CLIENT_MULTI_STATEMENTS) ||
+        mysql_real_query(db->mysql, SESSION_ISOLATION, strlen(SESSION_ISOLATION)) != 0 ||
         mysql_real_query(db->mysql, SESSION_SETUP, strlen(SESSION_SETUP)) != 0) {
         snprintf(db->error, sizeof db->error, "%u: %s", mysql_errno(db->mysql),
                  mysql_error(db->mysql));

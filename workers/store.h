@@ -62,6 +62,9 @@ extern const char store_movement_columns[];
 void store_movement_read(struct movement *movement, MYSQL_ROW row, const unsigned long *lengths,
                          struct arena *arena);
 
+/* A level as it goes over the wire. In the arena. */
+Hf__Level *store_level_message(const struct level *level, struct arena *arena);
+
 /* A column of bytes as a code; one that is too long (the schema rules it out) is cut. */
 void store_code_read(struct code *code, const char *field, unsigned long length);
 

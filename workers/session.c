@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A session is a DEALER and a few numbers. Credit is absolute: after every batch the broker may be
+ * told that it can send up to limits.worker_credit beyond what has been taken off the queue.
+ */
+#include "workers/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "protocol/error.h"
+
+#define HWM_MESSAGES 10000
+#define OUTBOX_BYTES_MAX (256 * 1024) /* then it is sent before more is put in */
+#define HELLO_REPEAT_US 1000000
+#define HEARTBEATS_MISSED 3
+#define HEARTBEAT_MS_MAX 60000
+
+enum session_state {
+    SESSION_GREETING, /* HELLO is on its way; nothing else is sent */
+    SESSION_OPEN,
+    SESSION_REFUSED, /* the broker does not want us; asked again after a pause */
+};
+
+struct session {
+    struct worker *worker;
+    const struct config_broker *broker;
+    void *socket;
+    enum session_state state;
+    uint32_t id;
+    int64_t hello_next_us;
+    int64_t heard_us, beat_next_us;
+    int64_t heartbeat_us;
+    int64_t clock_ahead_us; /* broker's wall clock minus our monotonic one */
+    uint64_t received;      /* the highest sequence that came */
+    uint64_t granted;
+    uint32_t waiting; /* received and not answered */
+    bool tell_owned;
+    uint8_t *outbox; /* the body of a BATCH in the making */
+    size_t outbox_bytes, outbox_capacity;
+    uint32_t outbox_count;
+};
+
+/* The one function that changes a session's state. */
+static void become(struct session *session, enum session_state state, int64_t now_us)
+{
+    session->state = state;
+    session->outbox_bytes = 0;
+    session->outbox_count = 0;
+    session->id = 0;
+    session->received = 0;
+    session->granted = 0;
+    session->waiting = 0;
+    session->hello_next_us = state == SESSION_REFUSED ? now_us + HELLO_REPEAT_US : now_us;
+    if (state == SESSION_OPEN) {
+        session->tell_owned = true;
+        session->beat_next_us = now_us;
+    }
+}
+
+/* ------------------------------------------------------------- sending */
+
+static bool send_frames(struct session *session, const struct header *header, const void *body,
+                        size_t body_bytes)
+{
+    uint8_t bytes[HEADER_BYTES];
+
+    header_write(header, bytes);
+    if (zmq_send(session->socket, bytes, sizeof bytes, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0)
+        return false;
+    return zmq_send(session->socket, body_bytes > 0 ? body : "", body_bytes, ZMQ_DONTWAIT) >= 0;
+}
+
+/* A broker that does not take our messages has lost them; only a new session makes that clear. */
+static void send_or_restart(struct session *session, const struct header *header, const void *body,
+                            size_t body_bytes)
+{
+    if (send_frames(session, header, body, body_bytes))
+        return;
+    if (session->state == SESSION_OPEN) {
+        log_limited(LOG_WARN, "broker=%s could not send: %s; starting a new session",
+                    session->broker->worker, zmq_strerror(zmq_errno()));
+        become(session, SESSION_GREETING, clock_monotonic_us() + HELLO_REPEAT_US);
+    }
+}
+
+static void flush(struct session *session)
+{
+    struct header header = {.type = MESSAGE_BATCH};
+
+    if (session->outbox_count == 0)
+        return;
+    if (session->state == SESSION_OPEN)
+        send_or_restart(session, &header, session->outbox, session->outbox_bytes);
+    session->outbox_bytes = 0;
+    session->outbox_count = 0;
+}
+
+void sessions_flush(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->session_count; i++)
+        flush(&worker->sessions[i]);
+}
+
+bool session_is_current(const struct work *work)
+{
+    return work->session->state == SESSION_OPEN && work->session->id == work->header.session;
+}
+
+uint8_t *session_answer(struct work *work, uint8_t type, size_t body_bytes)
+{
+    struct session *session = work->session;
+    struct header header = {
+        .type = type,
+        .partition = work->header.partition,
+        .session = work->header.session,
+        .sequence = work->header.sequence,
+    };
+    size_t bytes = BATCH_ITEM_BYTES + body_bytes;
+
+    if (!session_is_current(work))
+        return NULL;
+    if (session->outbox_count == BATCH_MESSAGES_MAX ||
+        (session->outbox_count > 0 && session->outbox_bytes + bytes > OUTBOX_BYTES_MAX))
+        flush(session);
+    if (session->state != SESSION_OPEN)
+        return NULL;
+    if (session->outbox_capacity - session->outbox_bytes < bytes) {
+        session->outbox_capacity = session->outbox_bytes + bytes + OUTBOX_BYTES_MAX;
+        session->outbox = realloc(session->outbox, session->outbox_capacity);
+        if (!session->outbox)
+            abort();
+    }
+    uint8_t *at = session->outbox + session->outbox_bytes;
+    batch_item_write(&header, (uint32_t)body_bytes, at);
+    session->outbox_bytes += bytes;
+    session->outbox_count++;
+    session->waiting--;
+    return at + BATCH_ITEM_BYTES;
+}
+
+static void say_hello(struct session *session, int64_t now_us)
+{
+    struct worker *worker = session->worker;
+    struct header header = {.type = MESSAGE_HELLO, .partition = PARTITION_NONE};
+    Hf__Hello hello = HF__HELLO__INIT;
+    uint8_t body[1024];
+
+    hello.role = HF__ROLE__ROLE_WORKER;
+    hello.cluster.data = (uint8_t *)(uintptr_t)worker->config->name;
+    hello.cluster.len = strlen(worker->config->name);
+    hello.name.data = (uint8_t *)(uintptr_t)worker->name;
+    hello.name.len = strlen(worker->name);
+    hello.instance.data = worker->instance;
+    hello.instance.len = sizeof worker->instance;
+    hello.version_min = HEADER_VERSION;
+    hello.version_max = HEADER_VERSION;
+    hello.clock_us = timeline_now_us(&worker->timeline, now_us);
+    hello.shard.data = (uint8_t *)(uintptr_t)worker->shard->name;
+    hello.shard.len = strlen(worker->shard->name);
+    hello.partitions = worker->config->partitions;
+    if (hf__hello__get_packed_size(&hello) <= sizeof body)
+        (void)send_frames(session, &header, body, hf__hello__pack(&hello, body));
+    session->hello_next_us = now_us + HELLO_REPEAT_US;
+}
+
+/* Everything that we own, at once when it changes and from the loop: a worker whose loop hangs
+ * falls silent. */
+static void beat(struct session *session, int64_t now_us)
+{
+    struct worker *worker = session->worker;
+    struct claims *claims = &worker->claims;
+    struct header header = {
+        .type = MESSAGE_HEARTBEAT, .partition = PARTITION_NONE, .session = session->id};
+    Hf__Heartbeat heartbeat = HF__HEARTBEAT__INIT;
+    Hf__Owned *owned = calloc(claims->count + 1, sizeof *owned);
+    Hf__Owned **list = calloc(claims->count + 1, sizeof *list);
+
+    if (!owned || !list)
+        abort();
+    for (size_t i = 0; i < claims->count; i++) {
+        const struct slot *slot = &claims->slots[i];
+        if (slot->state == SLOT_OTHER)
+            continue;
+        Hf__Owned *one = &owned[heartbeat.n_owned];
+        hf__owned__init(one);
+        one->partition = slot->partition;
+        one->epoch = slot->epoch;
+        one->last_sequence = ledger_last_seq(slot->ledger);
+        list[heartbeat.n_owned++] = one;
+    }
+    heartbeat.owned = list;
+    heartbeat.clock_us = timeline_now_us(&worker->timeline, now_us);
+    size_t bytes = hf__heartbeat__get_packed_size(&heartbeat);
+    uint8_t *body = malloc(bytes + 1);
+    if (!body)
+        abort();
+    hf__heartbeat__pack(&heartbeat, body);
+    session->tell_owned = false;
+    session->beat_next_us = now_us + session->heartbeat_us;
+    send_or_restart(session, &header, body, bytes);
+    free(body);
+    free(list);
+    free(owned);
+}
+
+static void grant(struct session *session)
+{
+    uint32_t ahead = session->worker->config->limits.worker_credit;
+    uint64_t credit =
+        session->received + ahead - (session->waiting < ahead ? session->waiting : ahead);
+    struct header header = {.type = MESSAGE_CREDIT,
+                            .partition = PARTITION_NONE,
+                            .session = session->id,
+                            .sequence = credit};
+
+    if (session->worker->stopping || credit < session->granted + ahead / 2 + 1)
+        return;
+    session->granted = credit;
+    send_or_restart(session, &header, NULL, 0);
+}
+
+/* ------------------------------------------------------------- receiving */
+
+static void take_welcome(struct session *session, const struct header *header, const uint8_t *body,
+                         size_t body_bytes, int64_t now_us)
+{
+    Hf__Welcome *welcome = hf__welcome__unpack(NULL, body_bytes, body);
+
+    if (!welcome || session->state == SESSION_OPEN || header->session == 0) {
+        hf__welcome__free_unpacked(welcome, NULL);
+        return;
+    }
+    if (welcome->version != HEADER_VERSION ||
+        (welcome->partitions != 0 && welcome->partitions != session->worker->config->partitions)) {
+        log_limited(LOG_ERROR, "broker=%s speaks version %u for %u partitions; not ours",
+                    session->broker->worker, welcome->version, welcome->partitions);
+        become(session, SESSION_REFUSED, now_us);
+        hf__welcome__free_unpacked(welcome, NULL);
+        return;
+    }
+    become(session, SESSION_OPEN, now_us);
+    session->id = header->session;
+    session->heard_us = now_us;
+    session->clock_ahead_us = welcome->clock_us - now_us;
+    uint32_t heartbeat_ms = welcome->heartbeat_ms;
+    if (heartbeat_ms == 0 || heartbeat_ms > HEARTBEAT_MS_MAX)
+        heartbeat_ms = (uint32_t)session->worker->config->windows.heartbeat_ms;
+    session->heartbeat_us = (int64_t)heartbeat_ms * 1000;
+    log_info("broker=%s session=%u open", session->broker->worker, session->id);
+    hf__welcome__free_unpacked(welcome, NULL);
+}
+
+static void take_heartbeat(struct session *session, const uint8_t *body, size_t body_bytes,
+                           int64_t now_us)
+{
+    Hf__Heartbeat *heartbeat = hf__heartbeat__unpack(NULL, body_bytes, body);
+
+    if (!heartbeat)
+        return;
+    session->clock_ahead_us = heartbeat->clock_us - now_us;
+    for (size_t i = 0; i < heartbeat->n_stale; i++) {
+        struct slot *slot = worker_slot(session->worker, heartbeat->stale[i]->partition);
+        if (slot && heartbeat->stale[i]->epoch > slot->epoch)
+            session->worker->claims.look_next_us = 0; /* the database knows; ask it now */
+    }
+    hf__heartbeat__free_unpacked(heartbeat, NULL);
+}
+
+static void take_error(struct session *session, const uint8_t *body, size_t body_bytes,
+                       int64_t now_us)
+{
+    Hf__Error *error = hf__error__unpack(NULL, body_bytes, body);
+    enum error_code code = ERROR_COUNT;
+
+    if (!error)
+        return;
+    bool known = error_from_name(error->code, &code);
+    log_limited(LOG_WARN, "broker=%s error=%.32s %.200s", session->broker->worker, error->code,
+                error->message);
+    if (known && code == ERROR_no_session)
+        become(session, SESSION_GREETING, now_us);
+    else if (!known || error_ends_session(code))
+        become(session, SESSION_REFUSED, now_us);
+    hf__error__free_unpacked(error, NULL);
+}
+
+static void take_work(struct session *session, const struct header *header, const uint8_t *body,
+                      size_t body_bytes)
+{
+    struct worker *worker = session->worker;
+
+    if (header->session != session->id || header->sequence <= session->received) {
+        log_limited(LOG_WARN, "broker=%s dropped a dispatch out of session or order",
+                    session->broker->worker);
+        return;
+    }
+    session->received = header->sequence;
+    session->waiting++;
+    struct work *work = malloc(sizeof *work + body_bytes);
+    if (!work)
+        abort();
+    *work = (struct work){.session = session, .header = *header, .body_bytes = body_bytes};
+    memcpy(work->body, body, body_bytes);
+    work_push(header->type == MESSAGE_QUERY ? &worker->queries : &worker->operations, work);
+}
+
+static void take(struct session *session, const struct header *header, const uint8_t *body,
+                 size_t body_bytes, int64_t now_us)
+{
+    if (header->type == MESSAGE_WELCOME) {
+        take_welcome(session, header, body, body_bytes, now_us);
+        return;
+    }
+    if (header->type == MESSAGE_ERROR) {
+        take_error(session, body, body_bytes, now_us);
+        return;
+    }
+    if (session->state != SESSION_OPEN)
+        return;
+    if (header->type == MESSAGE_OPERATION || header->type == MESSAGE_QUERY)
+        take_work(session, header, body, body_bytes);
+    else if (header->type == MESSAGE_HEARTBEAT && header->session == session->id)
+        take_heartbeat(session, body, body_bytes, now_us);
+    else if (header->type == MESSAGE_GOODBYE && header->session == session->id)
+        become(session, SESSION_REFUSED, now_us);
+}
+
+/* One message: a header, and at most one frame more. False when nothing has arrived. */
+static bool receive(struct session *session, int64_t now_us)
+{
+    zmq_msg_t frames[2];
+    size_t count = 0;
+    bool more = true;
+
+    for (; more; count++) {
+        zmq_msg_t extra, *frame = count < 2 ? &frames[count] : &extra;
+        zmq_msg_init(frame);
+        if (zmq_msg_recv(frame, session->socket, ZMQ_DONTWAIT) < 0) {
+            zmq_msg_close(frame);
+            break;
+        }
+        more = zmq_msg_more(frame) != 0;
+        if (count >= 2)
+            zmq_msg_close(&extra);
+    }
+    if (count == 0)
+        return false;
+    struct header header;
+    const uint8_t *body = count > 1 ? zmq_msg_data(&frames[1]) : (const uint8_t *)"";
+    size_t body_bytes = count > 1 ? zmq_msg_size(&frames[1]) : 0;
+    if (count <= 2 &&
+        header_read(&header, zmq_msg_data(&frames[0]), zmq_msg_size(&frames[0])) == HEADER_OK) {
+        session->heard_us = now_us;
+        if (header.type == MESSAGE_BATCH) {
+            struct batch_reader reader;
+            batch_reader_init(&reader, body, body_bytes);
+            while (batch_next(&reader, &header, &body, &body_bytes) == BATCH_ITEM)
+                take(session, &header, body, body_bytes, now_us);
+        } else {
+            take(session, &header, body, body_bytes, now_us);
+        }
+    } else {
+        log_limited(LOG_WARN, "broker=%s dropped a message that is not of the protocol",
+                    session->broker->worker);
+    }
+    for (size_t i = 0; i < count && i < 2; i++)
+        zmq_msg_close(&frames[i]);
+    return true;
+}
+
+void sessions_read(struct worker *worker)
+{
+    int64_t now_us = clock_monotonic_us();
+
+    for (size_t i = 0; i < worker->session_count; i++) {
+        for (size_t n = 0; n < SESSION_READ_MAX && receive(&worker->sessions[i], now_us); n++)
+            continue;
+    }
+}
+
+/* ------------------------------------------------------------- life */
+
+static bool open_socket(struct session *session)
+{
+    int hwm = HWM_MESSAGES, linger = 0, immediate = 1;
+    int64_t largest = MESSAGE_BYTES_MAX + HEADER_BYTES;
+
+    session->socket = zmq_socket(session->worker->zmq, ZMQ_DEALER);
+    if (!session->socket)
+        return false;
+    zmq_setsockopt(session->socket, ZMQ_SNDHWM, &hwm, sizeof hwm);
+    zmq_setsockopt(session->socket, ZMQ_RCVHWM, &hwm, sizeof hwm);
+    zmq_setsockopt(session->socket, ZMQ_LINGER, &linger, sizeof linger);
+    zmq_setsockopt(session->socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
+    /* Nothing is kept for a broker that is not there: it would be of an old session. */
+    zmq_setsockopt(session->socket, ZMQ_IMMEDIATE, &immediate, sizeof immediate);
+    return zmq_connect(session->socket, session->broker->worker) == 0;
+}
+
+bool sessions_open(struct worker *worker)
+{
+    worker->session_count = worker->config->broker_count;
+    worker->sessions = calloc(worker->session_count, sizeof *worker->sessions);
+    if (!worker->sessions)
+        abort();
+    for (size_t i = 0; i < worker->session_count; i++) {
+        struct session *session = &worker->sessions[i];
+        session->worker = worker;
+        session->broker = &worker->config->brokers[i];
+        session->heartbeat_us = (int64_t)worker->config->windows.heartbeat_ms * 1000;
+        become(session, SESSION_GREETING, clock_monotonic_us());
+        if (!open_socket(session)) {
+            log_error("could not connect to \"%s\": %s", session->broker->worker,
+                      zmq_strerror(zmq_errno()));
+            return false;
+        }
+    }
+    return true;
+}
+
+void sessions_close(struct worker *worker, int linger_ms)
+{
+    for (size_t i = 0; i < worker->session_count; i++) {
+        struct session *session = &worker->sessions[i];
+        struct header header = {
+            .type = MESSAGE_GOODBYE, .partition = PARTITION_NONE, .session = session->id};
+        if (session->socket) {
+            flush(session);
+            if (session->state == SESSION_OPEN)
+                (void)send_frames(session, &header, NULL, 0);
+            zmq_setsockopt(session->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
+            zmq_close(session->socket);
+        }
+        free(session->outbox);
+    }
+    free(worker->sessions);
+    worker->sessions = NULL;
+    worker->session_count = 0;
+}
+
+size_t sessions_poll_items(struct worker *worker, void *items)
+{
+    zmq_pollitem_t *item = items;
+
+    for (size_t i = 0; i < worker->session_count; i++)
+        item[i] = (zmq_pollitem_t){.socket = worker->sessions[i].socket, .events = ZMQ_POLLIN};
+    return worker->session_count;
+}
+
+int64_t session_clock_us(const struct session *session, int64_t monotonic_us)
+{
+    return monotonic_us + session->clock_ahead_us;
+}
+
+void sessions_keep(struct worker *worker, int64_t now_us)
+{
+    for (size_t i = 0; i < worker->session_count; i++) {
+        struct session *session = &worker->sessions[i];
+        if (worker->claims.changed)
+            session->tell_owned = true;
+        if (session->state == SESSION_OPEN &&
+            now_us - session->heard_us > HEARTBEATS_MISSED * session->heartbeat_us) {
+            log_warn("broker=%s silent, starting a new session", session->broker->worker);
+            become(session, SESSION_GREETING, now_us);
+        }
+        if (session->state != SESSION_OPEN) {
+            if (now_us >= session->hello_next_us && worker->timeline.known && !worker->stopping)
+                say_hello(session, now_us);
+            continue;
+        }
+        if (session->tell_owned || now_us >= session->beat_next_us)
+            beat(session, now_us);
+        if (session->state == SESSION_OPEN)
+            grant(session);
+    }
+    worker->claims.changed = false;
+}
+
+int64_t sessions_wait_us(const struct worker *worker, int64_t now_us)
+{
+    int64_t next_us = now_us + HELLO_REPEAT_US;
+
+    for (size_t i = 0; i < worker->session_count; i++) {
+        const struct session *session = &worker->sessions[i];
+        bool open = session->state == SESSION_OPEN;
+        int64_t due_us = open ? session->beat_next_us : session->hello_next_us;
+        if (!open && (worker->stopping || !worker->timeline.known))
+            continue;
+        if (due_us < next_us)
+            next_us = due_us;
+    }
+    return next_us > now_us ? next_us - now_us : 0;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the parts of a worker share. docs/worker.md follows one batch through them:
+ *
+ *   main.c       options, start and stop, the loop
+ *   session.c    one session with every broker: what arrives, what is sent
+ *   claims.c     which partitions are ours, and renewing, taking and handing over
+ *   work.c       the queues of what waits
+ *   batch.c      one batch after another, and what to do when one fails
+ *   decide.c     one batch: look up, decide, write, answer
+ *   query.c      what is only read
+ *   copy.c       warehouses and reasons, to the other shards
+ *   prune.c      movements and reservations past their time
+ *   db.c         the connection; store_*.c: the rows, to and from ledger.h
+ *
+ * One process, one thread, one loop. SQL blocks, for at most about DB_TIMEOUT_S.
+ */
+#ifndef WORKERS_WORKER_H
+#define WORKERS_WORKER_H
+
+#include "common/arena.h"
+#include "common/config.h"
+#include "protocol/header.h"
+#include "protocol/ids.h"
+#include "workers/db.h"
+#include "workers/ledger.h"
+#include "workers/timeline.h"
+#include "workers/work.h"
+
+/* ------------------------------------------------------------- claims */
+
+enum slot_state {
+    SLOT_OTHER,   /* not ours */
+    SLOT_OWNED,   /* ours as far as we know; the fence will tell */
+    SLOT_RECLAIM, /* was ours when the connection broke: claimed again before anything else */
+};
+
+/* A partition of our shard. */
+struct slot {
+    uint32_t partition;
+    enum slot_state state; /* changed by claims.c alone */
+    struct ledger *ledger; /* NULL until it was ours for the first time */
+    uint64_t epoch;
+    uint8_t claim_id[16];
+    int64_t clock_high_us, clock_offset_us;
+    int64_t lease_until_us; /* monotonic, by our own reckoning, a little early */
+    uint64_t pruned_seq;
+    int64_t prune_next_us;  /* monotonic */
+    int64_t expire_next_us; /* monotonic; later than now only after expiring failed */
+    /* The row, when we last looked. */
+    uint64_t seen_epoch, seen_connection;
+    bool seen_free, seen_mine;
+};
+
+struct claims {
+    struct slot *slots; /* by partition */
+    size_t count;
+    int32_t *index; /* partition → slot, -1: not of this shard */
+    size_t owned;   /* slots that are not SLOT_OTHER */
+    size_t share;   /* how many we may have */
+    bool changed;   /* brokers must be told */
+    int64_t look_next_us;
+    int64_t jump_us; /* of the server's clock at the last connect */
+};
+
+struct metrics { /* since the last line in the log */
+    uint64_t operations, applied, queries, batches, batch_operations;
+    uint64_t commits, rollbacks, expired, returned, pruned;
+    uint64_t round_trips, statements; /* since the start, at the last line */
+};
+
+/* How what failed is run again: see batch.c. */
+struct batch_state {
+    size_t limit;      /* operations; 0: limits.batch_operations */
+    size_t troubled;   /* so many at the front of the queue belong to a batch that failed */
+    bool look_up_ids;  /* theirs, on attempt 1 too */
+    bool expire_alone; /* what is due goes into batches of its own, a partition at a time */
+    unsigned failures; /* in a row, of the kinds that may pass */
+    int64_t not_before_us;
+};
+
+struct worker {
+    const struct config *config;
+    const struct config_shard *shard;
+    const char *name;
+    uint8_t instance[16];
+    bool stopping;
+
+    struct db db;
+    struct timeline timeline;
+    int64_t connect_next_us;
+
+    struct ledger_limits ledger_limits;
+    struct catalog *catalog;
+    struct claims claims;
+
+    void *zmq;
+    struct session *sessions;
+    size_t session_count;
+
+    struct work_queue operations, queries;
+    struct batch_state batch;
+    struct arena arena; /* of the batch: operations and results */
+    struct arena rows;  /* of one look-up */
+    struct needs needs;
+
+    struct copy *copy;
+    struct metrics metrics;
+    int64_t metrics_next_us;
+};
+
+/* The slot when the partition is ours or being claimed again; otherwise NULL. */
+struct slot *worker_slot(struct worker *worker, uint32_t partition);
+/* The owner's time for a partition now. */
+int64_t slot_now_us(const struct worker *worker, const struct slot *slot);
+
+#endif
