@@ -283,8 +283,7 @@ static void on_error(struct core *core, const struct header *header, const Hf__E
     snprintf(why, sizeof why, "the broker says: %.40s: %.100s", error->code, error->message);
     if (core->phase == SESSION_HELLO || !is_known || error_ends_session(code) ||
         code == ERROR_no_session)
-        /* A broker that only forgot us takes us back. */
-        core_session_end(core, why, !(is_known && code == ERROR_no_session));
+        core_session_end(core, why, true);
     else
         call_not_taken(core, header->sequence, why);
 }
