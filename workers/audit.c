@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Proves the invariants of one partition, in the database, at one moment. Each check is a SELECT
+ * that finds what breaks it, and gives no row on a sound partition; a number of the rows that were
+ * looked at comes with the answer. docs/worker.md explains each.
+ *
+ * Columns of every check: sku, warehouse, reservation_id, text.
+ */
+#include <string.h>
+
+#include "workers/query_impl.h"
+
+/* How long past its time a live reservation is still no difference: its owner may be busy. */
+#define AUDIT_EXPIRY_GRACE_US "5000000"
+
+/* ?p in a statement is the partition's number. */
+static const struct {
+    const char *name;
+    const char *sql;
+} checks[] = {
+    {"level_reservations",
+     "SELECT l.sku,l.warehouse,'',CONCAT('reserved ',l.reserved,', committed ',l.committed,"
+     "'; the reservations say ',COALESCE(r.reserved,0),', ',COALESCE(r.committed,0)) "
+     "FROM stock_level l LEFT JOIN (SELECT sku,warehouse,SUM(reserved) reserved,SUM(committed) "
+     "committed FROM reservation_line WHERE partition_id=?p AND level_partition=?p GROUP BY "
+     "sku,warehouse) r ON r.sku=l.sku AND r.warehouse=l.warehouse WHERE l.partition_id=?p AND "
+     "(l.reserved<>COALESCE(r.reserved,0) OR l.committed<>COALESCE(r.committed,0))"},
+    {"reservation_level",
+     "SELECT r.sku,r.warehouse,'','held by reservations, and there is no such level' FROM (SELECT "
+     "sku,warehouse FROM reservation_line WHERE partition_id=?p AND level_partition=?p GROUP BY "
+     "sku,warehouse HAVING SUM(reserved)+SUM(committed)>0) r LEFT JOIN stock_level l ON "
+     "l.partition_id=?p AND l.sku=r.sku AND l.warehouse=r.warehouse WHERE l.sku IS NULL"},
+    {"level_ledger",
+     "SELECT l.sku,l.warehouse,'',CONCAT('on_hand ',l.on_hand,', reserved ',l.reserved,"
+     "', committed ',l.committed,', unavailable ',l.unavailable,'; the ledger says ',"
+     "COALESCE(m.a,0)+COALESCE(c.on_hand,0),', ',COALESCE(m.b,0)+COALESCE(c.reserved,0),', ',"
+     "COALESCE(m.c,0)+COALESCE(c.committed,0),', ',COALESCE(m.d,0)+COALESCE(c.unavailable,0)) "
+     "FROM stock_level l LEFT JOIN checkpoint c ON c.partition_id=?p AND c.sku=l.sku AND "
+     "c.warehouse=l.warehouse LEFT JOIN (SELECT t.sku,t.warehouse,SUM(t.d_on_hand) a,"
+     "SUM(t.d_reserved) b,SUM(t.d_committed) c,SUM(t.d_unavailable) d FROM movement t LEFT JOIN "
+     "checkpoint k ON k.partition_id=?p AND k.sku=t.sku AND k.warehouse=t.warehouse WHERE "
+     "t.partition_id=?p AND t.seq>COALESCE(k.seq,0) GROUP BY t.sku,t.warehouse) m ON m.sku=l.sku "
+     "AND m.warehouse=l.warehouse WHERE l.partition_id=?p AND "
+     "(l.on_hand<>COALESCE(m.a,0)+COALESCE(c.on_hand,0) OR "
+     "l.reserved<>COALESCE(m.b,0)+COALESCE(c.reserved,0) OR "
+     "l.committed<>COALESCE(m.c,0)+COALESCE(c.committed,0) OR "
+     "l.unavailable<>COALESCE(m.d,0)+COALESCE(c.unavailable,0))"},
+    {"movement_level",
+     "SELECT t.sku,t.warehouse,'','has movements, and there is no such level' FROM movement t LEFT "
+     "JOIN stock_level l ON l.partition_id=?p AND l.sku=t.sku AND l.warehouse=t.warehouse WHERE "
+     "t.partition_id=?p AND t.warehouse<>'' AND t.sku<>'' AND l.sku IS NULL GROUP BY "
+     "t.sku,t.warehouse"},
+    {"movement_gaps",
+     "SELECT '','','',CONCAT(c,' movements from ',lo,' to ',hi,'; there should be those from ',"
+     "p.pruned_seq+1,' to ',p.last_seq) FROM `partition` p JOIN (SELECT COUNT(*) c,COALESCE("
+     "MIN(seq),0) lo,COALESCE(MAX(seq),0) hi FROM movement WHERE partition_id=?p AND seq>(SELECT "
+     "pruned_seq FROM `partition` WHERE partition_id=?p)) m WHERE p.partition_id=?p AND "
+     "(m.c<>p.last_seq-p.pruned_seq OR (m.c>0 AND (m.lo<>p.pruned_seq+1 OR m.hi<>p.last_seq)))"},
+    {"level_version",
+     "SELECT l.sku,l.warehouse,'',CONCAT('version ',l.version,', on_hand_version ',"
+     "l.on_hand_version,'; its last movements are ',m.v,', ',COALESCE(m.o,0)) FROM stock_level l "
+     "JOIN (SELECT sku,warehouse,MAX(seq) v,MAX(IF(d_on_hand<>0 OR on_hand_version=seq,seq,NULL)) "
+     "o FROM movement WHERE partition_id=?p AND warehouse<>'' GROUP BY sku,warehouse) m ON "
+     "m.sku=l.sku AND m.warehouse=l.warehouse WHERE l.partition_id=?p AND (l.version<>m.v OR "
+     "(m.o IS NOT NULL AND l.on_hand_version<>m.o))"},
+    {"shortfall",
+     "SELECT sku,warehouse,'',CONCAT('shortfall ',shortfall,' with on_hand ',on_hand,', promised "
+     "',reserved+committed+unavailable) FROM stock_level WHERE partition_id=?p AND "
+     "shortfall<>GREATEST(0,reserved+committed+unavailable-on_hand)"},
+    {"expired_live",
+     "SELECT '','',r.reservation_id,CONCAT('active ',FLOOR((" STORE_NOW
+     "+p.clock_offset_us-r.expires_at_us)/1000),' ms past its time') FROM `partition` p JOIN "
+     "reservation r ON r.partition_id=p.partition_id WHERE p.partition_id=?p AND r.state=2 AND "
+     "r.expires_at_us+" AUDIT_EXPIRY_GRACE_US "<" STORE_NOW "+p.clock_offset_us"},
+    {"operation_rows",
+     "SELECT '','','',CONCAT('operation ',HEX(operation_id),': ',COUNT(*),' rows, index up to ',"
+     "MAX(idx),', over ',MAX(seq)-MIN(seq)+1,' numbers') FROM movement WHERE partition_id=?p AND "
+     "seq>(SELECT pruned_seq FROM `partition` WHERE partition_id=?p) GROUP BY operation_id HAVING "
+     "MAX(seq)-MIN(seq)<>COUNT(*)-1 OR (MIN(idx)=0 AND MAX(idx)<>COUNT(*)-1)"},
+    {"line_sums",
+     "SELECT sku,warehouse,reservation_id,CONCAT('line ',line,' of ',quantity,' adds up to ',"
+     "reserved+committed+shipped+cancelled+released) FROM reservation_line WHERE partition_id=?p "
+     "AND (reserved+committed+shipped+cancelled+released<>quantity OR returned>shipped)"},
+    {"closed_holds",
+     "SELECT l.sku,l.warehouse,l.reservation_id,CONCAT('holds ',l.reserved,' in state ',r.state) "
+     "FROM reservation r JOIN reservation_line l ON l.partition_id=?p AND "
+     "l.reservation_id=r.reservation_id WHERE r.partition_id=?p AND r.state NOT IN (1,2) AND "
+     "l.reserved<>0"},
+    {"lineless",
+     "SELECT '','',r.reservation_id,'has no lines' FROM reservation r LEFT JOIN reservation_line l "
+     "ON l.partition_id=?p AND l.reservation_id=r.reservation_id WHERE r.partition_id=?p AND "
+     "l.line IS NULL"},
+};
+
+#define CHECKS (sizeof checks / sizeof checks[0])
+
+static const char count_rows[] =
+    "SELECT (SELECT COUNT(*) FROM movement WHERE partition_id=?p)+(SELECT COUNT(*) FROM "
+    "stock_level WHERE partition_id=?p)+(SELECT COUNT(*) FROM reservation WHERE "
+    "partition_id=?p)+(SELECT COUNT(*) FROM reservation_line WHERE partition_id=?p)";
+
+static void add_for_partition(struct sql *sql, const char *text, uint32_t partition)
+{
+    const char *mark;
+
+    while ((mark = strstr(text, "?p")) != NULL) {
+        char piece[1024];
+        size_t length = (size_t)(mark - text);
+        while (length > 0) {
+            size_t some = length < sizeof piece - 1 ? length : sizeof piece - 1;
+            memcpy(piece, text, some);
+            piece[some] = '\0';
+            sql_add(sql, piece);
+            text += some;
+            length -= some;
+        }
+        sql_uint(sql, partition);
+        text = mark + 2;
+    }
+    sql_add(sql, text);
+}
+
+static void add_difference(struct query *query, const char *check, MYSQL_ROW row,
+                           const unsigned long *lengths)
+{
+    Hf__Difference *difference = arena_alloc(query->arena, sizeof *difference);
+
+    hf__difference__init(difference);
+    difference->check = arena_copy(query->arena, check, strlen(check));
+    difference->sku = query_bytes(query, row[0], lengths[0]);
+    difference->warehouse = query_bytes(query, row[1], lengths[1]);
+    if (lengths[2] == RESERVATION_ID_BYTES) {
+        char text[RESERVATION_TEXT_BYTES];
+        reservation_id_format((const uint8_t *)row[2], text);
+        difference->reservation = query_bytes(query, text, strlen(text));
+    }
+    difference->message = arena_copy(query->arena, row[3] ? row[3] : "", lengths[3]);
+    query->answer.differences[query->answer.n_differences++] = difference;
+}
+
+struct audit_rows {
+    struct query *query;
+    const char *check; /* NULL: the count */
+};
+
+static bool audit_reply(void *context, size_t statement, MYSQL_RES *result, uint64_t affected)
+{
+    struct audit_rows *rows = context;
+    struct query *query = rows->query;
+    MYSQL_ROW row;
+
+    (void)statement;
+    (void)affected;
+    while (result && (row = mysql_fetch_row(result)) != NULL) {
+        if (!rows->check)
+            query->answer.checked = db_uint(row[0]);
+        else if (query->answer.n_differences < QUERY_DIFFERENCES_MAX)
+            add_difference(query, rows->check, row, mysql_fetch_lengths(result));
+        else
+            query->answer.more = true;
+    }
+    return true;
+}
+
+/* A round trip for each check: together they could take longer than the connection's timeout. */
+enum db_outcome query_audit(struct query *query)
+{
+    struct audit_rows rows = {.query = query};
+    enum db_outcome outcome = DB_OK;
+    struct sql sql;
+
+    query->answer.differences =
+        arena_alloc(query->arena, QUERY_DIFFERENCES_MAX * sizeof(Hf__Difference *));
+    sql_init(&sql);
+    for (size_t i = 0; i <= CHECKS && outcome == DB_OK; i++) {
+        sql_reset(&sql);
+        rows.check = i < CHECKS ? checks[i].name : NULL;
+        add_for_partition(&sql, i < CHECKS ? checks[i].sql : count_rows, query->slot->partition);
+        if (i < CHECKS) {
+            sql_add(&sql, " LIMIT ");
+            sql_uint(&sql, QUERY_DIFFERENCES_MAX + 1);
+        }
+        outcome = db_run(&query->worker->db, &sql, audit_reply, &rows);
+    }
+    sql_release(&sql);
+    return outcome;
+}

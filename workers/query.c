@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The snapshot, the fence in it, and the table of what may be asked. query_stock.c,
+ * query_reservation.c, query_history.c and audit.c know how each is read.
+ */
+#include "workers/query.h"
+
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "workers/claims.h"
+#include "workers/query_impl.h"
+#include "workers/session.h"
+
+/* Queries that share a snapshot; the loop looks at operations in between. */
+#define QUERIES_PER_SNAPSHOT 64u
+
+static const char begin[] =
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;"
+    "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY;"
+    "SELECT partition_id,epoch,claim_id,last_seq," STORE_NOW
+    "+clock_offset_us FROM `partition` WHERE moved_to IS NULL AND partition_id IN (";
+
+static const struct {
+    Hf__Query__KindCase kind;
+    query_handler *handler;
+} handlers[] = {
+    {HF__QUERY__KIND_STOCK, query_stock},
+    {HF__QUERY__KIND_ITEM, query_item},
+    {HF__QUERY__KIND_WAREHOUSE, query_warehouse},
+    {HF__QUERY__KIND_REASON, query_reason},
+    {HF__QUERY__KIND_RESERVATION, query_reservation},
+    {HF__QUERY__KIND_HISTORY, query_history},
+    {HF__QUERY__KIND_OPERATION, query_operation},
+    {HF__QUERY__KIND_AUDIT, query_audit},
+};
+
+enum db_outcome query_refuse(struct query *query, enum status status, const char *field,
+                             const char *message)
+{
+    query->answer.status = (uint32_t)status;
+    query->answer.field = (char *)(uintptr_t)field;
+    query->answer.message = (char *)(uintptr_t)message;
+    return DB_OK;
+}
+
+bool query_code(struct query *query, const ProtobufCBinaryData *bytes, const char *field)
+{
+    const char *fault = code_fault(bytes->data, bytes->len);
+
+    if (fault)
+        (void)query_refuse(query, STATUS_invalid, field, fault);
+    return !fault;
+}
+
+bool query_limit(struct query *query, uint32_t limit, const char *field)
+{
+    bool good = limit >= 1 && limit <= QUERY_LIMIT_MAX;
+
+    if (!good)
+        (void)query_refuse(query, STATUS_invalid, field, "is not from 1 to 1,000");
+    return good;
+}
+
+ProtobufCBinaryData query_bytes(struct query *query, const char *field, unsigned long length)
+{
+    ProtobufCBinaryData bytes = {0};
+
+    if (field && length > 0) {
+        bytes.len = length;
+        bytes.data = arena_copy(query->arena, field, length);
+    }
+    return bytes;
+}
+
+/* ------------------------------------------------------------- the snapshot */
+
+struct snapshot {
+    struct worker *worker;
+    struct query queries[QUERIES_PER_SNAPSHOT];
+    size_t count;
+};
+
+static bool fence_reply(void *context, size_t statement, MYSQL_RES *rows, uint64_t affected)
+{
+    struct snapshot *snapshot = context;
+    MYSQL_ROW row;
+
+    (void)statement;
+    (void)affected;
+    while (rows && (row = mysql_fetch_row(rows)) != NULL) {
+        unsigned long *lengths = mysql_fetch_lengths(rows);
+        for (size_t i = 0; i < snapshot->count; i++) {
+            struct query *query = &snapshot->queries[i];
+            if (query->slot->partition != db_uint(row[0]))
+                continue;
+            query->fenced = db_uint(row[1]) == query->slot->epoch && lengths[2] == 16 &&
+                            memcmp(row[2], query->slot->claim_id, 16) == 0;
+            query->answer.sequence = db_uint(row[3]);
+            query->answer.read_at_us = db_int(row[4]);
+        }
+    }
+    return true;
+}
+
+static enum db_outcome open_snapshot(struct snapshot *snapshot)
+{
+    struct sql sql;
+
+    sql_init(&sql);
+    sql_add(&sql, begin);
+    for (size_t i = 0; i < snapshot->count; i++)
+        sql_list_uint(&sql, snapshot->queries[i].slot->partition);
+    sql_add(&sql, ")");
+    enum db_outcome outcome = db_run(&snapshot->worker->db, &sql, fence_reply, snapshot);
+    sql_release(&sql);
+    return outcome;
+}
+
+static bool dispose(struct worker *worker, struct work **work, int64_t now_us)
+{
+    if (session_is_current(*work) && !worker->stopping &&
+        worker_slot(worker, (*work)->header.partition)) {
+        if ((*work)->header.not_after_us >= session_clock_us((*work)->session, now_us))
+            return false;
+        work_answer_status(work, STATUS_deadline_exceeded, "not begun before not_after");
+        return true;
+    }
+    work_return(work);
+    return true;
+}
+
+static void take(struct snapshot *snapshot, int64_t now_us)
+{
+    struct worker *worker = snapshot->worker;
+    struct work *work;
+
+    while (snapshot->count < QUERIES_PER_SNAPSHOT && (work = work_pop(&worker->queries)) != NULL) {
+        if (dispose(worker, &work, now_us))
+            continue;
+        struct query *query = &snapshot->queries[snapshot->count++];
+        *query = (struct query){.worker = worker, .work = work, .arena = &worker->arena};
+        query->slot = worker_slot(worker, work->header.partition);
+        hf__answer__init(&query->answer);
+        query->answer.partition = query->slot->partition;
+        query->answer.claim_id.data = query->slot->claim_id;
+        query->answer.claim_id.len = sizeof query->slot->claim_id;
+    }
+}
+
+/* A field that we do not know could change what is asked. */
+static bool is_understood(const Hf__Query *asked)
+{
+    const ProtobufCMessage *kind = (const ProtobufCMessage *)asked->stock;
+
+    return asked->base.n_unknown_fields == 0 && kind && kind->n_unknown_fields == 0;
+}
+
+static enum db_outcome answer(struct query *query)
+{
+    Hf__Query *asked =
+        hf__query__unpack(&query->arena->allocator, query->work->body_bytes, query->work->body);
+
+    if (!asked)
+        return query_refuse(query, STATUS_invalid, "query", "the body is not a Query");
+    if (asked->kind_case == HF__QUERY__KIND__NOT_SET || !is_understood(asked))
+        return query_refuse(query, STATUS_invalid, "query", "asks for nothing known here");
+    query->asked = asked;
+    for (size_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++) {
+        if (handlers[i].kind == asked->kind_case)
+            return handlers[i].handler(query);
+    }
+    return query_refuse(query, STATUS_invalid, "query", "asks for nothing known here");
+}
+
+void query_tick(struct worker *worker, int64_t now_us)
+{
+    struct snapshot snapshot = {.worker = worker};
+    bool lost = false;
+
+    if (worker->queries.count == 0)
+        return;
+    arena_reset(&worker->arena);
+    take(&snapshot, now_us);
+    if (snapshot.count == 0)
+        return;
+    enum db_outcome opened = open_snapshot(&snapshot), outcome = opened;
+    for (size_t i = 0; i < snapshot.count; i++) {
+        struct query *query = &snapshot.queries[i];
+        if (outcome == DB_OK && !query->fenced) {
+            lost = true;
+            work_return(&query->work);
+            continue;
+        }
+        if (outcome == DB_OK)
+            outcome = answer(query);
+        if (outcome != DB_OK)
+            query_refuse(query, STATUS_unavailable, "", "the database does not answer now");
+        work_answer_answer(&query->work, &query->answer);
+        worker->metrics.queries++;
+    }
+    if (outcome != DB_OK)
+        log_limited(LOG_WARN, "queries=%zu could not read: %s", snapshot.count,
+                    db_error(&worker->db));
+    db_rollback(&worker->db);
+    if (lost)
+        worker->claims.look_next_us = 0;
+    sessions_flush(worker);
+}
