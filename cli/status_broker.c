@@ -139,19 +139,26 @@ bool broker_watch_complete(const struct broker_watch *watch)
     return true;
 }
 
+bool broker_watch_served_by(const struct broker_watch *watch, size_t i, char *what,
+                            size_t what_bytes)
+{
+    const Hf__BrokerState *state = watch->states[i];
+    if (!state)
+        snprintf(what, what_bytes, "broker b%zu is silent", i + 1);
+    else if (state->partitions == 0 || state->partitions_served < state->partitions)
+        snprintf(what, what_bytes, "broker b%zu reaches the workers of %u of %u partitions", i + 1,
+                 state->partitions_served,
+                 state->partitions > 0 ? state->partitions : watch->config->partitions);
+    else
+        return true;
+    return false;
+}
+
 bool broker_watch_served(const struct broker_watch *watch, char *what, size_t what_bytes)
 {
     for (size_t i = 0; i < watch->config->broker_count; i++) {
-        const Hf__BrokerState *state = watch->states[i];
-        if (!state) {
-            snprintf(what, what_bytes, "broker b%zu is silent", i + 1);
+        if (!broker_watch_served_by(watch, i, what, what_bytes))
             return false;
-        }
-        if (state->partitions == 0 || state->partitions_served < state->partitions) {
-            snprintf(what, what_bytes, "broker b%zu reaches the workers of %u of %u partitions",
-                     i + 1, state->partitions_served, watch->config->partitions);
-            return false;
-        }
     }
-    return watch->config->broker_count > 0;
+    return true;
 }

@@ -27,8 +27,10 @@ const Hf__BrokerState *broker_watch_state(const struct broker_watch *watch, size
 
 /* Have all brokers been heard? */
 bool broker_watch_complete(const struct broker_watch *watch);
-/* Does every broker route every partition to a worker? Otherwise what says, in words, what is
- * missing. */
+/* Does broker i, or every broker, route every partition to a worker? Otherwise what says, in words,
+ * what is missing. */
+bool broker_watch_served_by(const struct broker_watch *watch, size_t i, char *what,
+                            size_t what_bytes);
 bool broker_watch_served(const struct broker_watch *watch, char *what, size_t what_bytes);
 
 #endif

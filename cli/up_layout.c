@@ -195,9 +195,9 @@ static bool make_parents(const char *path, char *error, size_t error_bytes)
     return true;
 }
 
-static bool folder_is_empty(const char *path)
+bool layout_is_empty(const struct layout *layout)
 {
-    DIR *folder = opendir(path);
+    DIR *folder = opendir(layout->dir);
     const struct dirent *entry;
     bool empty = folder != NULL;
 
@@ -233,7 +233,7 @@ bool layout_make(const struct layout *layout, char *error, size_t error_bytes)
         !make_folder(layout->dir, error, error_bytes) ||
         !check_own_folder(layout->dir, error, error_bytes))
         return false;
-    if (!layout_is_ours(layout, NULL) && !folder_is_empty(layout->dir)) {
+    if (!layout_is_ours(layout, NULL) && !layout_is_empty(layout)) {
         snprintf(error, error_bytes, "\"%s\" is neither empty nor a cluster of `holdfast up`",
                  layout->dir);
         return false;

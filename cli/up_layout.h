@@ -56,6 +56,9 @@ bool layout_of_file(struct layout *layout, const char *cluster_file);
 bool layout_is_ours(const struct layout *layout, struct marker *marker);
 bool layout_write_marker(const struct layout *layout, const struct marker *marker);
 
+/* Is there nothing in DIR, or a lock alone? */
+bool layout_is_empty(const struct layout *layout);
+
 /* Makes DIR (0700) and its folders. Refuses a folder that is not ours and not empty. */
 bool layout_make(const struct layout *layout, char *error, size_t error_bytes);
 

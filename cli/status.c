@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `holdfast status`: the processes that the supervisor of `up` keeps, and what every broker says of
+ * partitions, queues and workers. Exit 0 only if all is well, 1 if something is not, 69 if nothing
+ * answers.
+ *
+ * It reads the supervisor's state file and the brokers' state sockets, and asks nobody else: it
+ * works while everything else is stuck.
+ */
+#include <json-c/json.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/status_broker.h"
+#include "cli/supervisor_state.h"
+#include "cli/up_layout.h"
+#include "common/clock.h"
+#include "common/config.h"
+#include "protocol/status.h"
+
+#define HEAR_US 2000000 /* a broker tells its state four times a second */
+#define ASK_MS 20
+
+static void problem(struct json_object *problems, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void problem(struct json_object *problems, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    json_object_array_add(problems, json_object_new_string(text));
+}
+
+static const char *text_of(struct json_object *object, const char *key)
+{
+    struct json_object *field;
+    const char *text = NULL;
+    if (json_object_object_get_ex(object, key, &field))
+        text = json_object_get_string(field);
+    return text ? text : "";
+}
+
+static int64_t number_of(struct json_object *object, const char *key)
+{
+    struct json_object *field;
+    return json_object_object_get_ex(object, key, &field) ? json_object_get_int64(field) : 0;
+}
+
+/* ------------------------------------------------------------- what is */
+
+/* Adds "supervisor" and "processes"; a cluster that `up` did not make has neither. */
+static void look_at_processes(struct json_object *root, const struct layout *layout,
+                              struct json_object *problems)
+{
+    struct json_object *state = state_read(layout->state_file), *processes, *supervisor;
+    pid_t pid = layout_supervisor(layout);
+
+    if (pid == 0) {
+        problem(problems, "nothing runs in %s: start it with `holdfast up`", layout->dir);
+        json_object_put(state);
+        return;
+    }
+    supervisor = json_object_new_object();
+    json_object_object_add(supervisor, "pid", json_object_new_int64(pid));
+    json_object_object_add(supervisor, "state", json_object_new_string(text_of(state, "state")));
+    json_object_object_add(root, "supervisor", supervisor);
+    if (strcmp(text_of(state, "state"), "running") != 0)
+        problem(problems, "the supervisor is %s", state ? text_of(state, "state") : "beginning");
+    if (json_object_object_get_ex(state, "processes", &processes)) {
+        for (size_t i = 0; i < json_object_array_length(processes); i++) {
+            struct json_object *process = json_object_array_get_idx(processes, i);
+            if (strcmp(text_of(process, "state"), "running") != 0)
+                problem(problems, "%s %s is %s%s%s", text_of(process, "role"),
+                        text_of(process, "name"), text_of(process, "state"),
+                        text_of(process, "last_end")[0] ? " after " : "",
+                        text_of(process, "last_end"));
+        }
+        json_object_object_add(root, "processes", json_object_get(processes));
+    }
+    json_object_put(state);
+}
+
+static struct json_object *bytes_text(ProtobufCBinaryData bytes)
+{
+    return json_object_new_string_len((const char *)bytes.data, (int)bytes.len);
+}
+
+static void add_number(struct json_object *object, const char *key, uint64_t number)
+{
+    json_object_object_add(object, key, json_object_new_int64((int64_t)number));
+}
+
+static struct json_object *describe_workers(const Hf__BrokerState *state)
+{
+    struct json_object *workers = json_object_new_array();
+    for (size_t i = 0; i < state->n_workers; i++) {
+        const Hf__WorkerState *worker = state->workers[i];
+        struct json_object *object = json_object_new_object();
+        json_object_object_add(object, "name", bytes_text(worker->name));
+        json_object_object_add(object, "shard", bytes_text(worker->shard));
+        add_number(object, "partitions", worker->partitions);
+        add_number(object, "credit", worker->credit);
+        add_number(object, "in_flight", worker->in_flight);
+        add_number(object, "silent_ms", worker->silent_ms);
+        json_object_array_add(workers, object);
+    }
+    return workers;
+}
+
+/* The partitions that have something to tell; the rest is served and idle. */
+static struct json_object *describe_partitions(const Hf__BrokerState *state, uint32_t *oldest_ms)
+{
+    struct json_object *partitions = json_object_new_array();
+    *oldest_ms = 0;
+    for (size_t i = 0; i < state->n_partition_states; i++) {
+        const Hf__PartitionState *p = state->partition_states[i];
+        struct json_object *object = json_object_new_object();
+        add_number(object, "partition", p->partition);
+        json_object_object_add(object, "worker", p->worker.len > 0 ? bytes_text(p->worker) : NULL);
+        add_number(object, "queued", p->queued);
+        add_number(object, "in_flight", p->in_flight);
+        add_number(object, "bytes", p->bytes);
+        add_number(object, "oldest_ms", p->oldest_ms);
+        add_number(object, "suspects", p->suspects);
+        json_object_array_add(partitions, object);
+        if (p->oldest_ms > *oldest_ms)
+            *oldest_ms = p->oldest_ms;
+    }
+    return partitions;
+}
+
+static struct json_object *describe_broker(const Hf__BrokerState *state, size_t index)
+{
+    struct json_object *object = json_object_new_object();
+    struct json_object *sheds = json_object_new_object();
+    char name[32];
+    uint32_t oldest_ms = 0;
+
+    snprintf(name, sizeof name, "b%zu", index + 1);
+    json_object_object_add(object, "name",
+                           state ? bytes_text(state->broker) : json_object_new_string(name));
+    json_object_object_add(object, "heard", json_object_new_boolean(state != NULL));
+    if (!state) {
+        json_object_put(sheds);
+        return object;
+    }
+    for (size_t i = 0; i < state->n_sheds; i++) {
+        if (status_is_known(state->sheds[i]->status))
+            add_number(sheds, status_name((enum status)state->sheds[i]->status),
+                       state->sheds[i]->count);
+    }
+    struct json_object *partitions = describe_partitions(state, &oldest_ms);
+    add_number(object, "partitions_served", state->partitions_served);
+    add_number(object, "partitions", state->partitions);
+    add_number(object, "queued", state->queued);
+    add_number(object, "in_flight", state->in_flight);
+    add_number(object, "oldest_ms", oldest_ms);
+    add_number(object, "rate", state->rate);
+    add_number(object, "operations", state->operations);
+    add_number(object, "results", state->results);
+    add_number(object, "requeued", state->requeued);
+    add_number(object, "poisoned", state->poisoned);
+    add_number(object, "clients", state->client_count);
+    add_number(object, "started_at_us", state->started_at_us);
+    json_object_object_add(object, "sheds", sheds);
+    json_object_object_add(object, "workers", describe_workers(state));
+    json_object_object_add(object, "partition_states", partitions);
+    return object;
+}
+
+/* Adds "brokers"; returns how many were heard. */
+static size_t look_at_brokers(struct json_object *root, const struct config *config,
+                              struct json_object *problems)
+{
+    struct broker_watch *watch = broker_watch_new(config);
+    struct json_object *brokers = json_object_new_array();
+    int64_t deadline_us = clock_monotonic_us() + HEAR_US;
+    char what[256];
+    size_t heard = 0;
+
+    while (watch && !broker_watch_complete(watch) && clock_monotonic_us() < deadline_us)
+        broker_watch_wait(watch, ASK_MS);
+    for (size_t i = 0; watch && i < config->broker_count; i++) {
+        const Hf__BrokerState *state = broker_watch_state(watch, i);
+        heard += state != NULL;
+        json_object_array_add(brokers, describe_broker(state, i));
+        if (!broker_watch_served_by(watch, i, what, sizeof what))
+            problem(problems, "%s", what);
+    }
+    json_object_object_add(root, "brokers", brokers);
+    broker_watch_destroy(&watch);
+    return heard;
+}
+
+/* ------------------------------------------------------------- for people */
+
+static void print_processes(struct json_object *root)
+{
+    struct json_object *processes;
+    if (!json_object_object_get_ex(root, "processes", &processes))
+        return;
+    printf("\n%-8s %-9s %-10s %8s %8s %9s  %s\n", "PROCESS", "ROLE", "STATE", "PID", "UP",
+           "RESTARTS", "LAST END");
+    for (size_t i = 0; i < json_object_array_length(processes); i++) {
+        struct json_object *process = json_object_array_get_idx(processes, i);
+        int64_t started_us = number_of(process, "started_at_us");
+        int64_t up_s = started_us > 0 ? (clock_wall_us() - started_us) / 1000000 : 0;
+        printf("%-8s %-9s %-10s %8lld %7llds %9lld  %s\n", text_of(process, "name"),
+               text_of(process, "role"), text_of(process, "state"),
+               (long long)number_of(process, "pid"), (long long)up_s,
+               (long long)number_of(process, "restarts"), text_of(process, "last_end"));
+    }
+}
+
+static void print_workers(struct json_object *broker)
+{
+    struct json_object *workers;
+    if (!json_object_object_get_ex(broker, "workers", &workers))
+        return;
+    for (size_t i = 0; i < json_object_array_length(workers); i++) {
+        struct json_object *worker = json_object_array_get_idx(workers, i);
+        printf("  %-6s %-6s %10lld %9lld %9lld %9lld ms\n", text_of(worker, "name"),
+               text_of(worker, "shard"), (long long)number_of(worker, "partitions"),
+               (long long)number_of(worker, "in_flight"), (long long)number_of(worker, "credit"),
+               (long long)number_of(worker, "silent_ms"));
+    }
+}
+
+static void print_brokers(struct json_object *root)
+{
+    struct json_object *brokers;
+    if (!json_object_object_get_ex(root, "brokers", &brokers))
+        return;
+    printf("\n%-8s %10s %8s %9s %9s %8s %8s %9s\n", "BROKER", "PARTITIONS", "QUEUED", "IN FLIGHT",
+           "OLDEST", "OPS/S", "CLIENTS", "REQUEUED");
+    for (size_t i = 0; i < json_object_array_length(brokers); i++) {
+        struct json_object *broker = json_object_array_get_idx(brokers, i);
+        char served[32];
+        snprintf(served, sizeof served, "%lld/%lld",
+                 (long long)number_of(broker, "partitions_served"),
+                 (long long)number_of(broker, "partitions"));
+        printf("%-8s %10s %8lld %9lld %6lld ms %8lld %8lld %9lld\n", text_of(broker, "name"),
+               served, (long long)number_of(broker, "queued"),
+               (long long)number_of(broker, "in_flight"), (long long)number_of(broker, "oldest_ms"),
+               (long long)number_of(broker, "rate"), (long long)number_of(broker, "clients"),
+               (long long)number_of(broker, "requeued"));
+    }
+    printf("\n  %-6s %-6s %10s %9s %9s %12s\n", "WORKER", "SHARD", "PARTITIONS", "IN FLIGHT",
+           "CREDIT", "SILENT");
+    for (size_t i = 0; i < json_object_array_length(brokers) && i < 1; i++)
+        print_workers(json_object_array_get_idx(brokers, i));
+}
+
+static void print_status(struct json_object *root)
+{
+    printf("cluster %s, region %s, %lld partitions\n", text_of(root, "cluster"),
+           text_of(root, "region"), (long long)number_of(root, "partitions"));
+    print_processes(root);
+    print_brokers(root);
+}
+
+static bool find_file(const struct invocation *invocation, char *path, size_t path_bytes,
+                      char *error, size_t error_bytes)
+{
+    struct layout layout;
+    if (!option_given(invocation, "dir"))
+        return config_find(invocation->cluster_file, path, path_bytes, error, error_bytes);
+    if (!layout_init(&layout, option_text(invocation, "dir"), error, error_bytes))
+        return false;
+    return config_find(layout.cluster_file, path, path_bytes, error, error_bytes);
+}
+
+int cmd_status(const struct invocation *invocation)
+{
+    static struct config config;
+    struct layout layout;
+    char path[CONFIG_PATH_BYTES], error[4096];
+
+    if (!find_file(invocation, path, sizeof path, error, sizeof error) ||
+        !config_read(&config, path, error, sizeof error)) {
+        complain("status", "%s", error);
+        return EX_DATAERR;
+    }
+    struct json_object *root = json_object_new_object();
+    struct json_object *problems = json_object_new_array();
+    json_object_object_add(root, "cluster", json_object_new_string(config.name));
+    json_object_object_add(root, "region", json_object_new_string(config.region));
+    add_number(root, "partitions", config.partitions);
+    if (layout_of_file(&layout, path))
+        look_at_processes(root, &layout, problems);
+    size_t heard = look_at_brokers(root, &config, problems);
+    size_t count = json_object_array_length(problems);
+    json_object_object_add(root, "well", json_object_new_boolean(count == 0));
+    json_object_object_add(root, "problems", problems);
+    if (invocation->json)
+        printf("%s\n", json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN));
+    else
+        print_status(root);
+    for (size_t i = 0; i < count; i++)
+        complain("status", "%s", json_object_get_string(json_object_array_get_idx(problems, i)));
+    json_object_put(root);
+    if (count == 0)
+        return 0;
+    return heard > 0 ? 1 : EX_UNAVAILABLE;
+}
