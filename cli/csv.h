@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reads CSV record by record, as RFC 4180 has it and as spreadsheets write it: quotes with "" for a
+ * quote, line ends LF or CRLF, a byte order mark or none, separated by comma or semicolon
+ * (whichever the first line has more of). Holds one record in memory, however long the file.
+ */
+#ifndef CLI_CSV_H
+#define CLI_CSV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define CSV_RECORD_BYTES 16384 /* of one record, line ends inside quotes included */
+#define CSV_FIELDS_MAX 64
+
+struct csv_record {
+    uint64_t line;   /* of its first byte, from 1 */
+    uint64_t number; /* from 0: the header */
+    const char *raw; /* as in the file, without its line end; not NUL-terminated */
+    size_t raw_bytes;
+    const char *fields[CSV_FIELDS_MAX]; /* NUL-terminated; none holds a NUL */
+    size_t field_count;
+    const char *fault; /* why it cannot be read, static text; then there are no fields */
+};
+
+struct csv_reader {
+    FILE *file; /* borrowed; must be seekable */
+    char delimiter;
+    uint64_t line, number;
+    struct csv_record record;
+    char raw[CSV_RECORD_BYTES];
+    char text[CSV_RECORD_BYTES + CSV_FIELDS_MAX];
+};
+
+/* From the start of the file. NULL, or why it is not CSV (static text): UTF-16, or empty. */
+const char *csv_open(struct csv_reader *reader, FILE *file);
+
+/* The next record, valid until the next call; empty lines are passed over. NULL at the end. A
+ * record with a fault is one line long, whatever its quotes say, so that the next one is read. */
+const struct csv_record *csv_next(struct csv_reader *reader);
+
+/* Writes the text as one field, quoted where it must be. */
+void csv_write_field(FILE *out, const char *text, char delimiter);
+
+#endif
