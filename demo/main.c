@@ -73,12 +73,14 @@ static int write_opening(const struct retail *retail, const struct settings *set
         return EX_OSERR;
     }
     uint64_t sold = 0, written_off = 0;
+    size_t skus = 0;
     for (size_t i = 0; i < retail->sku_count; i++) {
+        skus += retail->skus[i].sold > 0;
         sold += retail->skus[i].sold;
         written_off += retail->skus[i].written_off;
     }
-    printf("  the file sells %llu units of %zu SKUs and writes off %llu\n",
-           (unsigned long long)sold, retail->sku_count, (unsigned long long)written_off);
+    printf("  the file names %zu SKUs, sells %llu units of %zu, and writes off %llu units\n",
+           retail->sku_count, (unsigned long long)sold, skus, (unsigned long long)written_off);
     printf(
         "  opening stock: 80%% of what it sells, rounded up to packs of six (half to Leeds, 3 of\n"
         "  10 packs to Bristol, the rest to London), and in London what it writes off:\n"

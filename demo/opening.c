@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/csv.h"
+
 /* Goods come in packs. */
 #define PACK_UNITS 6u
 /* Of what the file sells. */
@@ -31,23 +33,12 @@ void opening_stock(const struct retail_sku *sku, uint32_t units[WAREHOUSE_COUNT]
     units[2] = (uint32_t)(bristol * PACK_UNITS);
 }
 
-static void write_text(FILE *file, const char *text)
-{
-    fputc('"', file);
-    for (const char *c = text; *c; c++) {
-        if (*c == '"')
-            fputc('"', file);
-        fputc(*c, file);
-    }
-    fputc('"', file);
-}
-
 static void write_line(FILE *file, const struct retail_sku *sku, const char *warehouse,
                        uint32_t units)
 {
-    write_text(file, sku->code);
+    csv_write_field(file, sku->code, ',');
     fprintf(file, ",%s,%u,", warehouse, units);
-    write_text(file, sku->name ? sku->name : "");
+    csv_write_field(file, sku->name ? sku->name : "", ',');
     fputc('\n', file);
 }
 

@@ -5,7 +5,6 @@
  * holds only the order in which they are asked.
  */
 #include "demo/retail.h"
-#include "demo/rows.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -14,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "cli/csv.h"
 
 enum column {
     COLUMN_INVOICE,
@@ -56,20 +57,20 @@ const char *bucket_text(enum bucket bucket)
 
 /* ------------------------------------------------------------- growing arrays */
 
-/* Room for one more in an array of count; NULL without memory, and the array stays. */
+/* Room for one more in an array of count, whose capacity is the next power of two. */
 static void *grown(void *items, size_t count, size_t item_bytes)
 {
     if (count & (count - 1))
-        return items; /* capacity is the next power of two */
-    return realloc(items, (count ? count * 2 : 1) * item_bytes);
+        return items;
+    void *more = realloc(items, (count ? count * 2 : 1) * item_bytes);
+    if (!more)
+        abort();
+    return more;
 }
 
 #define APPEND(array, count, item)                                                                 \
     do {                                                                                           \
-        void *grown_ = grown((array), (count), sizeof *(array));                                   \
-        if (!grown_)                                                                               \
-            return fail(error, error_bytes, "%s", strerror(ENOMEM));                               \
-        (array) = grown_;                                                                          \
+        (array) = grown((array), (count), sizeof *(array));                                        \
         (array)[(count)++] = (item);                                                               \
     } while (0)
 
@@ -103,36 +104,51 @@ static char *lowered(const char *text)
 
 /* ------------------------------------------------------------- tables */
 
-/* Opens DIR/NAME and reads its head, which must be exactly `head`. */
-static bool open_table(struct rows *rows, const char *dir, const char *name,
-                       const char *const *head, size_t columns, char *error, size_t error_bytes)
+/* Opens a file and reads its head, which must be exactly `head`. Close reader->file. */
+static bool open_csv(struct csv_reader *reader, const char *path, const char *const *head,
+                     size_t columns, char *error, size_t error_bytes)
 {
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    if (!rows_open(rows, path))
+    FILE *file = fopen(path, "r");
+    if (!file)
         return fail(error, error_bytes, "could not read \"%s\": %s", path, strerror(errno));
-    bool good = rows_next(rows) && rows->count == columns;
+    const char *fault = csv_open(reader, file);
+    const struct csv_record *row = fault ? NULL : csv_next(reader);
+    bool good = row && row->field_count == columns;
     for (size_t i = 0; good && i < columns; i++)
-        good = strcmp(rows->fields[i], head[i]) == 0;
-    if (!good) {
-        rows_close(rows);
-        return fail(error, error_bytes, "%s:1: the head is not that of this table", path);
-    }
-    return true;
+        good = strcmp(row->fields[i], head[i]) == 0;
+    if (good)
+        return true;
+    fclose(file);
+    return fail(error, error_bytes, "%s:1: %s", path, fault ? fault : "the head is another one");
 }
 
-static bool read_reasons(struct retail *retail, const char *dir, char *error, size_t error_bytes)
+/* What a row of a table is made into. Returns NULL, or what is wrong with it. */
+typedef const char *take_row_fn(struct retail *retail, const char *const *fields);
+
+struct table {
+    const char *name;
+    const char *head[3];
+    size_t columns;
+    take_row_fn *take;
+};
+
+static bool read_table(struct retail *retail, const char *dir, const struct table *table,
+                       char *error, size_t error_bytes)
 {
-    static const char *const head[] = {"code", "name"};
-    struct rows rows;
-    if (!open_table(&rows, dir, "reason-codes.csv", head, 2, error, error_bytes))
+    char path[4096];
+    struct csv_reader reader;
+    snprintf(path, sizeof path, "%s/%s", dir, table->name);
+    if (!open_csv(&reader, path, table->head, table->columns, error, error_bytes))
         return false;
-    while (rows_next(&rows) && rows.count == 2) {
-        struct reason reason = {copied(rows.fields[0]), copied(rows.fields[1])};
-        APPEND(retail->reasons, retail->reason_count, reason);
+    const char *fault = NULL;
+    for (const struct csv_record *row; !fault && (row = csv_next(&reader));) {
+        fault = row->field_count == table->columns ? table->take(retail, row->fields)
+                                                   : "another number of columns than the head";
+        if (fault)
+            fail(error, error_bytes, "%s:%llu: %s", path, (unsigned long long)row->line, fault);
     }
-    rows_close(&rows);
-    return true;
+    fclose(reader.file);
+    return !fault;
 }
 
 static uint32_t find_reason(const struct retail *retail, const char *code)
@@ -143,43 +159,39 @@ static uint32_t find_reason(const struct retail *retail, const char *code)
     return UINT32_MAX;
 }
 
-static bool read_rules(struct retail *retail, const char *dir, char *error, size_t error_bytes)
+static const char *take_reason(struct retail *retail, const char *const *fields)
 {
-    static const char *const head[] = {"match", "text", "reason"};
-    struct rows rows;
-    if (!open_table(&rows, dir, "reasons.csv", head, 3, error, error_bytes))
-        return false;
-    bool good = true;
-    while (good && rows_next(&rows)) {
-        uint32_t reason = rows.count == 3 ? find_reason(retail, rows.fields[2]) : UINT32_MAX;
-        good = reason != UINT32_MAX &&
-               (strcmp(rows.fields[0], "is") == 0 || strcmp(rows.fields[0], "has") == 0);
-        if (good) {
-            struct reason_rule rule = {strcmp(rows.fields[0], "is") == 0, lowered(rows.fields[1]),
-                                       reason};
-            APPEND(retail->rules, retail->rule_count, rule);
-        } else {
-            fail(error, error_bytes, "%s/reasons.csv:%u: not is|has, a text and a known reason",
-                 dir, rows.line);
-        }
-    }
-    rows_close(&rows);
-    return good;
+    struct reason reason = {copied(fields[0]), copied(fields[1])};
+    APPEND(retail->reasons, retail->reason_count, reason);
+    return NULL;
 }
 
-static bool read_not_goods(struct retail *retail, const char *dir, char *error, size_t error_bytes)
+static const char *take_rule(struct retail *retail, const char *const *fields)
 {
-    static const char *const head[] = {"code", "why"};
-    struct rows rows;
-    if (!open_table(&rows, dir, "not-goods.csv", head, 2, error, error_bytes))
-        return false;
-    while (rows_next(&rows) && rows.count == 2) {
-        struct not_goods entry = {copied(rows.fields[0]), copied(rows.fields[1])};
-        APPEND(retail->not_goods, retail->not_goods_count, entry);
-    }
-    rows_close(&rows);
-    return true;
+    uint32_t reason = find_reason(retail, fields[2]);
+    bool whole = strcmp(fields[0], "is") == 0;
+    if (reason == UINT32_MAX)
+        return "reason-codes.csv has no such reason";
+    if (!whole && strcmp(fields[0], "has") != 0)
+        return "the match is neither is nor has";
+    struct reason_rule rule = {whole, lowered(fields[1]), reason};
+    APPEND(retail->rules, retail->rule_count, rule);
+    return NULL;
 }
+
+static const char *take_not_goods(struct retail *retail, const char *const *fields)
+{
+    struct not_goods entry = {copied(fields[0]), copied(fields[1])};
+    APPEND(retail->not_goods, retail->not_goods_count, entry);
+    return NULL;
+}
+
+/* In this order: rules name reasons. */
+static const struct table tables[] = {
+    {"reason-codes.csv", {"code", "name"}, 2, take_reason},
+    {"reasons.csv", {"match", "text", "reason"}, 3, take_rule},
+    {"not-goods.csv", {"code", "why"}, 2, take_not_goods},
+};
 
 /* ------------------------------------------------------------- what a line is */
 
@@ -238,11 +250,11 @@ static void set_aside(struct retail_line *line, enum bucket bucket, const char *
 }
 
 /* Fills in quantity; NULL, or what is wrong with the row. */
-static const char *check_row(const struct rows *rows, struct retail_line *line)
+static const char *check_row(const struct csv_record *row, struct retail_line *line)
 {
-    if (rows->broken)
-        return "a quote is out of place";
-    if (rows->count != COLUMN_COUNT)
+    if (row->fault)
+        return row->fault;
+    if (row->field_count != COLUMN_COUNT)
         return "it has not 8 columns";
     if (!*line->invoice || strlen(line->invoice) > RETAIL_CODE_BYTES_MAX)
         return "InvoiceNo is empty or too long";
@@ -252,17 +264,18 @@ static const char *check_row(const struct rows *rows, struct retail_line *line)
         return "Description is too long";
     char *end;
     errno = 0;
-    long quantity = strtol(rows->fields[COLUMN_QUANTITY], &end, 10);
-    if (errno || *end || end == rows->fields[COLUMN_QUANTITY] || quantity == 0 ||
+    long quantity = strtol(row->fields[COLUMN_QUANTITY], &end, 10);
+    if (errno || *end || end == row->fields[COLUMN_QUANTITY] || quantity == 0 ||
         labs(quantity) > RETAIL_QUANTITY_MAX)
         return "Quantity is not a whole number other than 0, of at most 999,999,999";
     line->quantity = (int32_t)quantity;
     return NULL;
 }
 
-static void classify(const struct retail *retail, const struct rows *rows, struct retail_line *line)
+static void classify(const struct retail *retail, const struct csv_record *row,
+                     struct retail_line *line)
 {
-    const char *fault = check_row(rows, line);
+    const char *fault = check_row(row, line);
     if (fault) {
         set_aside(line, BUCKET_UNREADABLE, fault);
         return;
@@ -286,8 +299,8 @@ static void classify(const struct retail *retail, const struct rows *rows, struc
         return;
     }
     const struct reason_rule *rule = rule_of(retail, line->description);
-    bool free_of_charge = strtod(rows->fields[COLUMN_PRICE], NULL) == 0;
-    bool no_customer = strtod(rows->fields[COLUMN_CUSTOMER], NULL) == 0;
+    bool free_of_charge = strtod(row->fields[COLUMN_PRICE], NULL) == 0;
+    bool no_customer = strtod(row->fields[COLUMN_CUSTOMER], NULL) == 0;
     bool typed = free_of_charge && no_customer && looks_typed(line->description, rule);
     if (line->quantity < 0 || typed) {
         line->kind = LINE_ADJUSTMENT;
@@ -297,32 +310,30 @@ static void classify(const struct retail *retail, const struct rows *rows, struc
     line->kind = LINE_SALE;
 }
 
+static char *field_of(const struct csv_record *row, enum column column)
+{
+    return copied(row->field_count > column ? row->fields[column] : "");
+}
+
 static bool read_lines(struct retail *retail, const char *path, char *error, size_t error_bytes)
 {
-    struct rows rows;
-    if (!rows_open(&rows, path))
-        return fail(error, error_bytes, "could not read \"%s\": %s", path, strerror(errno));
-    bool good = rows_next(&rows) && rows.count == COLUMN_COUNT;
-    for (size_t i = 0; good && i < COLUMN_COUNT; i++)
-        good = strcmp(rows.fields[i], column_names[i]) == 0;
-    if (!good)
-        fail(error, error_bytes, "%s:1: the head is not that of the retail data", path);
-    while (good && rows_next(&rows)) {
-        if (retail->line_count == RETAIL_LINES_MAX) {
-            good = fail(error, error_bytes, "%s:%u: more lines than %u", path, rows.line,
-                        RETAIL_LINES_MAX);
-            break;
-        }
-        struct retail_line line = {.file_line = rows.line, .sku = RETAIL_NO_SKU};
-        line.invoice = copied(rows.count > COLUMN_INVOICE ? rows.fields[COLUMN_INVOICE] : "");
-        line.code = copied(rows.count > COLUMN_CODE ? rows.fields[COLUMN_CODE] : "");
-        line.description =
-            copied(rows.count > COLUMN_DESCRIPTION ? rows.fields[COLUMN_DESCRIPTION] : "");
-        classify(retail, &rows, &line);
+    struct csv_reader reader;
+    if (!open_csv(&reader, path, column_names, COLUMN_COUNT, error, error_bytes))
+        return false;
+    const struct csv_record *row;
+    while (retail->line_count < RETAIL_LINES_MAX && (row = csv_next(&reader))) {
+        struct retail_line line = {.file_line = (uint32_t)row->line,
+                                   .sku = RETAIL_NO_SKU,
+                                   .invoice = field_of(row, COLUMN_INVOICE),
+                                   .code = field_of(row, COLUMN_CODE),
+                                   .description = field_of(row, COLUMN_DESCRIPTION)};
+        classify(retail, row, &line);
         APPEND(retail->lines, retail->line_count, line);
     }
-    rows_close(&rows);
-    return good;
+    fclose(reader.file);
+    if (retail->line_count == RETAIL_LINES_MAX)
+        return fail(error, error_bytes, "%s has more than %u lines", path, RETAIL_LINES_MAX - 1);
+    return true;
 }
 
 /* ------------------------------------------------------------- SKUs */
@@ -376,16 +387,15 @@ static bool collect_skus(struct retail *retail, char *error, size_t error_bytes)
     return true;
 }
 
-bool retail_read(struct retail *retail, const char *data, const char *tables, char *error,
+bool retail_read(struct retail *retail, const char *data, const char *dir, char *error,
                  size_t error_bytes)
 {
     memset(retail, 0, sizeof *retail);
-    if (!read_reasons(retail, tables, error, error_bytes) ||
-        !read_rules(retail, tables, error, error_bytes) ||
-        !read_not_goods(retail, tables, error, error_bytes))
-        return false;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        if (!read_table(retail, dir, &tables[i], error, error_bytes))
+            return false;
     if (find_reason(retail, "unknown") == UINT32_MAX)
-        return fail(error, error_bytes, "%s/reason-codes.csv: no reason \"unknown\"", tables);
+        return fail(error, error_bytes, "%s/reason-codes.csv: no reason \"unknown\"", dir);
     return read_lines(retail, data, error, error_bytes) && collect_skus(retail, error, error_bytes);
 }
 

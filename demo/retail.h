@@ -101,10 +101,10 @@ struct retail {
 };
 
 /* Reads the data and the three tables beside the program's data (reason-codes.csv, reasons.csv,
- * not-goods.csv in `tables`). False with a message that names file and line when a file cannot be
+ * not-goods.csv in `dir`). False with a message that names file and line when a file cannot be
  * read or a table is wrong; a wrong line of the data is not a failure but a line in
  * BUCKET_UNREADABLE. Whatever the outcome, release it. */
-bool retail_read(struct retail *retail, const char *data, const char *tables, char *error,
+bool retail_read(struct retail *retail, const char *data, const char *dir, char *error,
                  size_t error_bytes);
 void retail_release(struct retail *retail);
 

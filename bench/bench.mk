@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+#
+# make bench, make bench-quick: the comparison with the naive way. Included by the Makefile.
+
+BENCH_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/*.c))
+
+$(BUILD)/bench/bench: $(BENCH_OBJECTS) $(ARCHIVES)
+	@mkdir -p $(@D)
+	@echo '  LINK $@'
+	@$(CC) $(LDFLAGS_ALL) -o $@ $(BENCH_OBJECTS) $(LINK_PARTS) -pthread
+
+.PHONY: bench bench-quick bench-programs
+bench-programs: all $(BUILD)/bench/bench
+
+# Minutes: about 12 and 2.
+bench: deps
+	@$(MAKE) --no-print-directory bench-programs
+	@BUILD="$(BUILD)" bench/run.sh --seconds 20 --rounds 5
+
+bench-quick: deps
+	@$(MAKE) --no-print-directory bench-programs
+	@BUILD="$(BUILD)" bench/run.sh --seconds 4 --rounds 3

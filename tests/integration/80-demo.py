@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""make demo without a terminal: it ends by itself, its sums hold, and it leaves nothing behind."""
+import csv
+import tempfile
+
+from harness import *
+
+LINES = 4792
+DATA = os.path.join(ROOT, "demo", "data", "online-retail.csv")
+LIMIT_S = 170
+
+
+def figure(pattern, out):
+    found = re.search(pattern, out)
+    check(found, "no %r in\n%s" % (pattern, out))
+    return [int(text.replace(",", "")) for text in found.groups()]
+
+
+class Demo:
+    """One run, looked at by several tests."""
+    done = folder = None
+
+
+@test("the demo ends with exit 0 in time")
+def demo_runs():
+    Demo.folder = tempfile.mkdtemp(prefix="hf-demo-")
+    atexit.register(shutil.rmtree, Demo.folder, ignore_errors=True)
+    begun = time.monotonic()
+    Demo.done = execute([os.path.join(ROOT, "demo", "run.sh")], LIMIT_S,
+                        env={"BUILD": os.path.dirname(BIN), "TMPDIR": Demo.folder})
+    note("%.1f s" % (time.monotonic() - begun))
+    equal(Demo.done.code, 0, "exit code of %s" % Demo.done)
+    note(Demo.done.out.split("Speed")[1].split("\n\n")[0])
+
+
+@test("it leaves no process, socket or file")
+def nothing_left():
+    equal(os.listdir(Demo.folder), [], "what is left in its temporary folder")
+    check_nothing_left()
+
+
+@test("every line of the file is in one bucket")
+def lines_add_up():
+    part = Demo.done.out.split("Every line of the file\n")[1]
+    counts = []
+    for line in part.splitlines():
+        if "together" in line:
+            break
+        counts.append(int(line.split()[0]))
+    equal(sum(counts), LINES, "sum of the buckets")
+    equal(figure(r"(\d+)  together, of (\d+) lines", part), [LINES, LINES], "the total it prints")
+    with open(DATA, newline="") as file:
+        equal(sum(1 for _ in csv.DictReader(file)), LINES, "lines of the file")
+
+
+@test("opening and bookings give what is on hand, for every SKU")
+def stock_adds_up():
+    out = Demo.done.out
+    opening, returned, adjusted, shipped, result, there = [
+        int(n) for n in re.search(
+            r"opening (\d+) \+ returned (\d+) \+ adjusted (-?\d+) - shipped (\d+) = (\d+); "
+            r"on hand (\d+)", out).groups()]
+    equal(opening + returned + adjusted - shipped, there, "the sum")
+    equal(result, there, "the sum that it prints")
+    agree, of = figure(r"(\d+) of (\d+) SKUs agree", out)
+    equal(agree, of, "SKUs that agree")
+    equal(figure(r"([\d,]+) lines \(([\d,]+) units\) were shipped", out)[1], shipped,
+          "units shipped")
+
+
+@test("the outcome is that of the file's order")
+def outcome():
+    out = Demo.done.out
+    orders = figure(r"Orders: ([\d,]+) of ([\d,]+) invoices", out)
+    equal(orders[1], 2093, "invoices")
+    parts = [figure(r"([\d,]+) " + what, out)[0]
+             for what in ("placed in full", "placed in part", "refused\n")]
+    equal(sum(parts), orders[0], "orders in full, in part and refused")
+    # The same on every machine: orders of a SKU are placed in file order.
+    equal(parts, [1219, 86, 126], "orders in full, in part and refused")
+    equal(figure(r"(\d+)  came back, booked as a return", out), [2], "returns")
+    equal(figure(r"(\d+)  adjustment booked", out), [579], "adjustments")
+    equal(figure(r"(\d+)  adjustment refused: would take more", out), [35], "refused adjustments")
+    equal(figure(r"(\d+)  no goods", out), [12], "lines that are no goods")
+    equal(figure(r"(\d+)  a bad debt", out), [1], "bad debts")
+    check("23843" in out and "80,995 units in 1 line" in out, "invoice 581483 was refused")
+
+
+@test("codes that differ only in case are different SKUs")
+def case_matters():
+    with open(DATA, newline="") as file:
+        codes = {row["StockCode"] for row in csv.DictReader(file)}
+    check({"85123A", "85123a"} <= codes, "both are in the file")
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "opening.csv")
+        done = execute([os.path.join(os.path.dirname(BIN), "demo", "replay"), "opening", "--data",
+                        DATA, "--tables", os.path.join(ROOT, "demo"), "--out", path])
+        equal(done.code, 0, "exit code")
+        with open(path, newline="") as file:
+            skus = {row["sku"] for row in csv.DictReader(file)}
+    check({"85123A", "85123a"} <= skus, "both have opening stock")
+    check(not {"M", "m", "POST", "AMAZONFEE"} & skus, "what is no goods has none")
+
+
+@test("SIGINT in the middle cleans up too")
+def interrupted():
+    child = subprocess.Popen([os.path.join(ROOT, "demo", "run.sh")], stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                             start_new_session=True,
+                             env=dict(os.environ, **{MARK: mark, "TMPDIR": Demo.folder,
+                                                     "BUILD": os.path.dirname(BIN)}))
+    out = []
+    for line in child.stdout:
+        out.append(line)
+        if "The invoices" in line:
+            os.killpg(child.pid, signal.SIGINT)
+            break
+    try:
+        out.append(child.communicate(timeout=scale(60))[0])
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        raise Failure("it does not end: " + "".join(out)[-2000:])
+    equal(child.returncode, 130, "exit code: " + "".join(out)[-2000:])
+    equal(os.listdir(Demo.folder), [], "what is left in its temporary folder")
+    check_nothing_left()
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    run(cluster=False)
