@@ -138,7 +138,7 @@ static enum status check_policy_warehouses(struct ledger *ledger, struct turn *t
 
 /* ------------------------------------------------------------- the reservation */
 
-static void make_reservation(struct ledger *ledger, struct turn *turn)
+static enum status make_reservation(struct ledger *ledger, struct turn *turn)
 {
     const Hf__Operation *operation = turn->operation;
     uint8_t id[RESERVATION_ID_BYTES];
@@ -146,6 +146,9 @@ static void make_reservation(struct ledger *ledger, struct turn *turn)
     reservation_id_make(id, ledger->partition, turn->operation_id);
     struct reservation_entry *entry = cache_reservation_obtain(ledger, id);
     struct reservation *reservation = &entry->reservation;
+    /* The id is new, so this is another operation's: 64 bits of hash are equal. */
+    if (reservation->revision > 0)
+        return refuse_plain(turn, STATUS_internal, "its reservation id is taken");
     memcpy(reservation->id, id, sizeof id);
     memcpy(reservation->operation_id, turn->operation_id, UUID_BYTES);
     reservation->created_at_us = ledger->now_us;
@@ -164,6 +167,7 @@ static void make_reservation(struct ledger *ledger, struct turn *turn)
     turn->state = HF__RESERVATION_STATE__RESERVATION_ACTIVE;
     turn->expires_at_us =
         ledger->now_us + (int64_t)ttl_or_default(operation->reserve->ttl_ms) * 1000;
+    return STATUS_applied;
 }
 
 enum status decide_reserve(struct ledger *ledger, struct turn *turn)
@@ -187,6 +191,5 @@ enum status decide_reserve(struct ledger *ledger, struct turn *turn)
     if (ledger->plan_count > ROWS_PER_OPERATION_MAX)
         return refuse(ledger, turn, STATUS_too_large, "would be taken from too many warehouses",
                       "reserve.lines");
-    make_reservation(ledger, turn);
-    return STATUS_applied;
+    return make_reservation(ledger, turn);
 }
