@@ -20,7 +20,7 @@ static const struct {
 } checks[] = {
     {"level_reservations",
      "SELECT l.sku,l.warehouse,'',CONCAT('reserved ',l.reserved,', committed ',l.committed,"
-     "'; the reservations say ',COALESCE(r.reserved,0),', ',COALESCE(r.committed,0)) "
+     "': the reservations say ',COALESCE(r.reserved,0),', ',COALESCE(r.committed,0)) "
      "FROM stock_level l LEFT JOIN (SELECT sku,warehouse,SUM(reserved) reserved,SUM(committed) "
      "committed FROM reservation_line WHERE partition_id=?p AND level_partition=?p GROUP BY "
      "sku,warehouse) r ON r.sku=l.sku AND r.warehouse=l.warehouse WHERE l.partition_id=?p AND "
@@ -32,7 +32,7 @@ static const struct {
      "l.partition_id=?p AND l.sku=r.sku AND l.warehouse=r.warehouse WHERE l.sku IS NULL"},
     {"level_ledger",
      "SELECT l.sku,l.warehouse,'',CONCAT('on_hand ',l.on_hand,', reserved ',l.reserved,"
-     "', committed ',l.committed,', unavailable ',l.unavailable,'; the ledger says ',"
+     "', committed ',l.committed,', unavailable ',l.unavailable,': the ledger says ',"
      "COALESCE(m.a,0)+COALESCE(c.on_hand,0),', ',COALESCE(m.b,0)+COALESCE(c.reserved,0),', ',"
      "COALESCE(m.c,0)+COALESCE(c.committed,0),', ',COALESCE(m.d,0)+COALESCE(c.unavailable,0)) "
      "FROM stock_level l LEFT JOIN checkpoint c ON c.partition_id=?p AND c.sku=l.sku AND "
@@ -51,14 +51,14 @@ static const struct {
      "t.partition_id=?p AND t.warehouse<>'' AND t.sku<>'' AND l.sku IS NULL GROUP BY "
      "t.sku,t.warehouse"},
     {"movement_gaps",
-     "SELECT '','','',CONCAT(c,' movements from ',lo,' to ',hi,'; there should be those from ',"
+     "SELECT '','','',CONCAT(c,' movements from ',lo,' to ',hi,': there should be those from ',"
      "p.pruned_seq+1,' to ',p.last_seq) FROM `partition` p JOIN (SELECT COUNT(*) c,COALESCE("
      "MIN(seq),0) lo,COALESCE(MAX(seq),0) hi FROM movement WHERE partition_id=?p AND seq>(SELECT "
      "pruned_seq FROM `partition` WHERE partition_id=?p)) m WHERE p.partition_id=?p AND "
      "(m.c<>p.last_seq-p.pruned_seq OR (m.c>0 AND (m.lo<>p.pruned_seq+1 OR m.hi<>p.last_seq)))"},
     {"level_version",
      "SELECT l.sku,l.warehouse,'',CONCAT('version ',l.version,', on_hand_version ',"
-     "l.on_hand_version,'; its last movements are ',m.v,', ',COALESCE(m.o,0)) FROM stock_level l "
+     "l.on_hand_version,': its last movements are ',m.v,', ',COALESCE(m.o,0)) FROM stock_level l "
      "JOIN (SELECT sku,warehouse,MAX(seq) v,MAX(IF(d_on_hand<>0 OR on_hand_version=seq,seq,NULL)) "
      "o FROM movement WHERE partition_id=?p AND warehouse<>'' GROUP BY sku,warehouse) m ON "
      "m.sku=l.sku AND m.warehouse=l.warehouse WHERE l.partition_id=?p AND (l.version<>m.v OR "
@@ -101,21 +101,9 @@ static const char count_rows[] =
 
 static void add_for_partition(struct sql *sql, const char *text, uint32_t partition)
 {
-    const char *mark;
-
-    while ((mark = strstr(text, "?p")) != NULL) {
-        char piece[1024];
-        size_t length = (size_t)(mark - text);
-        while (length > 0) {
-            size_t some = length < sizeof piece - 1 ? length : sizeof piece - 1;
-            memcpy(piece, text, some);
-            piece[some] = '\0';
-            sql_add(sql, piece);
-            text += some;
-            length -= some;
-        }
+    for (const char *mark; (mark = strstr(text, "?p")) != NULL; text = mark + 2) {
+        sql_add_bytes(sql, text, (size_t)(mark - text));
         sql_uint(sql, partition);
-        text = mark + 2;
     }
     sql_add(sql, text);
 }

@@ -56,7 +56,7 @@ static const char offset_set[] = " SET t.clock_offset_us=n.o";
 
 static const char release_set[] =
     " STRAIGHT_JOIN `partition` t FORCE INDEX (PRIMARY) ON t.partition_id=n.p AND t.epoch=n.e AND "
-    "t.claim_id=n.c SET t.owner='',t.lease_until_us=0";
+    "t.claim_id=n.c SET t.owner='',t.lease_until_us=0,t.connection_id=0";
 static const char worker_delete[] = "DELETE FROM worker WHERE instance=";
 
 static const char due_select[] =

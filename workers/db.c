@@ -188,15 +188,29 @@ bool db_connect(struct db *db)
     return false;
 }
 
+/* A value cannot hold a semicolon, and our fragments hold one only between statements. */
+static size_t count_statements(const struct sql *sql)
+{
+    const char *at = sql->bytes, *end = sql->bytes + sql->length;
+    size_t count = 1;
+
+    while (at < end && (at = memchr(at, ';', (size_t)(end - at))) != NULL) {
+        count++;
+        at++;
+    }
+    return count;
+}
+
 enum db_outcome db_run(struct db *db, const struct sql *sql, db_reply *reply, void *context)
 {
     bool agreed = true;
+    size_t statement = 0;
 
     if (!db->mysql)
         return DB_LOST;
     db->round_trips++;
     int status = mysql_real_query(db->mysql, sql->bytes, sql->length);
-    for (size_t statement = 0; status == 0; statement++) {
+    for (; status == 0; statement++) {
         MYSQL_RES *rows = mysql_store_result(db->mysql);
         if (!rows && mysql_field_count(db->mysql) > 0)
             return failed(db);
@@ -209,6 +223,12 @@ enum db_outcome db_run(struct db *db, const struct sql *sql, db_reply *reply, vo
     }
     if (status > 0)
         return failed(db);
+    /* A server that is told to KILL us may end between two statements without an error. */
+    if (statement != count_statements(sql)) {
+        snprintf(db->error, sizeof db->error, "the server ran %zu of the statements", statement);
+        db_close(db);
+        return DB_LOST;
+    }
     return agreed ? DB_OK : DB_MISMATCH;
 }
 

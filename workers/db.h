@@ -51,7 +51,8 @@ bool db_is_mysql(const struct db *db);
  * DB_MISMATCH unless a later statement failed. */
 typedef bool db_reply(void *context, size_t statement, MYSQL_RES *rows, uint64_t affected);
 
-/* Runs one or more statements in one round trip. Any outcome but DB_OK and DB_MISMATCH means that
+/* Runs one or more statements in one round trip; none of them may hold a semicolon of its own, and
+ * the last is not followed by one. Any outcome but DB_OK and DB_MISMATCH means that
  * some of them did not run; in a transaction the caller must db_rollback. reply may be NULL. */
 enum db_outcome db_run(struct db *db, const struct sql *sql, db_reply *reply, void *context);
 enum db_outcome db_run_text(struct db *db, const char *constant);

@@ -42,11 +42,16 @@ static char *room(struct sql *sql, size_t bytes)
     return sql->bytes + sql->length;
 }
 
+void sql_add_bytes(struct sql *sql, const char *bytes, size_t length)
+{
+    if (length > 0)
+        memcpy(room(sql, length), bytes, length);
+    sql->length += length;
+}
+
 void sql_add(struct sql *sql, const char *fragment)
 {
-    size_t length = strlen(fragment);
-    memcpy(room(sql, length), fragment, length);
-    sql->length += length;
+    sql_add_bytes(sql, fragment, strlen(fragment));
 }
 
 void sql_uint(struct sql *sql, uint64_t value)

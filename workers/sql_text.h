@@ -27,6 +27,8 @@ void sql_reset(struct sql *sql);
 
 /* Appends a fragment: a constant of the program, never something that was read. */
 void sql_add(struct sql *sql, const char *fragment);
+/* A part of one, or what another struct sql holds. */
+void sql_add_bytes(struct sql *sql, const char *bytes, size_t length);
 void sql_int(struct sql *sql, int64_t value);
 void sql_uint(struct sql *sql, uint64_t value);
 void sql_hex(struct sql *sql, const void *bytes, size_t length);
