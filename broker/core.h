@@ -161,7 +161,8 @@ struct session {
     uint8_t route[DISPATCH_ROUTE_BYTES];
 };
 
-#define LANE_BUCKETS 65536u
+#define LANE_BUCKET_BITS 13
+#define LANE_BUCKETS (1u << LANE_BUCKET_BITS)
 #define STATUS_CODES 256u /* wire codes of results are below */
 
 struct dispatch {

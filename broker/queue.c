@@ -122,7 +122,7 @@ static struct lane **lane_bucket(struct dispatch *d, uint32_t client, uint32_t p
 {
     uint64_t key = (uint64_t)client << 32 | partition << 2 | op_class;
 
-    return &d->lane_buckets[key * 0x9e3779b97f4a7c15u >> 48];
+    return &d->lane_buckets[key * 0x9e3779b97f4a7c15u >> (64 - LANE_BUCKET_BITS)];
 }
 
 static bool lane_is(const struct lane *lane, uint32_t client, uint32_t partition, uint8_t op_class)
