@@ -4,6 +4,9 @@ deadline_exceeded, unavailable, unknown, poison.
 
 A broker alone, with workers that this file plays, makes each of them certain to happen.
 """
+import threading
+import time
+
 from harness import *
 from harness import wire
 
@@ -61,12 +64,13 @@ def deadline_exceeded():
             equal(name(answer), "deadline_exceeded", "the result")
 
 
-@test("unavailable: nobody serves the partition")
+@test("unavailable: nobody serves the partition, at first and after its worker has left")
 def unavailable():
-    with BrokerAlone(partitions=1) as broker:
-        with broker.fake_worker(), broker.peer() as peer:
-            peer.call  # the broker has now heard of the number of partitions
-        broker.refused("unavailable", "reserve", "A=1@W", "--timeout", "2s")
+    with BrokerAlone(partitions=1, windows={"lease": "200ms", "heartbeat": "100ms"}) as broker:
+        broker.refused("unavailable", "reserve", "A=1@W", "--timeout", "3s")
+        with broker.fake_worker() as worker:
+            worker.goodbye()
+        broker.refused("unavailable", "reserve", "A=1@W", "--timeout", "3s")
 
 
 @test("unknown: handed to a worker that does not answer")
