@@ -118,11 +118,13 @@ void reservation_id_format(const uint8_t id[RESERVATION_ID_BYTES],
 {
     text[0] = 'R';
     text[1] = '-';
-    for (unsigned digit = 0; digit < ID_DIGITS; digit++) {
-        unsigned value = 0;
-        for (unsigned bit = digit * 5; bit < digit * 5 + 5; bit++)
-            value = value << 1 | (id[bit / 8] >> (7 - bit % 8) & 1u);
-        text[2 + digit] = crockford[value];
+    for (unsigned half = 0; half < 2; half++) {
+        /* 5 bytes are 8 digits. */
+        uint64_t bits = 0;
+        for (unsigned i = 0; i < ID_DIGITS / 2 * 5 / 8; i++)
+            bits = bits << 8 | id[half * 5 + i];
+        for (unsigned digit = ID_DIGITS / 2; digit-- > 0; bits >>= 5)
+            text[2 + half * (ID_DIGITS / 2) + digit] = crockford[bits & 31];
     }
     text[2 + ID_DIGITS] = crockford[check_value(id)];
     text[3 + ID_DIGITS] = '\0';
