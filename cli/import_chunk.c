@@ -6,6 +6,10 @@
  * Ids come from the file and the record, so that the same file twice is the same operations: what
  * was applied before is recognised and counted as there. Opening stock is a count that applies only
  * to a level whose on_hand never moved; it never overwrites what the warehouse has done since.
+ *
+ * The library settles what is refused, because an earlier import might still be under way: that id
+ * is void for ever. So that a line can be taken once its cause is mended, its next try has the id
+ * of the next generation.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +18,8 @@
 
 #define ASK_SKUS 256 /* of one query */
 #define KNOWN_BARCODES_MAX 32
+#define GENERATIONS_MAX 64 /* tries of one line, each after a refused import of the same file */
+#define GENERATION_SHIFT 48
 
 /* Which of a record's operations an id is for. */
 enum step { STEP_ITEM, STEP_COUNT, STEP_SAFETY_STOCK, STEPS };
@@ -28,6 +34,8 @@ struct wanted_item {
     bool has_reorder_point, must_put;
     char *kept; /* what it already has, copied from the answer */
 };
+
+enum used_id { ID_NOT_ASKED, ID_APPLIED, ID_VOID };
 
 /* A row under way. */
 struct taking {
@@ -46,9 +54,17 @@ struct chunk {
     struct holdfast_operation *operations;
     char (*ids)[37];
     struct holdfast_result **results;
-    size_t *who; /* operations[i] is for items[who[i]] or rows[who[i]] */
+    size_t *who;        /* operations[i] is for items[who[i]] or rows[who[i]] */
+    uint64_t *index;    /* of which its id is derived, without the generation */
+    enum used_id *used; /* of operation_id_reused: what the id stands for */
     size_t operation_count;
 };
+
+static void derive_id(struct chunk *chunk, size_t i, uint64_t generation)
+{
+    holdfast_derive_operation_id(chunk->import->name, chunk->import->name_bytes,
+                                 chunk->index[i] | generation << GENERATION_SHIFT, chunk->ids[i]);
+}
 
 static struct holdfast_operation *add_operation(struct chunk *chunk, enum step step,
                                                 const struct import_row *row, size_t who)
@@ -57,8 +73,9 @@ static struct holdfast_operation *add_operation(struct chunk *chunk, enum step s
     size_t i = chunk->operation_count++;
     struct holdfast_operation *operation = &chunk->operations[i];
     *operation = (struct holdfast_operation){.kind = HOLDFAST_COUNT};
-    holdfast_derive_operation_id(import->name, import->name_bytes, row->number * STEPS + step,
-                                 chunk->ids[i]);
+    chunk->index[i] = row->number * STEPS + step;
+    chunk->used[i] = ID_NOT_ASKED;
+    derive_id(chunk, i, 0);
     chunk->who[i] = who;
     operation->operation_id = chunk->ids[i];
     operation->id_time_us = import->id_time_us;
@@ -70,11 +87,94 @@ static struct holdfast_operation *add_operation(struct chunk *chunk, enum step s
     return operation;
 }
 
+/* Some of the step's operations, packed so that they can be sent together. */
+struct subset {
+    size_t *which;
+    struct holdfast_operation *operations;
+    struct holdfast_result **results;
+    size_t count;
+};
+
+static void subset_init(struct subset *subset, size_t capacity)
+{
+    subset->count = 0;
+    subset->which = memory_grow(NULL, capacity, sizeof(*subset->which));
+    subset->operations = memory_grow(NULL, capacity, sizeof(*subset->operations));
+    subset->results = memory_grow(NULL, capacity, sizeof(*subset->results));
+}
+
+static void subset_release(struct subset *subset)
+{
+    free(subset->which);
+    free(subset->operations);
+    free((void *)subset->results);
+}
+
+/* Asks what the ids are that were used before: applied by an earlier import, or void because it was
+ * refused. Leaves the void ones in the subset. */
+static void keep_void(struct chunk *chunk, struct subset *subset)
+{
+    size_t kept = 0;
+    for (size_t n = 0; n < subset->count; n++) {
+        size_t i = subset->which[n];
+        subset->operations[n] = (struct holdfast_operation){
+            .kind = HOLDFAST_SETTLE,
+            .settles = chunk->ids[i],
+            .partition = (int32_t)chunk->results[i]->partition,
+        };
+    }
+    holdfast_call_many(chunk->import->session->client, subset->operations, subset->count,
+                       subset->results);
+    for (size_t n = 0; n < subset->count; n++) {
+        size_t i = subset->which[n];
+        /* Whatever is not certainly applied must not pass for taken. */
+        chunk->used[i] =
+            subset->results[n]->settle == HOLDFAST_SETTLE_APPLIED ? ID_APPLIED : ID_VOID;
+        if (subset->results[n]->settle == HOLDFAST_SETTLE_VOID)
+            subset->which[kept++] = i;
+        holdfast_result_free(&subset->results[n]);
+    }
+    subset->count = kept;
+}
+
+static void try_next_generation(struct chunk *chunk, struct subset *subset, uint64_t generation)
+{
+    for (size_t n = 0; n < subset->count; n++) {
+        size_t i = subset->which[n];
+        derive_id(chunk, i, generation);
+        subset->operations[n] = chunk->operations[i];
+    }
+    holdfast_call_many(chunk->import->session->client, subset->operations, subset->count,
+                       subset->results);
+    for (size_t n = 0; n < subset->count; n++) {
+        size_t i = subset->which[n];
+        holdfast_result_free(&chunk->results[i]);
+        chunk->results[i] = subset->results[n];
+        chunk->used[i] = ID_NOT_ASKED;
+    }
+}
+
 static void run_step(struct chunk *chunk)
 {
-    if (chunk->operation_count > 0)
-        holdfast_call_many(chunk->import->session->client, chunk->operations,
-                           chunk->operation_count, chunk->results);
+    struct subset subset;
+    if (chunk->operation_count == 0)
+        return;
+    holdfast_call_many(chunk->import->session->client, chunk->operations, chunk->operation_count,
+                       chunk->results);
+    subset_init(&subset, chunk->operation_count);
+    for (uint64_t generation = 1; generation <= GENERATIONS_MAX; generation++) {
+        subset.count = 0;
+        for (size_t i = 0; i < chunk->operation_count; i++)
+            if (chunk->results[i]->status == HOLDFAST_OPERATION_ID_REUSED &&
+                chunk->used[i] == ID_NOT_ASKED)
+                subset.which[subset.count++] = i;
+        if (subset.count > 0)
+            keep_void(chunk, &subset);
+        if (subset.count == 0)
+            break;
+        try_next_generation(chunk, &subset, generation);
+    }
+    subset_release(&subset);
 }
 
 static void end_step(struct chunk *chunk)
@@ -84,11 +184,13 @@ static void end_step(struct chunk *chunk)
     chunk->operation_count = 0;
 }
 
-/* Was it applied, now or before? The id of another body is an earlier import of this very file, by
- * somebody else or before the item was changed by hand: it is left as it is. */
-static bool is_there(const struct holdfast_result *result)
+/* Was it applied, now or before? A used id that is not void is an earlier import of this very file,
+ * by somebody else or before the item was changed by hand: it is left as it is. */
+static bool is_there(const struct chunk *chunk, size_t i)
 {
-    return result->status == HOLDFAST_APPLIED || result->status == HOLDFAST_OPERATION_ID_REUSED;
+    int status = chunk->results[i]->status;
+    return status == HOLDFAST_APPLIED ||
+           (status == HOLDFAST_OPERATION_ID_REUSED && chunk->used[i] == ID_APPLIED);
 }
 
 /* ------------------------------------------------------------- items */
@@ -225,7 +327,7 @@ static bool put_items(struct chunk *chunk)
     run_step(chunk);
     for (size_t i = 0; i < chunk->operation_count; i++) {
         const struct holdfast_result *result = chunk->results[i];
-        if (!is_there(result))
+        if (!is_there(chunk, i))
             refuse_rows_of(chunk, &chunk->items[chunk->who[i]], result);
         else if (result->status == HOLDFAST_APPLIED && !result->replayed)
             chunk->import->items++;
@@ -256,7 +358,7 @@ static void count_levels(struct chunk *chunk)
     for (size_t i = 0; i < chunk->operation_count; i++) {
         const struct holdfast_result *result = chunk->results[i];
         struct taking *taking = &chunk->rows[chunk->who[i]];
-        taking->done = !is_there(result);
+        taking->done = !is_there(chunk, i);
         taking->applied = result->status == HOLDFAST_APPLIED && !result->replayed;
         if (taking->done)
             import_refuse(chunk->import, taking->row,
@@ -279,7 +381,7 @@ static void set_safety_stocks(struct chunk *chunk)
     run_step(chunk);
     for (size_t i = 0; i < chunk->operation_count; i++) {
         struct taking *taking = &chunk->rows[chunk->who[i]];
-        if (is_there(chunk->results[i]))
+        if (is_there(chunk, i))
             continue;
         taking->done = true;
         import_refuse(chunk->import, taking->row, "safety_stock", chunk->results[i]);
@@ -299,6 +401,8 @@ static void chunk_release(struct chunk *chunk)
     free(chunk->ids);
     free((void *)chunk->results);
     free(chunk->who);
+    free(chunk->index);
+    free(chunk->used);
 }
 
 void import_chunk(struct import *import, const struct import_row *rows, size_t count)
@@ -310,6 +414,8 @@ void import_chunk(struct import *import, const struct import_row *rows, size_t c
     chunk.ids = memory_grow(NULL, count, sizeof(*chunk.ids));
     chunk.results = memory_grow(NULL, count, sizeof(*chunk.results));
     chunk.who = memory_grow(NULL, count, sizeof(*chunk.who));
+    chunk.index = memory_grow(NULL, count, sizeof(*chunk.index));
+    chunk.used = memory_grow(NULL, count, sizeof(*chunk.used));
     for (size_t i = 0; i < count; i++)
         chunk.rows[i] = (struct taking){.row = &rows[i]};
     collect_items(&chunk);
