@@ -178,7 +178,7 @@ class Client:
         self.cluster, self.brokers, self.name, self.guess = cluster, brokers, name, guess
         self.instance = os.urandom(16)
         self.context = zmq.Context()
-        self.socket = None
+        self.socket, self.session, self.said = None, 0, 0.0
         self.at = random.randrange(len(brokers))
         self.known = {}  # sku: partition, learned from wrong_partition
         self.inbox = []
