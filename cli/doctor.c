@@ -117,8 +117,8 @@ static void check_folder(struct examination *e)
 
     existing(layout->dir, there);
     bool exists = strcmp(there, layout->dir) == 0;
-    pid_t supervisor = layout_supervisor(layout);
-    if (supervisor > 0)
+    pid_t supervisor;
+    if (layout_is_held(layout, &supervisor))
         finding(e, true, "folder", "%s holds a cluster that runs (pid %ld)", layout->dir,
                 (long)supervisor);
     else if (access(there, W_OK | X_OK) != 0)

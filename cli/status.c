@@ -58,9 +58,9 @@ static void look_at_processes(struct json_object *root, const struct layout *lay
                               struct json_object *problems)
 {
     struct json_object *state = state_read(layout->state_file), *processes, *supervisor;
-    pid_t pid = layout_supervisor(layout);
+    pid_t pid;
 
-    if (pid == 0) {
+    if (!layout_is_held(layout, &pid)) {
         problem(problems, "nothing runs in %s: start it with `holdfast up`", layout->dir);
         json_object_put(state);
         return;
@@ -183,7 +183,9 @@ static size_t look_at_brokers(struct json_object *root, const struct config *con
     char what[256];
     size_t heard = 0;
 
-    while (watch && !broker_watch_complete(watch) && clock_monotonic_us() < deadline_us)
+    /* A partition that is being handed over is unserved for a moment, which is no fault. */
+    while (watch && !broker_watch_served(watch, what, sizeof what) &&
+           clock_monotonic_us() < deadline_us)
         broker_watch_wait(watch, ASK_MS);
     for (size_t i = 0; watch && i < config->broker_count; i++) {
         const Hf__BrokerState *state = broker_watch_state(watch, i);

@@ -130,10 +130,14 @@ const Hf__BrokerState *broker_watch_state(const struct broker_watch *watch, size
     return watch->states[i];
 }
 
-bool broker_watch_complete(const struct broker_watch *watch)
+bool broker_watch_balanced(const struct broker_watch *watch, size_t workers)
 {
     for (size_t i = 0; i < watch->config->broker_count; i++) {
-        if (!watch->states[i])
+        const Hf__BrokerState *state = watch->states[i];
+        size_t busy = 0;
+        for (size_t j = 0; state && j < state->n_workers; j++)
+            busy += state->workers[j]->partitions > 0;
+        if (busy < workers && busy < watch->config->partitions)
             return false;
     }
     return true;

@@ -25,12 +25,12 @@ void broker_watch_wait(struct broker_watch *watch, int wait_ms);
  * watch was made. */
 const Hf__BrokerState *broker_watch_state(const struct broker_watch *watch, size_t i);
 
-/* Have all brokers been heard? */
-bool broker_watch_complete(const struct broker_watch *watch);
 /* Does broker i, or every broker, route every partition to a worker? Otherwise what says, in words,
  * what is missing. */
 bool broker_watch_served_by(const struct broker_watch *watch, size_t i, char *what,
                             size_t what_bytes);
+/* Do all brokers know so many workers, each with partitions as far as there are enough? */
+bool broker_watch_balanced(const struct broker_watch *watch, size_t workers);
 bool broker_watch_served(const struct broker_watch *watch, char *what, size_t what_bytes);
 
 #endif

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <json-c/json.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,11 +20,13 @@
 #include "cli/command.h"
 #include "cli/status_broker.h"
 #include "cli/supervisor.h"
+#include "cli/supervisor_state.h"
 #include "cli/up_plan.h"
 #include "common/clock.h"
 #include "common/log.h"
 
 #define ANSWER_US (INT64_C(60) * 1000000)  /* from started to every partition served */
+#define BALANCE_US (INT64_C(3) * 1000000)  /* from then to every worker having its share */
 #define ATTACH_US (INT64_C(600) * 1000000) /* another `up` starts it: its database may recover */
 #define ASK_MS 50
 #define LINE_BYTES 2048
@@ -139,21 +142,33 @@ static enum started follow(int progress)
     return START_INTERRUPTED;
 }
 
-/* Waits until every broker routes every partition. what: in words, what is missing. */
-static bool wait_answers(const struct config *config, int64_t timeout_us, char *what,
-                         size_t what_bytes)
+/* Waits until every broker routes every partition, and, for a while longer, until every worker has
+ * its share. False when that takes too long or the supervisor ends; what: in words, what is
+ * missing.
+ */
+static bool wait_answers(const struct plan *plan, char *what, size_t what_bytes)
 {
-    int64_t deadline_us = clock_monotonic_us() + timeout_us;
-    struct broker_watch *watch = broker_watch_new(config);
-    bool served = false;
+    int64_t deadline_us = clock_monotonic_us() + ANSWER_US;
+    struct broker_watch *watch = broker_watch_new(&plan->config);
+    size_t workers = plan->config.shard_count * plan->workers;
+    bool served = false, done = false;
 
     snprintf(what, what_bytes, "out of memory");
-    while (watch && !interrupted && !served && clock_monotonic_us() < deadline_us) {
+    while (watch && !done && !interrupted && clock_monotonic_us() < deadline_us) {
         broker_watch_wait(watch, ASK_MS);
-        served = broker_watch_served(watch, what, what_bytes);
+        bool now = broker_watch_served(watch, what, what_bytes);
+        if (now && !served)
+            deadline_us = clock_monotonic_us() + BALANCE_US;
+        served = served || now;
+        done = now && broker_watch_balanced(watch, workers);
+        if (!layout_is_held(&plan->layout, NULL)) {
+            snprintf(what, what_bytes, "it has stopped");
+            served = false;
+            break;
+        }
     }
     broker_watch_destroy(&watch);
-    return served;
+    return served && !interrupted;
 }
 
 static void print_answer(const struct invocation *invocation, const struct plan *plan, bool running)
@@ -165,6 +180,19 @@ static void print_answer(const struct invocation *invocation, const struct plan 
         printf("%s\n", plan->layout.cluster_file);
 }
 
+/* Has the supervisor started everything? error: why not. */
+static bool has_started(struct plan *plan, char *error, size_t error_bytes)
+{
+    if (!plan_read(plan, error, error_bytes))
+        return false; /* its `up` may not have written the files yet */
+    struct json_object *state = state_read(plan->layout.state_file), *field;
+    bool started = state && json_object_object_get_ex(state, "state", &field) &&
+                   strcmp(json_object_get_string(field), "running") == 0;
+    json_object_put(state);
+    snprintf(error, error_bytes, "it is starting or stopping");
+    return started;
+}
+
 /* Somebody else's supervisor lives: wait until its cluster answers. */
 static int attach(const struct invocation *invocation, struct plan *plan)
 {
@@ -172,23 +200,23 @@ static int attach(const struct invocation *invocation, struct plan *plan)
     int64_t deadline_us = clock_monotonic_us() + ATTACH_US;
 
     step("it is running already");
-    while (!plan_read(plan, error, sizeof error)) {
-        /* Its first `up` may not have written the file yet. */
-        if (layout_supervisor(&plan->layout) == 0 || clock_monotonic_us() > deadline_us ||
-            interrupted) {
-            complain("up", "%s", error);
-            return interrupted ? EXIT_INTERRUPTED : EX_OSERR;
+    while (!has_started(plan, error, sizeof error)) {
+        if (!interrupted && layout_is_held(&plan->layout, NULL) &&
+            clock_monotonic_us() < deadline_us) {
+            (void)poll(NULL, 0, ASK_MS);
+            continue;
         }
-        (void)poll(NULL, 0, ASK_MS);
+        if (!interrupted)
+            complain("up", "it does not come up: %s", error);
+        return interrupted ? EXIT_INTERRUPTED : EX_OSERR;
     }
     int wrong = plan_check_options(invocation, plan);
     if (wrong != 0)
         return wrong;
-    if (!wait_answers(&plan->config, ANSWER_US, error, sizeof error)) {
-        if (interrupted)
-            return EXIT_INTERRUPTED;
-        complain("up", "it runs, but does not answer: %s", error);
-        return EX_OSERR;
+    if (!wait_answers(plan, error, sizeof error)) {
+        if (!interrupted)
+            complain("up", "it runs, but does not answer: %s", error);
+        return interrupted ? EXIT_INTERRUPTED : EX_OSERR;
     }
     print_answer(invocation, plan, true);
     return 0;
@@ -200,8 +228,11 @@ static int start(const struct invocation *invocation, struct plan *plan, int loc
     int progress = -1;
 
     int wrong = plan_make(invocation, plan);
-    if (wrong != 0)
+    if (wrong != 0) {
+        (void)unlink(plan->layout.lock_file);
+        close(lock);
         return wrong;
+    }
     pid_t supervisor = start_supervisor(plan, lock, &progress);
     close(lock);
     if (supervisor < 0) {
@@ -211,7 +242,7 @@ static int start(const struct invocation *invocation, struct plan *plan, int loc
     enum started started = follow(progress);
     if (started == STARTED) {
         step("waiting until every partition answers");
-        if (wait_answers(&plan->config, ANSWER_US, error, sizeof error)) {
+        if (wait_answers(plan, error, sizeof error)) {
             step("the cluster answers");
             print_answer(invocation, plan, false);
             return 0;
@@ -235,7 +266,7 @@ int cmd_up(const struct invocation *invocation)
     begun_us = clock_monotonic_us();
     if (!layout_init(&plan.layout, option_text(invocation, "dir"), error, sizeof error))
         return usage_error(invocation, "%s", error);
-    if (!layout_make(&plan.layout, error, sizeof error)) {
+    if (!layout_make_dir(&plan.layout, error, sizeof error)) {
         complain("up", "%s", error);
         return EX_OSERR;
     }

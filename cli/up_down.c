@@ -29,7 +29,8 @@ static bool take_over(const struct layout *layout, int *lock)
         enum lock_outcome outcome = layout_lock(layout, lock);
         if (outcome == LOCK_TAKEN)
             return true;
-        pid_t supervisor = outcome == LOCK_HELD ? layout_supervisor(layout) : 0;
+        pid_t supervisor = 0;
+        (void)layout_is_held(layout, &supervisor);
         if (outcome == LOCK_FAILED || clock_monotonic_us() > deadline_us)
             return false;
         /* An `up` that prepares holds the lock before it has a pid to tell. */

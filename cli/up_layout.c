@@ -202,10 +202,12 @@ bool layout_is_empty(const struct layout *layout)
     bool empty = folder != NULL;
 
     while (folder && (entry = readdir(folder))) {
-        /* A lock alone is what a first `up` leaves that failed early. */
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-            strcmp(entry->d_name, "lock") != 0)
-            empty = false;
+        /* A lock alone is what an `up` leaves that was killed at its first step. */
+        static const char *const nothing[] = {".", "..", "lock", ".holdfast.new"};
+        bool ours = false;
+        for (size_t i = 0; i < sizeof nothing / sizeof nothing[0]; i++)
+            ours = ours || strcmp(entry->d_name, nothing[i]) == 0;
+        empty = empty && ours;
     }
     if (folder)
         closedir(folder);
@@ -225,19 +227,17 @@ static bool check_own_folder(const char *path, char *error, size_t error_bytes)
     return false;
 }
 
+bool layout_make_dir(const struct layout *layout, char *error, size_t error_bytes)
+{
+    return make_parents(layout->dir, error, error_bytes) &&
+           make_folder(layout->dir, error, error_bytes) &&
+           check_own_folder(layout->dir, error, error_bytes);
+}
+
 bool layout_make(const struct layout *layout, char *error, size_t error_bytes)
 {
     char shards[LAYOUT_PATH_BYTES + 8];
 
-    if (!make_parents(layout->dir, error, error_bytes) ||
-        !make_folder(layout->dir, error, error_bytes) ||
-        !check_own_folder(layout->dir, error, error_bytes))
-        return false;
-    if (!layout_is_ours(layout, NULL) && !layout_is_empty(layout)) {
-        snprintf(error, error_bytes, "\"%s\" is neither empty nor a cluster of `holdfast up`",
-                 layout->dir);
-        return false;
-    }
     if (chmod(layout->dir, 0700) != 0) {
         snprintf(error, error_bytes, "could not make \"%s\" private: %s", layout->dir,
                  strerror(errno));
@@ -293,16 +293,19 @@ bool layout_sign_lock(int fd)
     return ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)length, 0) == length;
 }
 
-pid_t layout_supervisor(const struct layout *layout)
+bool layout_is_held(const struct layout *layout, pid_t *supervisor)
 {
     char text[32] = "";
     int fd = open(layout->lock_file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (supervisor)
+        *supervisor = 0;
     if (fd < 0)
-        return 0;
+        return false;
     bool held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-    ssize_t length = held ? read(fd, text, sizeof text - 1) : 0;
+    if (held && supervisor && read(fd, text, sizeof text - 1) > 0)
+        *supervisor = (pid_t)strtol(text, NULL, 10);
     close(fd);
-    return length > 0 ? (pid_t)strtol(text, NULL, 10) : 0;
+    return held;
 }
 
 /* ------------------------------------------------------------- removing */

@@ -59,7 +59,9 @@ bool layout_write_marker(const struct layout *layout, const struct marker *marke
 /* Is there nothing in DIR, or a lock alone? */
 bool layout_is_empty(const struct layout *layout);
 
-/* Makes DIR (0700) and its folders. Refuses a folder that is not ours and not empty. */
+/* Makes DIR (0700) where there is none. */
+bool layout_make_dir(const struct layout *layout, char *error, size_t error_bytes);
+/* Makes the folders in DIR, and DIR private. Only in one that is ours. */
 bool layout_make(const struct layout *layout, char *error, size_t error_bytes);
 
 /* Makes the folder of the sockets, and checks that nobody else can have put it there. */
@@ -76,8 +78,9 @@ enum lock_outcome {
 enum lock_outcome layout_lock(const struct layout *layout, int *fd);
 /* Writes the caller's pid into the lock file. */
 bool layout_sign_lock(int fd);
-/* The pid of the supervisor; 0 when none lives. */
-pid_t layout_supervisor(const struct layout *layout);
+/* Does somebody hold the lock? *supervisor (may be NULL) becomes the pid that is in it; 0 while an
+ * `up` that holds it has not come to start a supervisor. */
+bool layout_is_held(const struct layout *layout, pid_t *supervisor);
 
 /* Removes what a supervisor leaves in run/ and in the folder of sockets; with `lock`, the lock file
  * too. Only the holder of the lock may call it. */

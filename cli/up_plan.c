@@ -229,6 +229,7 @@ static bool prepare(const struct invocation *invocation, struct plan *plan, bool
     if (!find_programs(plan, error, error_bytes) ||
         /* The marker first: a folder that is cut off from here on is known as ours. */
         !write_marker(plan, fresh, error, error_bytes) ||
+        !layout_make(&plan->layout, error, error_bytes) ||
         (fresh && !make_config(invocation, plan, error, error_bytes)) ||
         !layout_make_sockets(&plan->layout, error, error_bytes) ||
         !check_servers(plan, error, error_bytes))
@@ -249,6 +250,10 @@ int plan_make(const struct invocation *invocation, struct plan *plan)
 
     if (wrong != 0)
         return wrong;
+    if (!layout_is_ours(&plan->layout, NULL) && !layout_is_empty(&plan->layout)) {
+        complain("up", "\"%s\" is neither empty nor a cluster of `holdfast up`", plan->layout.dir);
+        return EX_OSERR;
+    }
     if (!fresh) {
         if (!plan_read(plan, error, sizeof error)) {
             complain("up", "%s", error);
