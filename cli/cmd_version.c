@@ -9,8 +9,8 @@
 int cmd_version(const struct invocation *invocation)
 {
     if (invocation->json)
-        printf("{\"version\":\"%s\"}\n", HOLDFAST_VERSION);
+        printf("{\"version\":\"%s\"}\n", holdfast_version());
     else
-        printf("holdfast %s\n", HOLDFAST_VERSION);
+        printf("holdfast %s\n", holdfast_version());
     return 0;
 }

@@ -26,7 +26,9 @@ static int finish(int code)
 int main(int argc, char **argv)
 {
     static struct invocation invocation;
-    setlocale(LC_CTYPE, "");
+    /* Text is UTF-8 wherever it comes from; its width must be known even under LC_ALL=C. */
+    if (setlocale(LC_CTYPE, "") == NULL || MB_CUR_MAX == 1)
+        setlocale(LC_CTYPE, "C.UTF-8");
     switch (parse_invocation(argc, argv, &invocation)) {
     case PARSED_RUN:
         return finish(invocation.command->run(&invocation));
@@ -37,7 +39,10 @@ int main(int argc, char **argv)
             help_all(stdout);
         return finish(0);
     case PARSED_VERSION:
-        printf("holdfast %s\n", HOLDFAST_VERSION);
+        printf("holdfast %s\n", holdfast_version());
+        return finish(0);
+    case PARSED_TABLE:
+        help_table(stdout);
         return finish(0);
     case PARSED_ERROR:
         break;

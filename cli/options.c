@@ -407,6 +407,8 @@ static enum parsed parse_command(int argc, char **argv, struct invocation *invoc
     if (strcmp(argv[0], "help") == 0) {
         if (argc == 1)
             return PARSED_HELP;
+        if (strcmp(argv[1], "--table") == 0)
+            return PARSED_TABLE;
         invocation->command = find_command(argc - 1, argv + 1, &used, &is_group);
         if (invocation->command != NULL || strcmp(argv[1], "--help") == 0)
             return PARSED_HELP;

@@ -12,6 +12,7 @@ enum parsed {
     PARSED_RUN,     /* invocation is filled: run it */
     PARSED_HELP,    /* help for invocation->command, or for all when it is NULL */
     PARSED_VERSION, /* holdfast --version */
+    PARSED_TABLE,   /* holdfast help --table: for completion and the tests */
     PARSED_ERROR,   /* told on stderr; exit EX_USAGE */
 };
 

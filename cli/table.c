@@ -10,6 +10,8 @@
 #include "cli/memory.h"
 #include "cli/table.h"
 
+#define COLUMN_GAP 2
+
 size_t text_width(const char *text)
 {
     size_t width = 0, left = strlen(text);
@@ -76,32 +78,39 @@ static size_t column_width(const struct table *table, size_t column, size_t rows
     return table->columns[column].if_not_zero && is_empty ? 0 : width;
 }
 
-static void print_cell(FILE *out, const char *text, size_t width, bool right, bool last)
+/* The blanks before a cell are printed with it, so that an empty end of a row leaves none. */
+static void print_cell(FILE *out, const char *text, size_t width, bool right, size_t *blanks)
 {
-    size_t blanks = width - text_width(text);
+    size_t fill = width - text_width(text);
     if (right)
-        fprintf(out, "%*s%s", (int)blanks, "", text);
-    else
-        fprintf(out, "%s%*s", text, last ? 0 : (int)blanks, "");
+        *blanks += fill;
+    if (*text != '\0') {
+        fprintf(out, "%*s%s", (int)*blanks, "", text);
+        *blanks = 0;
+    } else {
+        *blanks += right ? 0 : width;
+        fill = 0;
+    }
+    if (!right)
+        *blanks += fill;
+    *blanks += COLUMN_GAP;
 }
 
 void table_print(const struct table *table, FILE *out)
 {
     size_t widths[TABLE_COLUMNS_MAX];
-    size_t rows = table->cell_count / table->column_count, last = 0;
+    size_t rows = table->cell_count / table->column_count;
     if (rows == 0)
         return;
-    for (size_t c = 0; c < table->column_count; c++) {
+    for (size_t c = 0; c < table->column_count; c++)
         widths[c] = column_width(table, c, rows);
-        last = widths[c] > 0 ? c : last;
-    }
     for (size_t line = 0; line <= rows; line++) {
-        for (size_t c = 0; c <= last; c++) {
+        size_t blanks = 0;
+        for (size_t c = 0; c < table->column_count; c++) {
             const char *text = line == 0 ? table->columns[c].title : cell_at(table, line - 1, c);
-            if (widths[c] == 0)
-                continue;
-            print_cell(out, text, widths[c], table->columns[c].right, c == last);
-            fputs(c == last ? "\n" : "  ", out);
+            if (widths[c] > 0)
+                print_cell(out, text, widths[c], table->columns[c].right, &blanks);
         }
+        putc('\n', out);
     }
 }
