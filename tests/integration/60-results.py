@@ -69,8 +69,10 @@ def already_released(cluster):
 
 @test("not_active")
 def not_active(cluster):
-    made = reserve(cluster, "A=1@W")
-    refused(cluster, "not_active", "ship", made)
+    for end in ("purchase", "release"):
+        made = reserve(cluster, "A=1@W")
+        cluster.hf(end, made)
+        refused(cluster, "not_active", "extend", made, "--ttl", "60s")
 
 
 @test("exceeds_reservation")
@@ -163,7 +165,11 @@ def invalid(cluster):
                  if cluster.partition("B%d" % i) != cluster.partition("A"))
     cluster.stock(other, W=1)
     refused(cluster, "invalid", "reserve", "A=1@W", other + "=1@W")
-    refused(cluster, "invalid", "reserve", "A =1@W")
+    with cluster.peer() as peer:
+        answer = peer.call(wire.operation("receive", lines=[("A ", "W", 1)]),
+                           cluster.partition("A "))
+        equal((wire.status_name(answer.status), answer.field),
+              ("invalid", "receive.lines[0].sku"), "a blank at the end")
 
 
 @test("too_large: more lines than the limit")
@@ -175,7 +181,7 @@ def too_large(cluster):
 def internal(cluster):
     cluster.stock("CURSED", W=1)
     cluster.sql("ALTER TABLE stock_level ADD CONSTRAINT planted"
-                " CHECK (sku <> 'CURSED' OR on_hand < 100)")
+                " CHECK (sku <> 'CURSED' OR on_hand < 100)", admin=True)
     try:
         refused(cluster, "internal", "receive", "CURSED=100@W", "--reference", "x")
         cluster.hf("receive", "CURSED=1@W", "--reference", "x")
@@ -188,7 +194,7 @@ def internal(cluster):
             equal(got, ["applied"] * 10 + ["internal"] + ["applied"] * 10, "results of the batch")
         equal(cluster.level("CURSED")["on_hand"], 22, "on hand")
     finally:
-        cluster.sql("ALTER TABLE stock_level DROP CONSTRAINT planted")
+        cluster.sql("ALTER TABLE stock_level DROP CONSTRAINT planted", admin=True)
 
 
 @test("operation_id_expired")

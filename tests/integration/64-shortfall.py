@@ -85,6 +85,7 @@ def steps(cluster):
 @test("only a count, or one that says accept_shortfall, makes a shortfall grow")
 def growing(cluster):
     model = start(cluster, "G", 5)
+    cluster.hf("warehouse", "put", "V", "--name", "second")
     cluster.hf("reason", "put", "lost", "--name", "lost")
     cluster.hf("reserve", "G=5@W")
     model.change(reserved=5)
