@@ -203,6 +203,13 @@ static void test_a_worker_gets_no_more_than_its_credit(void **state)
     assert_int_equal(world_count(w, SIDE_WORKER, W, MESSAGE_OPERATION), 5);
     world_grant(w, W, s, 7);
     assert_int_equal(world_count(w, SIDE_WORKER, W, MESSAGE_OPERATION), 7);
+    world_grant(w, W, s, 22);
+    assert_int_equal(world_count(w, SIDE_WORKER, W, MESSAGE_OPERATION), 20);
+    world_grant(w, W, s, 3);
+    for (uint64_t i = 21; i <= 30; i++)
+        world_operation(w, C, c, i, 0, CLASS_SERVICE, 1);
+    world_flush(w);
+    assert_int_equal(world_count(w, SIDE_WORKER, W, MESSAGE_OPERATION), 22);
     world_end(w);
 }
 
@@ -350,7 +357,15 @@ static void test_nobody_serves_the_partition(void **state)
     world_start(w);
     uint32_t c = world_hello(w, SIDE_CLIENT, C);
     struct header beat = {.type = MESSAGE_HEARTBEAT, .partition = PARTITION_NONE, .session = c};
-    world_operation(w, C, c, 1, 0, CLASS_SERVICE, 1);
+    struct header late = {.type = MESSAGE_OPERATION,
+                          .attempt = 1,
+                          .session = c,
+                          .sequence = 1,
+                          .not_after_us = w->now.wall_us - 1};
+    world_message(w, SIDE_CLIENT, C, &late, "x", 1);
+    world_flush(w);
+    assert_int_equal(world_status(w, C, NULL, NULL), STATUS_deadline_exceeded);
+    world_operation(w, C, c, 2, 0, CLASS_SERVICE, 1);
     for (int i = 0; i < 8; i++) {
         world_pass(w, SECOND_US);
         world_message(w, SIDE_CLIENT, C, &beat, NULL, 0);
@@ -359,11 +374,11 @@ static void test_nobody_serves_the_partition(void **state)
     world_pass(w, 1500000);
     world_message(w, SIDE_CLIENT, C, &beat, NULL, 0);
     assert_int_equal(world_status(w, C, NULL, NULL), STATUS_unavailable);
-    world_operation(w, C, c, 2, 0, CLASS_SERVICE, 1);
+    world_operation(w, C, c, 3, 0, CLASS_SERVICE, 1);
     world_flush(w);
     assert_int_equal(world_status(w, C, NULL, NULL), STATUS_unavailable); /* at once */
     world_worker(w, W, 0, 8, 1, 10);
-    world_operation(w, C, c, 3, 0, CLASS_SERVICE, 1);
+    world_operation(w, C, c, 4, 0, CLASS_SERVICE, 1);
     world_flush(w);
     assert_int_equal(world_count(w, SIDE_WORKER, W, MESSAGE_OPERATION), 1);
     world_end(w);
