@@ -7,7 +7,8 @@
  * A batch goes: ledger_need for every operation until nothing is missing (the worker loads what it
  * names and puts it in); ledger_begin; ledger_decide for each operation, in order, and
  * ledger_expire; then the changes are written under the fence, and ledger_commit makes them the
- * state, or ledger_abort throws the caches away. No result may be told before ledger_commit.
+ * state, or ledger_abort throws the caches away. One of the two ends every batch, also one that
+ * has nothing to write. No result may be told before ledger_commit.
  */
 #ifndef WORKERS_LEDGER_H
 #define WORKERS_LEDGER_H
@@ -56,7 +57,8 @@ enum need_kind {
     NEED_OPERATION,   /* operation_id: what the ledger holds under it */
     NEED_BARCODE,     /* code: which item has it */
     NEED_CATALOG, /* the shard's warehouses and reasons: one unknown here was named. Asked for at
-                   * most once per batch; an operation that still names one is refused. */
+                   * most once per batch and ledger; an operation that still names one is refused.
+                   */
 };
 
 struct need {
@@ -82,8 +84,8 @@ void ledger_need(struct ledger *ledger, const Hf__Operation *operation, uint16_t
 /* The same for reservations that are due at now_us, at most limit of them. */
 void ledger_need_due(struct ledger *ledger, int64_t now_us, size_t limit, struct needs *needs);
 
-/* Answers to needs. Everything is copied. item NULL: no such item; levels may exist only with one.
- */
+/* Answers to needs, between batches. Everything is copied; what is in memory already stays as it
+ * is. item NULL: no such item; levels may exist only with one. */
 void ledger_put_sku(struct ledger *ledger, const struct code *sku, const struct item *item,
                     const struct level *levels, size_t level_count);
 void ledger_put_reservation(struct ledger *ledger, const uint8_t id[RESERVATION_ID_BYTES],
@@ -112,11 +114,15 @@ struct decision {
 
 /* Decides one operation. partition_hint and attempt as in the header; not_after is the caller's
  * affair. The operation is validated here, field by field, and stays owned by the caller until the
- * batch ends. */
+ * batch ends. What was needed and not loaded: `unavailable`, nothing was done; `unknown` when it
+ * was the id of a later attempt. Expiry may put movements of its own into the batch even when the
+ * operation is refused (wrote is false then). The order of checks: form; age of the id; partition;
+ * what is known under the id; class and number of lines; then the operation itself. */
 void ledger_decide(struct ledger *ledger, const Hf__Operation *operation, uint32_t partition_hint,
                    uint8_t op_class, uint16_t attempt, struct decision *decision);
 
-/* Releases what is due at now_us, at most limit reservations, of those loaded; returns how many. */
+/* Releases what is due at now_us, at most limit reservations, of those loaded with their skus
+ * (ledger_need_due); returns how many. */
 size_t ledger_expire(struct ledger *ledger, size_t limit);
 
 /* When the next reservation is due, or INT64_MAX. */
@@ -145,7 +151,7 @@ struct item_change {
 struct named_change { /* a warehouse or a reason: also copied to the other shards */
     bool is_reason;
     struct code code;
-    const char *name; /* in the arena */
+    const char *name; /* in the arena, NUL-terminated */
     size_t name_bytes;
     uint64_t version;
 };
