@@ -104,6 +104,12 @@ enum status not_loaded(struct turn *turn)
     return refuse_plain(turn, STATUS_unavailable, "what it needs could not be loaded");
 }
 
+enum status contradiction(struct turn *turn)
+{
+    return refuse_plain(turn, STATUS_internal,
+                        "the rows that it needs contradict each other: see the audit");
+}
+
 static uint32_t clamp_quantity(int64_t quantity)
 {
     return quantity < 0 ? 0 : quantity > UINT32_MAX ? UINT32_MAX : (uint32_t)quantity;
@@ -290,6 +296,8 @@ static enum status decide_new(struct ledger *ledger, struct turn *turn, uint8_t 
         status = run_handler(ledger, turn);
     if (status != STATUS_applied)
         return status;
+    if (!plan_possible(ledger, turn))
+        return contradiction(turn);
     body_hash(ledger, turn);
     batch_apply(ledger, turn);
     turn->decision->wrote = true;
@@ -436,7 +444,7 @@ struct reservation_entry *due_next(struct ledger *ledger)
     while (ledger->due_next < ledger->due_count) {
         const uint8_t *id = ledger->due_ids[ledger->due_next++];
         struct reservation_entry *entry = cache_reservation(ledger, id);
-        if (!entry || (hold_is_due(ledger, entry) && !hold_levels_loaded(ledger, entry)))
+        if (!entry || (hold_is_due(ledger, entry) && !hold_skus_loaded(ledger, entry)))
             ledger->due_left = true;
         else if (hold_is_due(ledger, entry))
             return entry;

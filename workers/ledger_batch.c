@@ -167,6 +167,30 @@ struct balances plan_balances(const struct ledger *ledger, const struct level_en
     return balances;
 }
 
+static bool line_possible(const struct reservation_line *line, const struct line_change *change)
+{
+    return line->reserved + change->reserved >= 0 && line->committed + change->committed >= 0 &&
+           line->released + change->released >= 0 && line->shipped + change->shipped >= 0 &&
+           line->returned + change->returned <= line->shipped + change->shipped;
+}
+
+bool plan_possible(const struct ledger *ledger, const struct turn *turn)
+{
+    for (size_t i = 0; i < ledger->plan_count; i++) {
+        const struct plan_row *row = &ledger->plan[i];
+        if (!row->level)
+            continue;
+        struct balances after = plan_balances(ledger, row->level);
+        if (after.on_hand < 0 || after.on_hand > QUANTITY_MAX || after.reserved < 0 ||
+            after.committed < 0 || after.unavailable < 0)
+            return false;
+        if (turn->reservation &&
+            !line_possible(&turn->reservation->reservation.lines[row->line], &row->change))
+            return false;
+    }
+    return ledger->plan_count > 0;
+}
+
 /* ------------------------------------------------------------- carrying out */
 
 static void touch_level(struct ledger *ledger, struct level_entry *entry)
@@ -216,8 +240,6 @@ static void apply_level(struct ledger *ledger, const struct plan_row *row,
     movement->d_committed = row->d_committed;
     movement->d_unavailable = row->d_unavailable;
     add_row(&level->now, row);
-    assert(level->now.on_hand >= 0 && level->now.reserved >= 0 && level->now.committed >= 0 &&
-           level->now.unavailable >= 0);
     level->version = movement->seq;
     if (row->d_on_hand != 0)
         level->on_hand_version = movement->seq;
@@ -236,8 +258,6 @@ static void apply_line(struct reservation *reservation, const struct plan_row *r
     line->cancelled += row->change.cancelled;
     line->released += row->change.released;
     line->returned += row->change.returned;
-    assert(line->reserved + line->committed + line->shipped + line->cancelled + line->released ==
-           line->quantity);
     movement->line = (uint32_t)row->line;
     movement->line_after = *line;
 }

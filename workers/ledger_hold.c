@@ -21,18 +21,20 @@ bool hold_is_due(const struct ledger *ledger, const struct reservation_entry *en
            entry->reservation.expires_at_us <= ledger->now_us;
 }
 
+/* Its sku is loaded. */
 static struct level_entry *level_of_line(const struct ledger *ledger,
                                          const struct reservation_line *line)
 {
     struct sku_entry *sku = cache_sku(ledger, line->sku.bytes, line->sku.length);
 
-    return sku ? cache_level(sku, line->warehouse.bytes, line->warehouse.length) : NULL;
+    return cache_level_obtain(sku, line->warehouse.bytes, line->warehouse.length);
 }
 
-bool hold_levels_loaded(const struct ledger *ledger, const struct reservation_entry *entry)
+bool hold_skus_loaded(const struct ledger *ledger, const struct reservation_entry *entry)
 {
     for (size_t i = 0; i < entry->reservation.line_count; i++) {
-        if (!level_of_line(ledger, &entry->reservation.lines[i]))
+        const struct code *sku = &entry->reservation.lines[i].sku;
+        if (!cache_sku(ledger, sku->bytes, sku->length))
             return false;
     }
     return true;
@@ -94,6 +96,10 @@ bool hold_expire(struct ledger *ledger, struct reservation_entry *entry, uint64_
         row->change.reserved = -reserved;
         row->change.released = reserved;
     }
+    if (!plan_possible(ledger, &turn)) {
+        due_set(&ledger->due, entry->id, DUE_NONE);
+        return false;
+    }
     batch_apply(ledger, &turn);
     return freed;
 }
@@ -111,11 +117,13 @@ static enum status find_hold(struct ledger *ledger, struct turn *turn)
     if (entry->reservation.revision == 0)
         return refuse(ledger, turn, STATUS_unknown_reservation, "there is no such reservation",
                       "%s.reservation", turn->checked.kind);
-    if (!hold_levels_loaded(ledger, entry))
+    if (!hold_skus_loaded(ledger, entry))
         return not_loaded(turn);
     if (hold_is_due(ledger, entry)) {
         hold_expire(ledger, entry, 0);
         plan_begin(ledger);
+        if (hold_is_due(ledger, entry))
+            return contradiction(turn);
     }
     turn->reservation = entry;
     turn->state = entry->reservation.state;

@@ -258,6 +258,9 @@ struct plan_row *plan_record(struct ledger *ledger, Hf__MovementKind kind);
 /* The level's balances as the plan would leave them. */
 struct balances plan_balances(const struct ledger *ledger, const struct level_entry *level);
 
+/* Does the plan hold water? Handlers see to that; rows of the database that contradict each other
+ * (a reservation holds more than its level says) would break it. */
+bool plan_possible(const struct ledger *ledger, const struct turn *turn);
 /* Carries out the plan: movements, levels, the reservation. */
 void batch_apply(struct ledger *ledger, struct turn *turn);
 
@@ -286,6 +289,8 @@ void add_shortage(struct ledger *ledger, struct turn *turn, const ProtobufCBinar
                   int64_t available);
 /* A need that was not met: nothing was done. */
 enum status not_loaded(struct turn *turn);
+/* What is in the database cannot be: nothing was done. */
+enum status contradiction(struct turn *turn);
 
 /* For find_*: the field is the body's own, not that of one of its lines. */
 #define NO_LINE SIZE_MAX
@@ -312,10 +317,11 @@ turn_handler decide_reserve, decide_extend, decide_purchase, decide_release, dec
 Hf__Result *decide_settle(struct ledger *ledger, struct turn *turn);
 
 bool hold_is_due(const struct ledger *ledger, const struct reservation_entry *entry);
-/* Are the levels of all its lines in memory? */
-bool hold_levels_loaded(const struct ledger *ledger, const struct reservation_entry *entry);
+/* Are the skus of all its lines in memory? */
+bool hold_skus_loaded(const struct ledger *ledger, const struct reservation_entry *entry);
 /* Releases this reservation, which is due, as an operation of its own. Overwrites the plan. True
- * when it freed something of a sku that the turn with this number has looked at. */
+ * when it freed something of a sku that the turn with this number has looked at. When the rows
+ * contradict each other it stays as it is, is due for ever, and leaves the heap. */
 bool hold_expire(struct ledger *ledger, struct reservation_entry *entry, uint64_t turn_number);
 /* The next due one that is loaded; NULL when there is none. Sets ledger->due_left. */
 struct reservation_entry *due_next(struct ledger *ledger);
