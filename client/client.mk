@@ -5,7 +5,8 @@
 
 LIB_VERSION = 0.1.0
 LIB_SONAME = libholdfast.so.0
-LIB_PKGS = libzmq yaml-0.1 libprotobuf-c libcrypto
+# Named one by one: libzmq's own pkg-config file asks for more than Debian has when linking statically.
+LIB_LIBS = -lzmq -lyaml -lprotobuf-c -lcrypto
 LIB_SHARED = $(BUILD)/lib/libholdfast.so.$(LIB_VERSION)
 LIB_STATIC = $(BUILD)/lib/libholdfast.a
 LIB_OBJECTS = $(call objects,client) $(call objects,protocol) $(PB).o \
@@ -19,7 +20,7 @@ $(LIB_SHARED): $(LIB_OBJECTS)
 	@echo '  LINK $@'
 	@$(CC) -shared -Wl,-soname,$(LIB_SONAME) $(if $(SANITIZE),,-Wl,-z,defs) -Wl,-z,relro,-z,now \
 	    $(LDFLAGS_SANITIZE) $(LDFLAGS) -o $@ $(LIB_OBJECTS) \
-	    $(shell pkg-config --libs $(LIB_PKGS) 2>/dev/null)
+	    $(LIB_LIBS)
 	@ln -sf libholdfast.so.$(LIB_VERSION) $(@D)/$(LIB_SONAME)
 	@ln -sf $(LIB_SONAME) $(@D)/libholdfast.so
 
@@ -35,7 +36,7 @@ $(LIB_STATIC): $(LIB_OBJECTS)
 $(BUILD)/lib/holdfast.pc: client/holdfast.pc.in
 	@mkdir -p $(@D)
 	@sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@VERSION@,$(LIB_VERSION),' \
-	    -e 's,@REQUIRES@,$(LIB_PKGS),' $< > $@
+	    -e 's,@LIBS@,$(LIB_LIBS),' $< > $@
 
 $(BUILD)/python/holdfast_pb2.py: protocol/holdfast.proto
 	@mkdir -p $(@D)
@@ -61,5 +62,5 @@ install-client: $(LIB_SHARED) $(LIB_STATIC) $(BUILD)/lib/holdfast.pc
 	install -m 755 $(LIB_SHARED) $(DESTDIR)$(PREFIX)/lib/
 	ln -sf libholdfast.so.$(LIB_VERSION) $(DESTDIR)$(PREFIX)/lib/$(LIB_SONAME)
 	ln -sf $(LIB_SONAME) $(DESTDIR)$(PREFIX)/lib/libholdfast.so
-	sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@VERSION@,$(LIB_VERSION),' -e 's,@REQUIRES@,$(LIB_PKGS),' \
+	sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@VERSION@,$(LIB_VERSION),' -e 's,@LIBS@,$(LIB_LIBS),' \
 	    client/holdfast.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/holdfast.pc
