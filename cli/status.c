@@ -173,7 +173,41 @@ static struct json_object *describe_broker(const Hf__BrokerState *state, size_t 
     return object;
 }
 
-/* Adds "brokers"; returns how many were heard. */
+static bool hears(const Hf__BrokerState *state, const char *worker)
+{
+    for (size_t i = 0; i < state->n_workers; i++) {
+        ProtobufCBinaryData name = state->workers[i]->name;
+        if (name.len == strlen(worker) && memcmp(name.data, worker, name.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Does broker i hear every worker that the supervisor runs? One that hangs has lost its partitions
+ * to the others and would not show otherwise. what: which one it does not hear. */
+static bool hears_all(struct json_object *root, const struct broker_watch *watch, size_t i,
+                      char *what, size_t what_bytes)
+{
+    struct json_object *processes;
+    const Hf__BrokerState *state = broker_watch_state(watch, i);
+
+    if (!state || !json_object_object_get_ex(root, "processes", &processes))
+        return true;
+    for (size_t j = 0; j < json_object_array_length(processes); j++) {
+        struct json_object *process = json_object_array_get_idx(processes, j);
+        if (strcmp(text_of(process, "role"), "worker") != 0 ||
+            strcmp(text_of(process, "state"), "running") != 0 ||
+            hears(state, text_of(process, "name")))
+            continue;
+        snprintf(what, what_bytes, "broker b%zu does not hear worker %s", i + 1,
+                 text_of(process, "name"));
+        return false;
+    }
+    return true;
+}
+
+/* Listens until there is nothing to complain of, or for HEAR_US: a partition that is being handed
+ * over and a worker that begins are no fault. Adds "brokers"; returns how many were heard. */
 static size_t look_at_brokers(struct json_object *root, const struct config *config,
                               struct json_object *problems)
 {
@@ -182,16 +216,21 @@ static size_t look_at_brokers(struct json_object *root, const struct config *con
     int64_t deadline_us = clock_monotonic_us() + HEAR_US;
     char what[256];
     size_t heard = 0;
+    bool well = false;
 
-    /* A partition that is being handed over is unserved for a moment, which is no fault. */
-    while (watch && !broker_watch_served(watch, what, sizeof what) &&
-           clock_monotonic_us() < deadline_us)
+    while (watch && !well && clock_monotonic_us() < deadline_us) {
         broker_watch_wait(watch, ASK_MS);
+        well = broker_watch_served(watch, what, sizeof what);
+        for (size_t i = 0; i < config->broker_count; i++)
+            well = well && hears_all(root, watch, i, what, sizeof what);
+    }
     for (size_t i = 0; watch && i < config->broker_count; i++) {
         const Hf__BrokerState *state = broker_watch_state(watch, i);
         heard += state != NULL;
         json_object_array_add(brokers, describe_broker(state, i));
         if (!broker_watch_served_by(watch, i, what, sizeof what))
+            problem(problems, "%s", what);
+        if (!hears_all(root, watch, i, what, sizeof what))
             problem(problems, "%s", what);
     }
     json_object_object_add(root, "brokers", brokers);
