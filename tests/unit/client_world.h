@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "client/core.h"
+#include "client/decode.h"
 #include "client/fanout.h"
 #include "protocol/header.h"
 #include "protocol/holdfast.pb-c.h"
