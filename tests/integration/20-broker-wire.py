@@ -484,10 +484,13 @@ def full(world):
             peers.append(peer)
             peer.send(HELLO, peer.hello_body())
             answer = peer.wait_type(WELCOME, ERROR)
-            world.beat()
             if answer.header.type == ERROR:
                 code = answer.body.code
                 break
+            peer.session, peer.welcome = answer.header.session, answer.body
+            world.beat()
+            for other in peers:  # on a slow machine the first would fall silent meanwhile
+                other._beat()
         assert code == "full", code
         deadline = time.monotonic() + scale(20)
         while True:
