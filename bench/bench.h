@@ -31,6 +31,7 @@ struct load {
 
 struct sample {
     uint64_t done;    /* reservations made within the counted time */
+    uint64_t all;     /* made at all, warming up and ending included */
     uint64_t retried; /* naive: deadlocks and lock timeouts; Holdfast: sent again */
     uint64_t failed;  /* not made: shed or unknown */
     int64_t elapsed_us;

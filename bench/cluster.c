@@ -129,6 +129,7 @@ static void on_result(void *data, struct holdfast_result *result)
     request->client->in_flight--;
     if (result->attempts > 1)
         run->sample->retried += result->attempts - 1;
+    run->sample->all += result->kind == HOLDFAST_KIND_APPLIED;
     if (result->kind != HOLDFAST_KIND_APPLIED) {
         run->sample->failed++;
         if (!run->first_failure)

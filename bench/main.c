@@ -8,8 +8,10 @@
  * Exit code: 0 all targets met, 1 a target missed, 64 usage, 71 something failed.
  */
 #include "bench/bench.h"
+#include "bench/processor.h"
 
 #include <getopt.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +24,7 @@
 
 enum side { SIDE_HOLDFAST, SIDE_NAIVE, SIDE_ALONE, SIDE_COUNT };
 
-static const char *const side_names[SIDE_COUNT] = {"Holdfast", "SELECT … FOR UPDATE",
+static const char *const side_names[SIDE_COUNT] = {"Holdfast", "SELECT FOR UPDATE",
                                                    "Holdfast, 1 in flight"};
 
 struct scenario {
@@ -38,12 +40,14 @@ static const struct scenario scenarios[] = {
 
 struct figures {
     double rate[ROUNDS_MAX];
+    double cost_us[ROUNDS_MAX]; /* processor time per reservation */
     struct histogram latency;
     uint64_t retried, failed;
 };
 
 struct settings {
     const char *cluster_file;
+    char folder[4096]; /* of the cluster file */
     long seconds, rounds, depth;
 };
 
@@ -76,20 +80,23 @@ static bool run_side(const struct settings *settings, const struct config_shard 
                         .depth = side == SIDE_HOLDFAST ? (uint32_t)settings->depth : 1,
                         .warm_us = WARM_US,
                         .count_us = settings->seconds * 1000000};
+    int64_t processor_before_us = processor_us(settings->folder);
     bool good = side == SIDE_NAIVE
                     ? naive_run(shard, &load, &sample, error, sizeof error)
                     : cluster_run(settings->cluster_file, &load, &sample, error, sizeof error);
+    int64_t used_us = processor_us(settings->folder) - processor_before_us;
     if (!good) {
         fprintf(stderr, "bench: %s\n", error);
         return false;
     }
+    figures->cost_us[round] = sample.all ? (double)used_us / (double)sample.all : 0;
     figures->rate[round] = (double)sample.done * 1e6 / (double)sample.elapsed_us;
     figures->retried += sample.retried;
     figures->failed += sample.failed;
     histogram_merge(&figures->latency, &sample.latency);
-    printf("  %-8ld %-22s %10.0f %9.2f %9.2f\n", round + 1, side_names[side], figures->rate[round],
-           (double)histogram_percentile(&sample.latency, 50) / 1e3,
-           (double)histogram_percentile(&sample.latency, 99) / 1e3);
+    printf("  %-8ld %-22s %10.0f %9.2f %9.2f %9.0f\n", round + 1, side_names[side],
+           figures->rate[round], (double)histogram_percentile(&sample.latency, 50) / 1e3,
+           (double)histogram_percentile(&sample.latency, 99) / 1e3, figures->cost_us[round]);
     fflush(stdout);
     return true;
 }
@@ -100,8 +107,8 @@ static int run_scenario(const struct settings *settings, const struct config_sha
 {
     static struct figures figures[SIDE_COUNT];
     memset(figures, 0, sizeof figures);
-    printf("\n%s\n  %-8s %-22s %10s %9s %9s\n", scenario->name, "round", "", "a second", "p50 ms",
-           "p99 ms");
+    printf("\n%s\n  %-8s %-22s %10s %9s %9s %9s\n", scenario->name, "round", "", "a second",
+           "p50 ms", "p99 ms", "cpu us");
     for (long round = 0; round < settings->rounds; round++)
         for (int side = 0; side < SIDE_COUNT; side++)
             if (!run_side(settings, shard, scenario, (enum side)side, round, &figures[side]))
@@ -110,9 +117,10 @@ static int run_scenario(const struct settings *settings, const struct config_sha
     for (int side = 0; side < SIDE_COUNT; side++) {
         const struct figures *f = &figures[side];
         rates[side] = median(f->rate, settings->rounds);
-        printf("  %-8s %-22s %10.0f %9.2f %9.2f", "median", side_names[side], rates[side],
+        printf("  %-8s %-22s %10.0f %9.2f %9.2f %9.0f", "median", side_names[side], rates[side],
                (double)histogram_percentile(&f->latency, 50) / 1e3,
-               (double)histogram_percentile(&f->latency, 99) / 1e3);
+               (double)histogram_percentile(&f->latency, 99) / 1e3,
+               median(f->cost_us, settings->rounds));
         if (f->retried || f->failed)
             printf("   %llu sent again, %llu not made", (unsigned long long)f->retried,
                    (unsigned long long)f->failed);
@@ -169,6 +177,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench: %s\n", error);
         return EX_DATAERR;
     }
+    snprintf(settings.folder, sizeof settings.folder, "%s", settings.cluster_file);
+    dirname(settings.folder);
     if (config.shard_count != 1 || !*config.shards[0].servers[0].socket) {
         fputs("bench: the comparison needs a cluster of one shard on a socket of its own\n",
               stderr);
@@ -176,7 +186,8 @@ int main(int argc, char **argv)
     }
     printf("%u clients on either side. Holdfast: each with %ld requests in flight, and for\n"
            "comparison with 1; directly: 1 transaction of 6 round trips each. %ld rounds of %ld s\n"
-           "in turn, after a second of warming up; latency as a client sees it.\n",
+           "in turn, after a second of warming up; latency as a client sees it;\n"
+           "processor time of all processes, clients included, per reservation.\n",
            BENCH_CLIENTS, settings.depth, settings.rounds, settings.seconds);
     if (!naive_prepare(&config.shards[0], error, sizeof error) ||
         !cluster_prepare(settings.cluster_file, error, sizeof error)) {

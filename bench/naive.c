@@ -230,6 +230,7 @@ static void *client_main(void *data)
             mysql_query(client->mysql, "ROLLBACK");
         }
         int64_t now_us = clock_monotonic_us();
+        client->sample.all += good;
         if (good && begin_us >= run->count_from_us && now_us <= run->end_us) {
             client->sample.done++;
             histogram_record(&client->sample.latency, (uint64_t)(now_us - begin_us));
@@ -245,6 +246,7 @@ static void *client_main(void *data)
 static void gather(struct sample *sample, const struct client *client)
 {
     sample->done += client->sample.done;
+    sample->all += client->sample.all;
     sample->retried += client->sample.retried;
     histogram_merge(&sample->latency, &client->sample.latency);
 }
