@@ -50,10 +50,7 @@ struct sku_entry *cache_sku(const struct ledger *ledger, const void *bytes, size
 struct reservation_entry *cache_reservation(const struct ledger *ledger,
                                             const uint8_t id[RESERVATION_ID_BYTES])
 {
-    struct reservation_entry *entry;
-
-    HASH_FIND(hh, ledger->reservations, id, RESERVATION_ID_BYTES, entry);
-    return entry;
+    return table_find(&ledger->reservations, id);
 }
 
 struct reservation_entry *cache_reservation_obtain(struct ledger *ledger,
@@ -64,7 +61,7 @@ struct reservation_entry *cache_reservation_obtain(struct ledger *ledger,
     if (!entry) {
         entry = must_calloc(1, sizeof *entry);
         memcpy(entry->id, id, RESERVATION_ID_BYTES);
-        HASH_ADD(hh, ledger->reservations, id, RESERVATION_ID_BYTES, entry);
+        table_add(&ledger->reservations, entry);
     }
     return entry;
 }
@@ -119,48 +116,47 @@ static void sku_free(struct ledger *ledger, struct sku_entry *entry)
 
 void cache_drop_reservation(struct ledger *ledger, struct reservation_entry *entry)
 {
-    HASH_DEL(ledger->reservations, entry);
+    table_remove(&ledger->reservations, entry->id);
     free(entry->reservation.lines);
     free(entry);
 }
 
-void cache_clear(struct ledger *ledger)
+static void keep_skus(struct ledger *ledger, size_t most)
 {
-    struct sku_entry *sku, *next_sku;
-    struct reservation_entry *reservation, *next;
+    struct sku_entry *sku, *next;
 
-    HASH_ITER(hh, ledger->skus, sku, next_sku)
+    /* uthash iterates in the order of insertion: what goes was loaded first. */
+    HASH_ITER(hh, ledger->skus, sku, next)
     {
+        if (HASH_COUNT(ledger->skus) <= most)
+            return;
         sku_free(ledger, sku);
-    }
-    HASH_ITER(hh, ledger->reservations, reservation, next)
-    {
-        cache_drop_reservation(ledger, reservation);
     }
 }
 
-/* uthash iterates in the order of insertion, so what goes was loaded first. */
+static void keep_reservations(struct ledger *ledger, size_t most)
+{
+    struct reservation_entry *entry;
+    size_t at = 0;
+
+    while (ledger->reservations.count > most &&
+           (entry = table_any(&ledger->reservations, &at)) != NULL)
+        cache_drop_reservation(ledger, entry);
+}
+
+void cache_clear(struct ledger *ledger)
+{
+    keep_skus(ledger, 0);
+    keep_reservations(ledger, 0);
+    table_release(&ledger->reservations);
+}
+
 void cache_trim(struct ledger *ledger)
 {
-    struct sku_entry *sku, *next_sku;
-    struct reservation_entry *reservation, *next;
-
-    if (HASH_COUNT(ledger->skus) > LEDGER_SKUS_MAX) {
-        HASH_ITER(hh, ledger->skus, sku, next_sku)
-        {
-            if (HASH_COUNT(ledger->skus) <= LEDGER_SKUS_MAX / 4 * 3)
-                break;
-            sku_free(ledger, sku);
-        }
-    }
-    if (HASH_COUNT(ledger->reservations) > LEDGER_RESERVATIONS_MAX) {
-        HASH_ITER(hh, ledger->reservations, reservation, next)
-        {
-            if (HASH_COUNT(ledger->reservations) <= LEDGER_RESERVATIONS_MAX / 4 * 3)
-                break;
-            cache_drop_reservation(ledger, reservation);
-        }
-    }
+    if (HASH_COUNT(ledger->skus) > LEDGER_SKUS_MAX)
+        keep_skus(ledger, LEDGER_SKUS_MAX / 4 * 3);
+    if (ledger->reservations.count > LEDGER_RESERVATIONS_MAX)
+        keep_reservations(ledger, LEDGER_RESERVATIONS_MAX / 4 * 3);
 }
 
 void ledger_put_sku(struct ledger *ledger, const struct code *sku, const struct item *item,

@@ -51,7 +51,7 @@ static void remove_entry(struct due *due, struct due_entry *entry)
         place(due, last, entry->at);
         sift(due, last);
     }
-    HASH_DEL(due->by_id, entry);
+    table_remove(&due->by_id, entry->id);
     free(entry);
 }
 
@@ -65,7 +65,7 @@ static void set(struct due *due, struct due_entry *entry, const uint8_t *id, int
     if (!entry) {
         entry = must_calloc(1, sizeof *entry);
         memcpy(entry->id, id, RESERVATION_ID_BYTES);
-        HASH_ADD(hh, due->by_id, id, RESERVATION_ID_BYTES, entry);
+        table_add(&due->by_id, entry);
         due->heap = grow(due->heap, due->count, &due->capacity, sizeof *due->heap);
         place(due, entry, due->count++);
     }
@@ -75,10 +75,7 @@ static void set(struct due *due, struct due_entry *entry, const uint8_t *id, int
 
 static struct due_entry *find(const struct due *due, const uint8_t *id)
 {
-    struct due_entry *entry;
-
-    HASH_FIND(hh, due->by_id, id, RESERVATION_ID_BYTES, entry);
-    return entry;
+    return table_find(&due->by_id, id);
 }
 
 void due_set(struct due *due, const uint8_t id[RESERVATION_ID_BYTES], int64_t expires_at_us)
@@ -167,6 +164,7 @@ void due_release(struct due *due)
 {
     while (due->count > 0)
         remove_entry(due, due->heap[due->count - 1]);
+    table_release(&due->by_id);
     free(due->heap);
     free(due->changes);
     free(due->frontier);

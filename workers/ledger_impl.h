@@ -5,6 +5,7 @@
  *   ledger.c          life, and the gate every operation passes: valid, in time, ours, new
  *   ledger_need.c     what must be loaded before a batch
  *   ledger_cache.c    items, levels and reservations in memory
+ *   ledger_table.c    entries by reservation id
  *   ledger_due.c      when live reservations end
  *   ledger_batch.c    movements and touched rows of the batch; commit and abort
  *   ledger_body.c     lines in canonical form, and the hash of a body
@@ -29,7 +30,7 @@
 #include "workers/ledger.h"
 #include "workers/validate.h"
 
-/* Rows kept in memory per partition; beyond, the oldest quarter leaves between batches. */
+/* Rows kept in memory per partition; beyond, a quarter leaves between batches. */
 #define LEDGER_SKUS_MAX 65536u
 #define LEDGER_RESERVATIONS_MAX 65536u
 /* Most due reservations that one batch looks at. While more are waiting, want of stock is answered
@@ -48,6 +49,29 @@ bool catalog_warehouse(const struct catalog *catalog, const void *bytes, size_t 
                        uint64_t *version);
 bool catalog_reason(const struct catalog *catalog, const void *bytes, size_t length,
                     uint64_t *version);
+
+/* ------------------------------------------------------------- entries by reservation id */
+
+struct table_slot {
+    uint64_t hash;
+    void *entry; /* begins with its id; NULL: free */
+};
+
+struct table { /* zeroed: empty */
+    struct table_slot *slots;
+    size_t count, capacity;
+};
+
+void *table_find(const struct table *table, const uint8_t id[RESERVATION_ID_BYTES]);
+/* It must not be there. */
+void table_add(struct table *table, void *entry);
+/* It must be there. */
+void table_remove(struct table *table, const uint8_t id[RESERVATION_ID_BYTES]);
+/* The entry at the place `at` or the first one behind it; NULL: there is none. Start with 0; after
+ * removing what it gave, go on with the same place. */
+void *table_any(const struct table *table, size_t *at);
+/* Entries are the caller's. */
+void table_release(struct table *table);
 
 /* ------------------------------------------------------------- cache */
 
@@ -76,7 +100,6 @@ struct reservation_entry {
     struct reservation reservation; /* revision 0: no such reservation */
     uint32_t base_revision;         /* at the beginning of the batch, once touched */
     bool touched;
-    UT_hash_handle hh;
 };
 
 /* NULL: not loaded. */
@@ -101,7 +124,6 @@ struct due_entry {
     uint8_t id[RESERVATION_ID_BYTES];
     int64_t expires_at_us;
     size_t at; /* in the heap */
-    UT_hash_handle hh;
 };
 
 struct due_change { /* to undo: what was there before */
@@ -113,7 +135,7 @@ struct due_change { /* to undo: what was there before */
 struct due {
     struct due_entry **heap;
     size_t count, capacity;
-    struct due_entry *by_id;
+    struct table by_id;
     struct due_change *changes;
     size_t change_count, change_capacity;
     size_t *frontier; /* scratch of due_collect */
@@ -204,7 +226,7 @@ struct ledger {
     uint64_t last_seq; /* committed */
 
     struct sku_entry *skus;
-    struct reservation_entry *reservations;
+    struct table reservations;
     struct due due;
     bool catalog_asked;
 
