@@ -148,7 +148,39 @@ DURATION ?= 600
 fuzz: deps
 	@$(MAKE) --no-print-directory test FUZZ_SECONDS=$(DURATION) TESTS=--fuzz
 
+# The integration tests once more with a real MySQL as every shard's server. Needs root once.
+MYSQL_FOLDER ?= build-mysql
+MYSQL_TESTS ?= 10 30 50 60 62 63 64 65
+.PHONY: test-mysql
+test-mysql: deps deps-mysql
+	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD) all test-programs
+	@tools/mysql-root.sh $(MYSQL_FOLDER)
+	@BUILD=$(BUILD) HOLDFAST_MYSQLD=$(abspath $(MYSQL_FOLDER))/mysqld tests/run $(MYSQL_TESTS)
+
 # ---------------------------------------------------------------- the rest
+
+.PHONY: install install-programs
+install: install-programs install-cli
+install-programs: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/holdfast
+	install -m 755 $(PROGRAMS:%=$(BUILD)/bin/%) $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 etc/cluster.yaml etc/cluster.schema.json protocol/holdfast.proto \
+	    $(DESTDIR)$(PREFIX)/share/holdfast/
+
+.PHONY: help
+help:
+	@echo 'make               programs in $(BUILD)/bin, libraries in $(BUILD)/lib'
+	@echo 'make demo          a private cluster, and a year of real orders through it'
+	@echo 'make test          all tests; TESTS="62 63" runs files whose names begin so'
+	@echo 'make unit          unit tests alone'
+	@echo 'make asan          the tests under AddressSanitizer and UBSan'
+	@echo 'make test-mysql    the integration tests on MySQL 9.7'
+	@echo 'make fuzz          fuzzers, DURATION= seconds each'
+	@echo 'make bench         throughput and latency beside the way most teams write it'
+	@echo 'make bench-quick   the same, shorter'
+	@echo 'make install       honours PREFIX and DESTDIR'
+	@echo 'make deps          installs the Debian packages that are missing'
+	@echo 'make clean'
 
 .PHONY: clean
 clean:
