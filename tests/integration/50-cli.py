@@ -1,0 +1,573 @@
+# SPDX-License-Identifier: MIT
+"""The command line: each command, its JSON and its text, its exit codes, usage, import, man page and
+completion. What a result means is tested in 60-results.py and 61-sheds.py.
+"""
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+import uuid
+
+from harness import *
+from harness import BIN, MARK, BrokerAlone, execute, mark, wire
+
+HOLDFAST = os.path.join(BIN, "holdfast")
+ZULU = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+FIGURES = ["on_hand", "reserved", "committed", "unavailable", "safety_stock", "shortfall",
+           "available"]
+
+
+def plain(*words, expect=0, env=None, **options):
+    done = execute([HOLDFAST, *words], env=env, **options)
+    equal(done.code, expect, "exit code of %s" % done)
+    return done
+
+
+def table():
+    """The command table: {words: (arguments, {option: value})}."""
+    commands = {}
+    for line in plain("help", "--table").out.splitlines():
+        kind, words, *rest = line.split("\t")
+        if kind == "command":
+            commands[words] = (rest[0], {})
+        else:
+            commands[words][1][rest[0]] = rest[1]
+    return commands
+
+
+def write_csv(cluster, name, text):
+    path = os.path.join(cluster.dir, name)
+    with open(path, "wb") as file:
+        file.write(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+# ---------------------------------------------------------------- what is typed
+
+
+@test("every command has --help and --json, every write --id, --actor, --note and --timeout")
+def help_of_all(_):
+    writes = ("put", "import", "reserve", "extend", "purchase", "release", "ship", "cancel",
+              "return", "receive", "adjust", "count", "transfer", "quarantine", "restore",
+              "safety-stock")
+    commands = table()
+    check(len(commands) > 30, "the table is there: %d" % len(commands))
+    for words, (arguments, options) in commands.items():
+        text = plain(*words.split(), "--help").out
+        check(text.startswith("usage: holdfast " + words), "help of " + words)
+        for option in options:
+            check(option in text, "%s is in the help of %s" % (option, words))
+        wanted = {"--help", "--json"}
+        if words.split()[-1] in writes:
+            wanted |= {"--id", "--actor", "--note", "--timeout"}
+        check(wanted <= set(options), "%s lacks %s" % (words, wanted - set(options)))
+    listed = plain("help").out
+    for words in commands:
+        check("  %s " % words in listed, "%s is in the list" % words)
+
+
+@test("an unknown command or option exits 64 and names the nearest right one")
+def unknown_words(_):
+    for words, hint in (
+            (["resreve", "A=1"], '"reserve"'), (["warehouse", "lst"], '"warehouse list"'),
+            (["reserve", "--tll", "1s", "A=1"], "--ttl"), (["stok"], '"stock"')):
+        done = plain(*words, expect=64)
+        check(hint in done.err and not done.out, "the nearest word: %s" % done)
+    for words in ([], ["xyzzy"], ["warehouse"], ["reserve"], ["reserve", "--ttl"],
+                  ["reserve", "A=1", "--ttl", "soon"], ["reserve", "A=1", "--id", "x"],
+                  ["reserve", "A=1", "--order", "a", "--order", "b"], ["reserve", "A=1", "-x"],
+                  ["reserve", "A=1", "--json=yes"], ["stock", "A", "B"], ["adjust", "A=-3@W"],
+                  ["reserve", "A=1", "--policy", "farthest"], ["--frob", "stock"],
+                  ["stock", "-C", "x"], ["-C"], ["extend", "R-0", "--ttl", "1s"],
+                  ["transfer", "A=1@W"], ["settle", "x"], ["item", "put", "A"]):
+        check(not plain(*words, expect=64).out, "nothing on stdout: %r" % words)
+
+
+@test("a LINE that is wrong exits 64 and says why")
+def wrong_lines(cluster):
+    for line, why in (("A", "no '='"), ("=1", "sku"), ("A=", "missing"), ("A=x", "whole number"),
+                      ("A=0", "0"), ("A=-1", "negative"), ("A=1000000000", "999,999,999"),
+                      ("A=1@", "empty"), ("A =1", "blank")):
+        done = cluster.hf("reserve", line, expect=64, json=False)
+        check(line in done.err and why in done.err, "why: %s" % done)
+    cluster.hf("receive", "A=1", expect=64)
+    cluster.hf("return", "R-00000000000000000", "A=1", expect=64)
+
+
+@test("what is not built yet says so, and is in no help")
+def not_built(_):
+    listed = plain("help").out
+    for word in ("events", "subscription", "plan", "apply", "undo", "run", "export", "bench"):
+        check("not built yet" in plain(word, expect=64).err, word)
+        check(not re.search(r"^  %s\b" % word, listed, re.M), "%s is in no help" % word)
+
+
+@test("no cluster exits 71, a wrong cluster file 65, output that cannot be written 71")
+def system_errors(cluster):
+    done = plain("-C", cluster.dir + "/none.yaml", "stock", expect=71)
+    check("none.yaml" in done.err, "it says which file: %s" % done)
+    bad = write_csv(cluster, "bad.yaml", "version: 1\nnaem: x\n")
+    done = plain("-C", bad, "stock", expect=65)
+    check("bad.yaml:2" in done.err and "name" in done.err, "file, line, right word: %s" % done)
+    with open("/dev/full", "w") as full:
+        child = subprocess.run([HOLDFAST, "version"], stdout=full, stderr=subprocess.DEVNULL)
+    equal(child.returncode, 71, "exit code with a full disk")
+
+
+# ---------------------------------------------------------------- commands
+
+
+@test("warehouses, items and reasons are put, shown and listed")
+def catalog(cluster):
+    for code in ("BER1", "MUC"):
+        equal(cluster.hf("warehouse", "put", code, "--name", "Lager " + code).json["result"],
+              "applied", "put")
+    cluster.hf("item", "put", "WID-1", "--name", "Widget 倉庫", "--barcode", "111", "--barcode",
+               "222", "--reorder-point", "5")
+    cluster.hf("reason", "put", "broken", "--name", "Broken")
+    equal(cluster.hf("warehouse", "list").lines[0]["warehouse"], "BER1", "JSON Lines")
+    item = cluster.hf("item", "get", "WID-1").json
+    equal((item["name"], sorted(item["barcodes"]), item["reorder_point"]),
+          ("Widget 倉庫", ["111", "222"], 5), "the item")
+    check("WID-1" in [i["sku"] for i in cluster.hf("item", "list").lines], "the list of items")
+    equal([r["reason"] for r in cluster.hf("reason", "list").lines], ["broken"], "reasons")
+    cluster.refused("unknown_sku", "item", "get", "NOPE")
+
+
+@test("lists go on with --after, and say that there is more")
+def pages(cluster):
+    for i in range(5):
+        cluster.hf("item", "put", "PAGE-%d" % i, "--name", "p")
+    first = cluster.hf("item", "list", "--limit", "2", "--after", "PAGE-")
+    equal([i["sku"] for i in first.lines], ["PAGE-0", "PAGE-1"], "the first page")
+    check("--after 'PAGE-1'" in first.err, "how to go on: %s" % first)
+    rest = cluster.hf("item", "list", "--after", "PAGE-1", "--limit", "3")
+    equal([i["sku"] for i in rest.lines], ["PAGE-2", "PAGE-3", "PAGE-4"], "the rest")
+
+
+@test("stock: JSON of one sku is that of the contract, text is aligned")
+def stock(cluster):
+    cluster.hf("receive", "WID-1=10@BER1", "--reference", "D1")
+    cluster.hf("receive", "WID-1=5@MUC", "--reference", "D2")
+    cluster.hf("safety-stock", "WID-1=2@MUC")
+    one = cluster.hf("stock", "WID-1").json
+    equal(list(one), ["sku"] + FIGURES + ["partition", "sequence", "age_ms", "warehouses"],
+          "fields in their order")
+    equal((one["on_hand"], one["safety_stock"], one["available"]), (15, 2, 13), "sums")
+    equal(list(one["warehouses"][0]),
+          ["warehouse"] + FIGURES + ["version", "on_hand_version"], "fields of a warehouse")
+    equal([w["warehouse"] for w in cluster.hf("stock", "WID-1", "--warehouse", "MUC").json
+           ["warehouses"]], ["MUC"], "only one warehouse")
+    text = cluster.hf("stock", "WID-1", json=False).out.splitlines()
+    equal(text[0].split()[:4], ["SKU", "WAREHOUSE", "ON", "HAND"], "titles")
+    check(all(not line.endswith(" ") for line in text), "no blanks at the end: %r" % text)
+    check(any(line.split()[1] == "(all)" for line in text), "a line with the sums")
+    cluster.refused("unknown_sku", "stock", "NOPE")
+    check(cluster.hf("stock", "--limit", "1").lines, "a list")
+
+
+@test("a reservation from reserve to return, with the JSON of the contract")
+def reservation(cluster):
+    fields = ["result", "operation_id", "reservation", "state", "expires_at", "lines"]
+    made = cluster.hf("reserve", "WID-1=6@BER1", "--order", "A1", "--ttl", "90s").json
+    equal(list(made)[:6], fields, "fields in their order")
+    check(ZULU.fullmatch(made["expires_at"]), "RFC 3339 with milliseconds: " + made["expires_at"])
+    r = made["reservation"]
+    line = dict(sku="WID-1", warehouse="BER1", quantity=6, reserved=6, committed=0, shipped=0,
+                cancelled=0, released=0, returned=0)
+    equal(made["lines"], [line], "lines")
+    later = cluster.hf("extend", r, "--ttl", "1h").json
+    check(later["expires_at"] > made["expires_at"], "extended")
+    equal(cluster.hf("release", r, "WID-1=1").json["lines"][0]["released"], 1, "released")
+    bought = cluster.hf("purchase", r.lower().replace("r-", "r"), "WID-1=4@BER1",
+                        "--keep-remainder").json
+    equal((bought["lines"][0]["committed"], bought["lines"][0]["reserved"]), (4, 1), "purchased")
+    equal(cluster.hf("purchase", r).json["state"], "purchased", "the rest")
+    equal(cluster.hf("cancel", r, "WID-1=1").json["lines"][0]["cancelled"], 1, "cancelled")
+    equal(cluster.hf("ship", r, "--reference", "P1").json["lines"][0]["shipped"], 4, "shipped")
+    cluster.hf("return", r, "WID-1=1", expect=64)
+    cluster.hf("return", r, "WID-1=1", "--restock", "--quarantine", expect=64)
+    cluster.hf("return", r, "WID-1=1", "--restock")
+    equal(cluster.hf("return", r, "WID-1=1", "--quarantine").json["lines"][0]["returned"], 2,
+          "returned")
+    shown = cluster.hf("reservation", "show", r).json
+    equal((shown["reservation"], shown["order"], shown["lines"][0]["shipped"]), (r, "A1", 4),
+          "shown")
+    equal(cluster.hf("order", "A1").json["reservation"], r, "by order")
+    level = cluster.level("WID-1", "BER1")
+    equal((level["on_hand"], level["unavailable"], level["committed"]), (8, 1, 0), "stock")
+    refused = cluster.refused("insufficient_stock", "reserve", "WID-1=99@BER1")
+    equal((refused.json["reservation"], refused.json["lines"]), (None, []), "refused")
+    check(refused.err.startswith("insufficient_stock: not enough is available: WID-1 at BER1: "
+                                 "asked 99, available 7"), "name first: %s" % refused)
+    cluster.refused("unknown_reservation", "order", "NOPE")
+
+
+@test("reserve without a warehouse, by policy and split")
+def policies(cluster):
+    def places(*words):
+        return sorted((l["warehouse"], l["quantity"]) for l in
+                      cluster.hf("reserve", *words).json["lines"])
+    cluster.hf("item", "put", "POL", "--name", "p")
+    cluster.hf("receive", "POL=5@BER1", "--reference", "x")
+    cluster.hf("receive", "POL=9@MUC", "--reference", "x")
+    equal(places("POL=1"), [("MUC", 1)], "most available")
+    equal(places("POL=1", "--policy", "nearest-first", "--warehouse", "BER1", "--warehouse",
+                 "MUC"), [("BER1", 1)], "nearest first")
+    equal(sum(q for _, q in places("POL=11", "--may-split")), 11, "split")
+    cluster.hf("reserve", "POL=1", "--policy", "nearest-first", expect=64)
+
+
+@test("reservations are listed by order, sku and expiry")
+def reservations(cluster):
+    late = cluster.hf("reserve", "WID-1=1@BER1", "--ttl", "2h", "--order", "L").json
+    soon = cluster.hf("reserve", "WID-1=1@BER1", "--ttl", "1h", "--order", "S").json
+
+    def listed(*words):
+        return [r["reservation"] for r in cluster.hf("reservation", "list", *words).lines]
+    found = listed("--sku", "WID-1", "--expiring")
+    check(found.index(soon["reservation"]) < found.index(late["reservation"]), "by next expiry")
+    equal(listed("--order", "L"), [late["reservation"]], "by order")
+    equal(len(listed("--limit", "1")), 1, "limited")
+    check("EXPIRES" in cluster.hf("reservation", "list", json=False).out, "a table for people")
+
+
+@test("adjust, count, transfer, quarantine and restore")
+def corrections(cluster):
+    cluster.hf("item", "put", "COR", "--name", "c")
+    cluster.hf("receive", "COR=10@BER1", "--reference", "x")
+    equal(cluster.hf("adjust", "COR=-3@BER1", "--reason", "broken", "--note", "dropped").json
+          ["levels"][0]["on_hand"], 7, "adjusted")
+    cluster.refused("unknown_reason", "adjust", "COR=+1@BER1", "--reason", "nope")
+    version = cluster.level("COR", "BER1")["on_hand_version"]
+    equal(cluster.hf("count", "COR=8@BER1", "--if-version", version).json["levels"][0]["on_hand"],
+          8, "counted")
+    moved = cluster.refused("version_conflict", "count", "COR=9@BER1", "--if-version", version)
+    equal(moved.json["moved"][0]["movement"], "counted", "what moved")
+    check(re.search(r"^  .* counted \+1, then 8 on hand", moved.err, re.M), "in words: %s" % moved)
+    both = cluster.hf("transfer", "COR=3@BER1", "--to", "MUC").json["levels"]
+    equal(sorted((l["warehouse"], l["on_hand"]) for l in both), [("BER1", 5), ("MUC", 3)], "moved")
+    equal(cluster.hf("quarantine", "COR=2@BER1").json["levels"][0]["available"], 3, "quarantined")
+    equal(cluster.hf("restore", "COR=2@BER1").json["levels"][0]["available"], 5, "restored")
+    equal(cluster.hf("count", "COR=0@MUC").json["levels"][0]["on_hand"], 0, "counted none")
+
+
+@test("several LINEs are operations of their own, and the same --id applies none twice")
+def several_lines(cluster):
+    skus = ["MANY-%d" % i for i in range(4)]
+    check(len({cluster.partition(s) for s in skus}) > 1, "on several partitions")
+    for sku in skus[:3]:
+        cluster.hf("item", "put", sku, "--name", "m")
+    words = ["receive", *("%s=5@BER1" % s for s in skus), "--id", str(uuid.uuid4()),
+             "--reference", "x"]
+    words[words.index("--id") + 1] = uuid7()
+    first = cluster.hf(*words, expect=1)
+    equal([l["result"] for l in first.lines], ["applied"] * 3 + ["unknown_sku"], "each its result")
+    equal(first.lines[3]["line"], "MANY-3=5@BER1", "which LINE it is about")
+    again = cluster.hf(*words, expect=1)
+    equal([l.get("replayed") for l in again.lines[:3]], [True] * 3, "replayed")
+    equal(cluster.level("MANY-0", "BER1")["on_hand"], 5, "received once")
+
+
+def uuid7():
+    value = int(time.time() * 1000) << 80 | uuid.uuid4().int & ((1 << 80) - 1)
+    value = value & ~(0xf << 76) | 7 << 76
+    return str(uuid.UUID(int=value & ~(3 << 62) | 2 << 62))
+
+
+@test("the same --id takes effect once; settle says what became of it")
+def once_and_settle(cluster):
+    name = uuid7()
+    words = ["receive", "WID-1=1@MUC", "--reference", "S", "--id", name]
+    before = cluster.level("WID-1", "MUC")["on_hand"]
+    equal(cluster.hf(*words).json["replayed"], False, "applied")
+    again = cluster.hf(*words)
+    equal((again.json["operation_id"], again.json["replayed"]), (name, True), "replayed")
+    equal(cluster.level("WID-1", "MUC")["on_hand"], before + 1, "received once")
+    cluster.refused("operation_id_reused", "receive", "WID-1=2@MUC", "--id", name)
+    settled = cluster.hf("settle", name).json
+    equal((settled["outcome"], settled["settled"]["levels"][0]["on_hand"]),
+          ("applied", before + 1), "settled: applied")
+    void = uuid7()
+    equal(cluster.hf("settle", void).json["outcome"], "void", "settled: void")
+    check("never will be" in cluster.hf("settle", void, json=False).out, "in words")
+    cluster.refused("operation_id_reused", "receive", "WID-1=1@MUC", "--id", void)
+
+
+@test("the ledger has actor and note; history shows all levels, newest first")
+def history(cluster):
+    cluster.hf("item", "put", "HIS", "--name", "h")
+    cluster.hf("receive", "HIS=1@BER1", "--reference", "R1", "--actor", "ann", "--note", "first")
+    cluster.hf("receive", "HIS=2@MUC", "--reference", "R2")
+    rows = cluster.hf("history", "HIS").lines
+    equal([r["movement"] for r in rows], ["received", "received", "item_put"], "newest first")
+    equal((rows[1]["actor"], rows[1]["note"], rows[1]["reference"], rows[1]["on_hand_change"]),
+          ("ann", "first", "R1", 1), "who and why")
+    check(rows[0]["actor"], "the login name by default")
+    equal(len(cluster.hf("history", "HIS", "--warehouse", "MUC").lines), 1, "one level")
+    page = cluster.hf("history", "HIS", "--limit", "1")
+    before = page.lines[0]["sequence"]
+    check("--before %d" % before in page.err, "how to go on: %s" % page)
+    equal(cluster.hf("history", "HIS", "--before", before, "--limit", "1").lines[0]["warehouse"],
+          "BER1", "the next page")
+    cluster.refused("unknown_sku", "history", "NOPE")
+
+
+@test("times are local for people and UTC in JSON; text is safe under LC_ALL=C")
+def times(cluster):
+    env = {"TZ": "UTC-5", "LC_ALL": "C"}
+    made = cluster.hf("reserve", "WID-1=1@MUC", "--ttl", "1h").json
+    hour = (int(made["expires_at"][11:13]) + 5) % 24
+    shown = cluster.hf("reservation", "show", made["reservation"], json=False, env=env).out
+    check(re.search(r"expires \d{4}-\d\d-\d\d %02d:" % hour, shown), "local: " + shown)
+    rows = cluster.hf("item", "list", json=False, env=env).out.splitlines()
+    check(any("倉庫" in row for row in rows), "as it is: %r" % rows)
+
+
+@test("audit exits 0 and counts what it checked")
+def audit(cluster):
+    done = cluster.hf("audit").json
+    equal((done["differences"], done["partitions_answered"]), ([], cluster.partitions), "clean")
+    check(done["checked"] > 0, "something was checked")
+    check("no differences" in cluster.hf("audit", json=False).out, "in words")
+
+
+@test("audit exits 1 when stock and ledger differ")
+def audit_finds(cluster):
+    change = ("UPDATE stock_level SET on_hand = on_hand + %d WHERE sku='HIS' AND warehouse='MUC'")
+    cluster.sql(change % 1)
+    try:
+        done = cluster.hf("audit", expect=1)
+        check(any(d["sku"] == "HIS" for d in done.json["differences"]), "which: %s" % done)
+        check("HIS" in cluster.hf("audit", expect=1, json=False).out, "in words")
+    finally:
+        cluster.sql(change % -1)
+
+
+@test("version")
+def version(_):
+    check(re.fullmatch(r"holdfast \d+\.\d+\.\d+\n", plain("version").out), "text")
+    equal(json.loads(plain("version", "--json").out)["version"],
+          plain("--version").out.split()[1], "both")
+
+
+# ---------------------------------------------------------------- import
+
+
+DIRTY = ("﻿sku;warehouse;on_hand;name;barcode;safety_stock;Farbe\r\n"
+         'I-1;BER1;10;"Alpha; ""1""";901;2;rot\r\n'   # 2
+         "i-1;BER1;4;klein;;;\r\n"                     # 3: another sku
+         "I-2;BER1;x;B;;;\r\n"                         # 4: no number
+         "I-3;MUC;1;B;;;\r\n"                          # 5: twice
+         "I-3;MUC;2;B;;;\r\n"                          # 6
+         "I-4;NOPE;1;C;;;\r\n"                         # 7: no such warehouse
+         "I-5;BER1;5;D;901;;\r\n"                      # 8: barcode of I-1
+         'I-6;BER1;"7;E;;;\r\n'                        # 9: quote not closed
+         "I-7;BER1;7;;;;\r\n")                         # 10
+
+
+@test("import of a dirty file: what can be taken is, every other line is told with its reason")
+def import_dirty(cluster):
+    path = write_csv(cluster, "dirty.csv", DIRTY)
+    rejects = os.path.join(cluster.dir, "rejects.csv")
+    done = cluster.hf("import", path, "--rejects", rejects, expect=2)
+    figures = done.json
+    equal((figures["lines"], figures["applied"], figures["rejected"], figures["refused"]),
+          (9, 3, 4, {"unknown_warehouse": 1, "barcode_taken": 1}), "figures")
+    for line, column, why in ((4, "on_hand", "not a whole number"), (5, "sku", "lines 5 and 6"),
+                              (6, "sku", "lines 5 and 6"), (7, "warehouse", "unknown_warehouse"),
+                              (8, "barcode", "barcode_taken"), (9, "", "quote")):
+        check(re.search(r"^%s:%d: %s.*%s" % (re.escape(path), line, column, why), done.err, re.M),
+              "line %d is told: %s" % (line, done))
+    equal(len(re.findall("^" + re.escape(path) + ":", done.err, re.M)), 6, "no other line")
+    check('"Farbe" is not used' in done.err, "the column that is not used")
+    with open(rejects, encoding="utf-8") as file:
+        rows = file.read().splitlines()
+    check(rows[0].endswith(";Farbe;reason"), "the original columns and a reason")
+    equal(len(rows), 7, "every line that was not taken")
+    check(any(r.startswith("I-2;BER1;x;B;;;;on_hand: ") for r in rows), "as it was: %r" % rows)
+    equal(cluster.hf("item", "get", "I-1").json["name"], 'Alpha; "1"', "quotes")
+    equal(cluster.level("I-1", "BER1")["safety_stock"], 2, "safety stock")
+    equal(cluster.level("i-1", "BER1")["on_hand"], 4, "case matters")
+
+
+@test("the same file twice changes nothing; a mended cause lets the line in")
+def import_again(cluster):
+    path = os.path.join(cluster.dir, "dirty.csv")
+    before = cluster.number("SELECT COUNT(*) FROM movement WHERE kind <> 20")
+    for _ in range(2):
+        again = cluster.hf("import", path, expect=2).json
+        equal((again["applied"], again["already_there"], again["refused"]),
+              (0, 3, {"unknown_warehouse": 1, "barcode_taken": 1}), "nothing new")
+    equal(cluster.number("SELECT COUNT(*) FROM movement WHERE kind <> 20"), before, "movements")
+    cluster.hf("warehouse", "put", "NOPE", "--name", "now")
+    mended = cluster.hf("import", path, expect=2).json
+    equal((mended["applied"], mended["already_there"]), (1, 3), "the mended line")
+    equal(cluster.level("I-4", "NOPE")["on_hand"], 1, "its stock")
+    clean = write_csv(cluster, "clean.csv", "on_hand,sku,warehouse\n3,CL-1,BER1\n4,CL-1,MUC\n")
+    equal(cluster.hf("import", clean).json["applied"], 2, "all applied: exit 0")
+    cluster.hf("ship", bought(cluster, "CL-1=1@BER1"))
+    equal(cluster.hf("import", clean).json["already_there"], 2, "all there: exit 0")
+    equal(cluster.level("CL-1", "BER1")["on_hand"], 2, "what was sold stays sold")
+
+
+def bought(cluster, line):
+    made = cluster.hf("reserve", line).json["reservation"]
+    cluster.hf("purchase", made)
+    return made
+
+
+@test("import exits 3 when stock has moved, 65 when a file is not understood, 1 when refused")
+def import_codes(cluster):
+    other = write_csv(cluster, "other.csv", "sku,warehouse,on_hand\nCL-1,BER1,9\nCL-1,MUC,9\n")
+    done = cluster.hf("import", other, expect=3)
+    equal(done.json["refused"], {"version_conflict": 2}, "only conflicts")
+    for text in (b"", b"sku,warehouse\nA,B\n", b"A,BER1,1\n", b"sku,warehouse,on_hand,sku\n",
+                 "sku,warehouse,on_hand\nA,BER1,1\n".encode("utf-16"),
+                 "sku,warehouse,on_hand\nÄ,BER1,1\n".encode("latin-1"),
+                 b"sku,warehouse,on_hand\n,BER1,1\n"):
+        done = cluster.hf("import", write_csv(cluster, "wrong.csv", text), expect=65)
+        check("wrong.csv:" in done.err, "which line: %s" % done)
+    cluster.hf("import", write_csv(cluster, "w.csv", "sku,warehouse,on_hand\nQ,NO,1\n"), expect=1)
+    cluster.hf("import", cluster.dir + "/none.csv", expect=71)
+    cluster.hf("import", cluster.dir, expect=71)
+    cluster.hf("import", write_csv(cluster, "h.csv", "sku,warehouse,on_hand\n"))
+
+
+@test("import keeps what the file does not say, and takes a pipe")
+def import_keeps(cluster):
+    cluster.hf("item", "put", "KEEP", "--name", "k", "--barcode", "555", "--reorder-point", "7")
+    done = cluster.hf("import", "/dev/stdin", input="sku,warehouse,on_hand,name\nKEEP,BER1,1,new\n")
+    equal(done.json["applied"], 1, "taken from a pipe")
+    item = cluster.hf("item", "get", "KEEP").json
+    equal((item["name"], item["barcodes"], item["reorder_point"]), ("new", ["555"], 7), "kept")
+
+
+@test("import: 6,000 lines, memory does not grow with the file")
+def import_many(cluster):
+    def memory(lines):
+        path = write_csv(cluster, "many.csv", "sku,warehouse,on_hand,name\n" + "".join(
+            "N%d,BER1,%d,%s\n" % (i, i % 9, "x" * 200) for i in range(lines)))
+        out = subprocess.Popen([HOLDFAST, "-C", cluster.file, "import", path, "--json"],
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                               env=dict(os.environ, **{MARK: mark}))
+        text = out.stdout.read()
+        _, status, usage = os.wait4(out.pid, 0)
+        equal((status, json.loads(text)["lines"]), (0, lines), "imported")
+        return usage.ru_maxrss
+    small, large = memory(2000), memory(6000)
+    note("peak memory: %d KiB with 2,000 lines, %d KiB with 6,000" % (small, large))
+    check(large < small + 4096, "4,000 lines of 220 bytes more cost less than 4 MiB")
+
+
+# ---------------------------------------------------------------- when nobody answers
+
+
+@test("nobody serves: exit 69 and its name, and a write that may have been sent keeps its id")
+def nobody(_):
+    with BrokerAlone() as broker:
+        done = broker.hf("stock", "A", "--timeout", "300ms", expect=69)
+        equal(done.result, "unavailable", "name first")
+        broker.hf("audit", "--timeout", "300ms", expect=69)
+        broker.refused("unavailable", "receive", "A=1@W", "--timeout", "300ms")
+
+
+@test("ctrl-C during a write exits 130 and says how to settle it")
+def interrupted(_):
+    with BrokerAlone() as broker:
+        with broker.fake_worker():
+            child = subprocess.Popen(
+                [HOLDFAST, "-C", broker.file, "receive", "A=1@W", "--timeout", "20s"],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                env=dict(os.environ, **{MARK: mark}))
+            wait_until(lambda: catches_int(child.pid), 10, "it waits for the result")
+            child.send_signal(signal.SIGINT)
+            out, err = child.communicate(timeout=10)
+    equal((child.returncode, out), (130, ""), "exit code and stdout: " + err)
+    check(re.match(r"unknown: interrupted; settle it with: holdfast settle [0-9a-f-]{36}\n", err),
+          "how to settle it: " + err)
+
+
+def catches_int(pid):
+    with open("/proc/%d/status" % pid) as file:
+        caught = int(re.search(r"SigCgt:\s*(\w+)", file.read()).group(1), 16)
+    return caught >> (signal.SIGINT - 1) & 1
+
+
+# ---------------------------------------------------------------- pages and completion
+
+
+@test("the man page has every command and option of the table, and none besides")
+def man_page(_):
+    with open(os.path.join(ROOT, "man", "holdfast.1"), encoding="utf-8") as file:
+        text = file.read()
+    sections = {}
+    body = text[text.index(".Sh COMMANDS"):text.index(".Sh ENVIRONMENT")]
+    for part in body.split("\n.Ss ")[1:]:
+        title, _, rest = part.partition("\n")
+        sections[title] = re.findall(r"^\.It Fl \\-([a-z-]+)", rest, re.M)
+    common = {"--help", "--json", "--timeout", "--id", "--actor", "--note"}
+    want = {}
+    for words, (arguments, options) in table().items():
+        title = words + ("" if arguments == "-" else " " + arguments.replace("…", "..."))
+        want[title] = [o[2:] for o in options if o not in common]
+    equal(sections, want, "commands and their options")
+    for option in common:
+        check("\n.It Fl \\" + option[1:] in text, option + " is described")
+    for name in wire.STATUS_CODES:
+        check(name in text, "%s is in EXIT STATUS" % name)
+
+
+@test("man pages are clean mdoc; cluster.yaml's names every key of its schema")
+def man_lint(_):
+    pages = [os.path.join(ROOT, "man", name) for name in sorted(os.listdir(ROOT + "/man"))]
+    equal(len(pages), 4, "four pages")
+    done = execute(["mandoc", "-Tlint", "-W", "warning", *pages])
+    equal((done.code, done.out), (0, ""), "mandoc -Tlint")
+    with open(os.path.join(ROOT, "etc", "cluster.schema.json")) as file:
+        schema = json.load(file)
+    with open(os.path.join(ROOT, "man", "holdfast-cluster.yaml.5")) as file:
+        text = file.read()
+
+    def keys(node):
+        if isinstance(node, dict):
+            yield from node.get("properties", {})
+            for value in node.values():
+                yield from keys(value)
+        elif isinstance(node, list):
+            for value in node:
+                yield from keys(value)
+    for key in set(keys(schema)):
+        check(re.search(r"\b%s\b" % key, text), "%s is described" % key)
+
+
+@test("completion is made from the table; it completes commands, options and warehouses")
+def completion(cluster):
+    path = os.path.join(ROOT, "completion", "holdfast.bash")
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    inside = text[text.index("_holdfast_table='") + 17:text.index("'\n# table:end")]
+    equal(inside.strip(), plain("help", "--table").out.strip(), "run make completion")
+    cluster.hf("warehouse", "put", "EVIL$(touch evil)", "--name", "x")
+
+    def complete(*words):
+        script = ('source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _holdfast; '
+                  'printf "%s\\n" "${COMPREPLY[@]}"')
+        env = {"PATH": BIN + ":" + os.environ["PATH"]}
+        return execute(["bash", "-c", script, path, "holdfast", *words], env=env).out.split("\n")
+    check({"reserve", "release", "receive"} <= set(complete("re")), "commands")
+    equal(complete("warehouse", "")[:2], ["put", "list"], "second words")
+    equal(complete("reserve", "--po")[:1], ["--policy"], "options")
+    equal(complete("reserve", "--policy", "n")[:1], ["nearest-first"], "choices")
+    check("BER1" in complete("-C", cluster.file, "transfer", "--to", ""), "warehouses")
+    equal(complete("-C", cluster.file, "receive", "A", "=", "1", "@", "M")[:1], ["MUC"],
+          "a LINE's warehouse")
+    check("EVIL\\$\\(touch\\ evil\\)" in complete("-C", cluster.file, "transfer", "--to", "E"),
+          "names are quoted, not run")
+    check(not os.path.exists("evil"), "nothing was run")
+
+
+if __name__ == "__main__":
+    run(workers=1)
