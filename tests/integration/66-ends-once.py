@@ -21,11 +21,12 @@ class Movement:
 
 
 def history(cluster, skus):
-    """Movements of reservations on these SKUs, each reservation's in order."""
+    """Movements of reservations on these SKUs, each reservation's in order. (An extension touches
+    no level, so its movement names no SKU.)"""
     rows = cluster.sql(
         "SELECT HEX(reservation_id), HEX(operation_id), partition_id, seq, kind, at_us,"
-        " expires_at_us FROM movement WHERE reservation_id<>'' AND sku IN (%s)"
-        " ORDER BY partition_id, seq" % ",".join("'%s'" % sku for sku in skus), all_shards=True)
+        " expires_at_us FROM movement WHERE reservation_id IN (SELECT reservation_id FROM movement"
+        " WHERE kind=1 AND sku IN (%s)) ORDER BY partition_id, seq" % ",".join("'%s'" % sku for sku in skus), all_shards=True)
     found = {}
     for row in rows:
         movement = Movement(row)
@@ -48,7 +49,9 @@ def judge(found):
                 check(late >= 0, "%s expired %d us too early" % (reservation, -late))
                 lateness.append(late)
             else:
-                check(late < 0, "%s was used %d us after its time" % (reservation, late))
+                check(late < 0, "%s was used %d us after its time: %s" % (
+                    reservation, late, [(m.kind, m.seq, m.at_us, m.expires_at_us)
+                                        for m in movements]))
     return lateness
 
 

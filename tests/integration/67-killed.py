@@ -52,7 +52,15 @@ def judge(cluster, results):
     cluster.audit()
 
 
-def under_load(cluster, seed, disturb, count=4000):
+def movements(cluster):
+    """How many there are; None while the database is away."""
+    try:
+        return cluster.number("SELECT COUNT(*) FROM movement")
+    except Failure:
+        return None
+
+
+def under_load(cluster, seed, disturb, count=3000):
     """Runs the load, and disturb() once a quarter of it is in the ledger."""
     before = cluster.number("SELECT COUNT(*) FROM movement")
     trouble = []
@@ -62,7 +70,7 @@ def under_load(cluster, seed, disturb, count=4000):
             wait_until(lambda: cluster.number("SELECT COUNT(*) FROM movement") > before + count / 4,
                        30, "a quarter is done")
             disturb()
-            left = before + count - cluster.number("SELECT COUNT(*) FROM movement")
+            left = before + count - wait_until(lambda: movements(cluster), 30, "the database")
             check(left > 0, "it came before the load had ended")
             note("about %d operations were left" % left)
         except Exception as error:
