@@ -281,13 +281,15 @@ struct holdfast_result {
     size_t shortage_count;
     const struct holdfast_movement *moved;
     size_t moved_count;
+    /* Of a SETTLE, with what was settled. In a refused or shed result of another kind, VOID says
+     * that the library had to settle the id: it is spent, ask again with a new one. */
     enum holdfast_settle_outcome settle;
     const struct holdfast_result *settled; /* or NULL */
 };
 
 /* Runs one operation and waits for its result, at most timeout_ms. Never NULL: when there is no
- * memory, a static result with status HOLDFAST_UNKNOWN. Bad arguments give HOLDFAST_INVALID without
- * anything being sent. Free it with holdfast_result_free. */
+ * memory, a static result with status HOLDFAST_UNKNOWN. Bad arguments give HOLDFAST_INVALID with
+ * field and message, without anything being sent. Free it with holdfast_result_free. */
 HOLDFAST_PUBLIC struct holdfast_result *holdfast_call(struct holdfast *client,
                                                       const struct holdfast_operation *operation);
 

@@ -161,7 +161,7 @@ static void test_reservations_are_sorted(void **state)
             assert_true(fanout_next(fanout, &part));
             free(part.body);
         }
-        add_reservation(fanout, "R-1", 10, 99);
+        add_reservation(fanout, "R-1", 10, 60);
         add_reservation(fanout, "R-2", 30, 50);
         add_reservation(fanout, "R-3", 20, 70);
         for (size_t i = 3; i < PARTITIONS; i++)
@@ -170,8 +170,8 @@ static void test_reservations_are_sorted(void **state)
         fanout_destroy(&fanout);
         assert_int_equal(merged->reservation_count, 3);
         assert_string_equal(merged->reservations[0].reservation, "R-2");
-        assert_string_equal(merged->reservations[1].reservation, "R-3");
-        assert_string_equal(merged->reservations[2].reservation, "R-1");
+        assert_string_equal(merged->reservations[1].reservation, expiring ? "R-1" : "R-3");
+        assert_string_equal(merged->reservations[2].reservation, expiring ? "R-3" : "R-1");
         holdfast_answer_free(&merged);
     }
 }
@@ -240,6 +240,16 @@ static void test_settling_everywhere(void **state)
         assert_int_equal(settle_outcome(SIZE_MAX, failed, &status), HOLDFAST_SETTLE_NONE);
         assert_int_equal(status, HOLDFAST_UNAVAILABLE);
     }
+    /* nor may one that could not be asked be taken for void */
+    struct fanout *fanout = settle_everywhere();
+    for (size_t i = 1; i < PARTITIONS; i++)
+        fanout_result(fanout, settled(HOLDFAST_SETTLE_VOID));
+    fanout_failed(fanout, HOLDFAST_DEADLINE_EXCEEDED, "no answer in time");
+    struct holdfast_result *merged = fanout_merged_result(fanout);
+    assert_int_equal(merged->settle, HOLDFAST_SETTLE_NONE);
+    assert_int_equal(merged->status, HOLDFAST_DEADLINE_EXCEEDED);
+    holdfast_result_free(&merged);
+    fanout_destroy(&fanout);
 }
 
 static void test_bad_arguments(void **state)
