@@ -8,6 +8,7 @@ from harness import *
 
 SKUS = ["K%d" % i for i in range(24)]
 CLIENTS = 24
+stocked = []
 
 
 def script(count, seed):
@@ -62,6 +63,10 @@ def movements(cluster):
 
 def under_load(cluster, seed, disturb, count=3000):
     """Runs the load, and disturb() once a quarter of it is in the ledger."""
+    if not stocked:
+        for sku in SKUS:
+            cluster.stock(sku, W=100000)
+        stocked.append(True)
     before = cluster.number("SELECT COUNT(*) FROM movement")
     trouble = []
 
@@ -85,14 +90,8 @@ def under_load(cluster, seed, disturb, count=3000):
     judge(cluster, results)
 
 
-def stock(cluster):
-    for sku in SKUS:
-        cluster.stock(sku, W=100000)
-
-
 @test("kill -9 of one of two workers")
 def worker(cluster):
-    stock(cluster)
     under_load(cluster, 11, lambda: cluster.owner(cluster.partition(SKUS[0])).kill())
 
 
