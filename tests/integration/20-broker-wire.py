@@ -556,7 +556,12 @@ def dead_workers(world):
 @test("a second broker does not steal the endpoints")
 def second(world):
     other = world.broker.spawn()
-    _, text = other.communicate(timeout=scale(10))
+    try:
+        _, text = other.communicate(timeout=scale(10))
+    except subprocess.TimeoutExpired:
+        other.kill()
+        other.communicate()
+        raise AssertionError("the second broker serves")
     assert other.returncode == 71, other.returncode
     assert b"served by another broker" in text, text
     world.served("a second broker")
