@@ -487,10 +487,8 @@ static void test_rows_that_contradict(void **state)
     (void)state;
     struct world *w = shop("A=9@W1");
     char *r = reserve(w, "A=4@W1"), *none = reserve(w, "A=1@W1");
-    uint8_t claim[16] = {0};
     w->levels[0].now.reserved = 2;
-    memcpy(claim, world_claim, sizeof claim);
-    ledger_claimed(w->ledger, 1, claim, w->last_seq);
+    ledger_claimed(w->ledger, 1, world_claim, w->last_seq);
     for (size_t i = 0; i < 2; i++)
         ledger_put_due(w->ledger, w->reservations[i].id, w->reservations[i].expires_at_us);
     expect(w, op_release(w, r, ""), internal);
@@ -505,6 +503,27 @@ static void test_rows_that_contradict(void **state)
     run(w, NULL, NULL, 0);
     assert_int_equal(w->expired, 1);
     assert_int_equal(state_of(w, none), EXPIRED);
+    assert_int_equal(ledger_next_due_us(w->ledger), INT64_MAX);
+    world_destroy(w);
+}
+
+/* Active, and nothing is held. */
+static void test_active_with_nothing(void **state)
+{
+    (void)state;
+    struct world *w = shop("A=9@W1");
+    char *r = reserve(w, "A=4@W1");
+    w->levels[0].now.reserved = 0;
+    w->reservations[0].lines[0].reserved = 0;
+    w->reservations[0].lines[0].released = 4;
+    ledger_claimed(w->ledger, 1, world_claim, w->last_seq);
+    ledger_put_due(w->ledger, w->reservations[0].id, w->reservations[0].expires_at_us);
+    expect(w, op_release(w, r, ""), internal);
+    expect(w, op_purchase(w, r, ""), internal);
+    w->now_us += TTL;
+    w->expire_limit = 10;
+    run(w, NULL, NULL, 0);
+    assert_false(w->wrote);
     assert_int_equal(ledger_next_due_us(w->ledger), INT64_MAX);
     world_destroy(w);
 }
@@ -532,6 +551,7 @@ int main(void)
         cmocka_unit_test(test_expire_in_order_and_limited),
         cmocka_unit_test(test_due_after_a_claim),
         cmocka_unit_test(test_rows_that_contradict),
+        cmocka_unit_test(test_active_with_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
