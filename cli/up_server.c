@@ -200,6 +200,7 @@ static const char lock_mysql_root[] = "ALTER USER root@localhost ACCOUNT LOCK;\n
 static const char my_cnf[] = "# Written by `holdfast up` at each start; changes here are lost.\n"
                              "[mysqld]\n"
                              "datadir = %s\n"
+                             "tmpdir = %s\n"
                              "socket = %s\n"
                              "pid-file = %s\n"
                              "log-error = %s\n"
@@ -233,6 +234,8 @@ static bool write_my_cnf(const struct layout *layout, const struct config_shard 
     char path[LAYOUT_PATH_BYTES], data[LAYOUT_PATH_BYTES], init[LAYOUT_PATH_BYTES];
     char pid_file[LAYOUT_PATH_BYTES + 80], log[LAYOUT_PATH_BYTES], log_name[96];
 
+    char folder[LAYOUT_PATH_BYTES];
+    layout_shard_path(layout, shard->name, NULL, folder, sizeof folder);
     layout_shard_path(layout, shard->name, "my.cnf", path, sizeof path);
     layout_shard_path(layout, shard->name, "data", data, sizeof data);
     layout_shard_path(layout, shard->name, "init.sql", init, sizeof init);
@@ -240,8 +243,8 @@ static bool write_my_cnf(const struct layout *layout, const struct config_shard 
     snprintf(log_name, sizeof log_name, "%s.log", shard->name);
     layout_log_path(layout, log_name, log, sizeof log);
     /* As root the server wants to be told that root is meant; DIR is root's. */
-    return write_file(path, error, error_bytes, my_cnf, data, shard->servers[0].socket, pid_file,
-                      log, init, program->mysql ? mysql_cnf : mariadb_cnf,
+    return write_file(path, error, error_bytes, my_cnf, data, folder, shard->servers[0].socket,
+                      pid_file, log, init, program->mysql ? mysql_cnf : mariadb_cnf,
                       geteuid() == 0 ? "user = root\n" : "");
 }
 
@@ -305,6 +308,9 @@ void server_install_command(const struct layout *layout, const struct config_sha
         command->argv[i++] = "--skip-name-resolve";
         command->argv[i++] = "--innodb-log-file-size=96M";
     }
+    layout_shard_path(layout, shard->name, NULL, path, sizeof path);
+    snprintf(command->storage[1], sizeof command->storage[1], "--tmpdir=%s", path);
+    command->argv[i++] = command->storage[1];
     if (geteuid() == 0)
         command->argv[i++] = "--user=root";
 }
