@@ -5,14 +5,19 @@
  *   replay opening --out FILE      writes the opening stock for `holdfast import`
  *   replay run [-C cluster.yaml]   replays the file, tells what happened, and proves the sums
  *
+ * --run FILE keeps when a run began, which is part of its operations. With the same file a run is
+ * repeated: what was done before is answered again and not done again.
+ *
  * Exit codes are those of the command line (0 good, 1 a proof failed, 64 usage, 65 a file, 71 the
  * system), or that of the result that stopped it.
  */
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "demo/report.h"
@@ -25,15 +30,17 @@ struct settings {
     const char *tables;
     const char *out;
     const char *cluster_file;
-    bool again;
+    const char *run_file;
 };
 
 static int usage(void)
 {
-    fputs("usage: replay opening --out FILE [--data FILE] [--tables DIR]\n"
-          "       replay run [-C cluster.yaml] [--again] [--data FILE] [--tables DIR]\n"
-          "--again: an earlier run may have done some of it; nothing is done twice\n",
-          stderr);
+    fputs(
+        "usage: replay opening --out FILE [--data FILE] [--tables DIR]\n"
+        "       replay run [-C cluster.yaml] [--run FILE] [--data FILE] [--tables DIR]\n"
+        "--run FILE: where the run is remembered; with the same file it is repeated, and nothing\n"
+        "is done twice\n",
+        stderr);
     return EX_USAGE;
 }
 
@@ -43,7 +50,7 @@ static bool parse_settings(int argc, char **argv, struct settings *settings)
         {"data", required_argument, NULL, 'd'},
         {"tables", required_argument, NULL, 't'},
         {"out", required_argument, NULL, 'o'},
-        {"again", no_argument, NULL, 'a'},
+        {"run", required_argument, NULL, 'r'},
         {NULL, 0, NULL, 0},
     };
     *settings = (struct settings){.data = "demo/data/online-retail.csv", .tables = "demo"};
@@ -56,8 +63,8 @@ static bool parse_settings(int argc, char **argv, struct settings *settings)
             settings->tables = optarg;
         else if (c == 'o')
             settings->out = optarg;
-        else if (c == 'a')
-            settings->again = true;
+        else if (c == 'r')
+            settings->run_file = optarg;
         else
             return false;
     }
@@ -113,16 +120,44 @@ static bool report_all(const struct retail *retail, const struct replay_totals *
     return lines && stock;
 }
 
+/* When the run began, from its file, or now, which the file is then told. False with error. */
+static bool remember_run(const char *path, struct replay_options *options, char *error,
+                         size_t error_bytes)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    options->began_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    options->again = false;
+    if (!path)
+        return true;
+    FILE *file = fopen(path, "r");
+    if (file) {
+        options->again = fscanf(file, "%" SCNd64, &options->began_us) == 1;
+        fclose(file);
+        if (!options->again)
+            snprintf(error, error_bytes, "\"%s\" does not say when a run began", path);
+        return options->again;
+    }
+    file = errno == ENOENT ? fopen(path, "w") : NULL;
+    bool good = file && fprintf(file, "%" PRId64 "\n", options->began_us) > 0;
+    if (file && fclose(file) != 0)
+        good = false;
+    if (!good)
+        snprintf(error, error_bytes, "could not write \"%s\": %s", path, strerror(errno));
+    return good;
+}
+
 static int replay_against(struct holdfast *client, struct retail *retail,
                           const struct settings *settings)
 {
     char error[ERROR_BYTES];
     struct stock_figures before = {0}, after = {0};
     struct replay_totals totals = {0};
-    struct replay_options options = {.again = settings->again, .progress = stdout};
+    struct replay_options options = {.progress = stdout};
     struct sku_tally *tallies = calloc(retail->sku_count, sizeof *tallies);
     int code = EX_OSERR;
-    bool good = tallies && stock_read(client, retail, &before, error, sizeof error);
+    bool good = tallies && remember_run(settings->run_file, &options, error, sizeof error) &&
+                stock_read(client, retail, &before, error, sizeof error);
     if (!tallies)
         snprintf(error, sizeof error, "%s", strerror(ENOMEM));
     if (good) {

@@ -54,7 +54,6 @@ struct replay {
     struct holdfast_line *scratch; /* lines of the operation being made */
     uint32_t chains_open;
     uint32_t invoices_done;
-    int64_t run_began_us; /* wall clock */
     bool failed;
     char *error;
     size_t error_bytes;
@@ -278,7 +277,7 @@ static void chain_send(struct chain *chain)
     uint64_t place = (uint64_t)replay->retail->lines[chain->first].file_line;
     holdfast_derive_operation_id(ID_NAME, strlen(ID_NAME), place * STEP_COUNT + chain->step, id);
     operation.operation_id = id;
-    operation.id_time_us = replay->run_began_us;
+    operation.id_time_us = replay->options->began_us;
     operation.attempt = replay->options->again ? 2 : 1;
     fill[chain->step](chain, &operation);
     char why[256];
@@ -470,7 +469,6 @@ bool replay_run(struct holdfast *client, struct retail *retail, struct sku_tally
                             .tallies = tallies,
                             .options = options,
                             .totals = totals,
-                            .run_began_us = now_us(CLOCK_REALTIME),
                             .error = error,
                             .error_bytes = error_bytes};
     memset(totals, 0, sizeof *totals);

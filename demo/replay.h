@@ -49,8 +49,9 @@ struct replay_totals {
 };
 
 struct replay_options {
-    bool again;     /* an earlier run may have sent these operations */
-    FILE *progress; /* where it tells how far it is; NULL: nowhere */
+    int64_t began_us; /* when this run began first, since the epoch: part of its operations */
+    bool again;       /* it did before: these operations may have been sent */
+    FILE *progress;   /* where it tells how far it is; NULL: nowhere */
 };
 
 /* Runs everything and fills in the buckets of retail's lines, the tallies (one per SKU, zeroed but

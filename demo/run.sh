@@ -64,7 +64,7 @@ echo "  \$ holdfast import opening.csv"
 "$holdfast" -C "$file" import "$folder/opening.csv" --rejects "$folder/rejects.csv"
 
 step "The invoices, in file order"
-"$replay" run -C "$file" --data "$data"
+"$replay" run -C "$file" --data "$data" --run "$folder/run"
 
 step "The cluster's own audit: ledger, stock and reservations agree"
 echo "  \$ holdfast audit"
