@@ -58,11 +58,12 @@ static const struct {
      "(m.c<>p.last_seq-p.pruned_seq OR (m.c>0 AND (m.lo<>p.pruned_seq+1 OR m.hi<>p.last_seq)))"},
     {"level_version",
      "SELECT l.sku,l.warehouse,'',CONCAT('version ',l.version,', on_hand_version ',"
-     "l.on_hand_version,': its last movements are ',m.v,', ',COALESCE(m.o,0)) FROM stock_level l "
-     "JOIN (SELECT sku,warehouse,MAX(seq) v,MAX(IF(d_on_hand<>0 OR on_hand_version=seq,seq,NULL)) "
-     "o FROM movement WHERE partition_id=?p AND warehouse<>'' GROUP BY sku,warehouse) m ON "
-     "m.sku=l.sku AND m.warehouse=l.warehouse WHERE l.partition_id=?p AND (l.version<>m.v OR "
-     "(m.o IS NOT NULL AND l.on_hand_version<>m.o))"},
+     "l.on_hand_version,': its last movements are ',COALESCE(m.v,c.seq),', ',COALESCE(m.o,0)) FROM "
+     "stock_level l LEFT JOIN checkpoint c ON c.partition_id=?p AND c.sku=l.sku AND "
+     "c.warehouse=l.warehouse LEFT JOIN (SELECT sku,warehouse,MAX(seq) v,MAX(IF(d_on_hand<>0 OR "
+     "on_hand_version=seq,seq,NULL)) o FROM movement WHERE partition_id=?p AND warehouse<>'' GROUP "
+     "BY sku,warehouse) m ON m.sku=l.sku AND m.warehouse=l.warehouse WHERE l.partition_id=?p AND "
+     "(l.version<>COALESCE(m.v,c.seq,0) OR (m.o IS NOT NULL AND l.on_hand_version<>m.o))"},
     {"shortfall",
      "SELECT sku,warehouse,'',CONCAT('shortfall ',shortfall,' with on_hand ',on_hand,', promised "
      "',reserved+committed+unavailable) FROM stock_level WHERE partition_id=?p AND "
@@ -76,7 +77,7 @@ static const struct {
      "SELECT '','','',CONCAT('operation ',HEX(operation_id),': ',COUNT(*),' rows, index up to ',"
      "MAX(idx),', over ',MAX(seq)-MIN(seq)+1,' numbers') FROM movement WHERE partition_id=?p AND "
      "seq>(SELECT pruned_seq FROM `partition` WHERE partition_id=?p) GROUP BY operation_id HAVING "
-     "MAX(seq)-MIN(seq)<>COUNT(*)-1 OR (MIN(idx)=0 AND MAX(idx)<>COUNT(*)-1)"},
+     "MAX(seq)-MIN(seq)<>COUNT(*)-1 OR MIN(idx)<>0 OR MAX(idx)<>COUNT(*)-1"},
     {"line_sums",
      "SELECT sku,warehouse,reservation_id,CONCAT('line ',line,' of ',quantity,' adds up to ',"
      "reserved+committed+shipped+cancelled+released) FROM reservation_line WHERE partition_id=?p "

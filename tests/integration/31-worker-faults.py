@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+"""What a worker does with its database: how many statements a batch takes and by which index, rows
+that the database refuses, pruning, and audits that find what was planted.
+"""
+from harness import *
+
+
+def status(cluster, name):
+    return int(cluster.sql("SHOW GLOBAL STATUS LIKE '%s'" % name, admin=True)[0][1])
+
+
+def reserves(cluster, sku, count, quantity=1):
+    return [(wire.operation("reserve", lines=[(sku, "W", quantity)], ttl_ms=600000),
+             cluster.partition(sku)) for _ in range(count)]
+
+
+def cost(cluster, sku, count):
+    """(statements, commits) that so many reserves in one message take."""
+    with cluster.peer() as peer:
+        peer.call(reserves(cluster, sku, 1)[0][0], cluster.partition(sku))  # caches are warm
+        before = status(cluster, "Questions"), status(cluster, "Com_commit")
+        begun = time.monotonic()
+        sequences = peer.submit_batch(reserves(cluster, sku, count))
+        for sequence in sequences:
+            equal(peer.outcome(sequence).status, 0, "status")
+        commits = status(cluster, "Com_commit") - before[1]
+        statements = status(cluster, "Questions") - before[0]
+        return statements, commits, time.monotonic() - begun
+
+
+@test("the number of statements does not depend on the number of operations")
+def statements(cluster):
+    cluster.stock("S", W=1000000)
+    one, many = cost(cluster, "S", 1), cost(cluster, "S", 240)
+    note("1 reserve: %d statements, %d commits; 240: %d, %d" % (one[:2] + many[:2]))
+    check(many[1] <= 12, "240 reserves of one message take few commits")
+    # 7 a batch; besides, 5 for every look at the partitions, by two workers twice a second or more
+    check(many[0] <= 10 * many[1] + 100 + 100 * many[2], "statements for 240 reserves")
+
+
+@test("conditional updates go by the primary key")
+def explain(cluster):
+    derived = ("(SELECT 1 AS p, x'53' AS s, x'57' AS w, 1 AS b UNION ALL VALUES "
+               + ",".join("(%d,x'53',x'57',1)" % i for i in range(200)) + ") n")
+    for table, on in (
+            ("`partition`", "t.partition_id=n.p AND t.epoch=n.b"),
+            ("stock_level", "t.partition_id=n.p AND t.sku=n.s AND t.warehouse=n.w"),
+            ("reservation", "t.partition_id=n.p AND t.reservation_id=n.s"),
+            ("reservation_line", "t.partition_id=n.p AND t.reservation_id=n.s AND t.line=n.b"),
+            ("item", "t.partition_id=n.p AND t.sku=n.s")):
+        column = {"`partition`": "last_seq", "stock_level": "version", "reservation": "revision",
+                  "reservation_line": "reserved", "item": "version"}[table]
+        rows = cluster.sql("EXPLAIN UPDATE %s STRAIGHT_JOIN %s t FORCE INDEX (PRIMARY) ON %s SET "
+                           "t.%s=n.b" % (derived, table, on, column), admin=True)
+        access = [row for row in rows if row[2] == "t"][0]
+        equal((access[3], access[5]), ("eq_ref", "PRIMARY"), "access to " + table)
+
+
+@test("a row that the database refuses each time: that operation is internal, the rest applied")
+def cursed(cluster):
+    cluster.stock("GOOD", W=1000)
+    cluster.stock("CURSED", W=10)
+    cluster.sql("ALTER TABLE stock_level ADD CONSTRAINT planted CHECK (sku<>'CURSED' OR"
+                " reserved<>3)", admin=True)
+    try:
+        with cluster.peer() as peer:
+            good = reserves(cluster, "GOOD", 60)
+            bad = reserves(cluster, "CURSED", 1, quantity=3)
+            sequences = peer.submit_batch(good[:37] + bad + good[37:])
+            results = [peer.outcome(s, seconds=20) for s in sequences]
+    finally:
+        cluster.sql("ALTER TABLE stock_level DROP CONSTRAINT planted", admin=True)
+    names = [wire.status_name(r.status) for r in results]
+    equal(names[37], "internal", "result of the one")
+    equal(set(names[:37] + names[38:]), {"applied"}, "results of the others")
+    equal(cluster.level("CURSED")["reserved"], 0, "nothing of it was written")
+    equal(cluster.level("GOOD")["reserved"], 60, "the others were, once")
+
+
+@test("due reservations that the database refuses to release hold nothing else up")
+def cursed_expiry(cluster):
+    cluster.stock("STUCK", W=10)
+    cluster.stock("FREE", W=10)
+    cluster.hf("reserve", "STUCK=4@W", "--ttl", "1s")
+    cluster.sql("ALTER TABLE stock_level ADD CONSTRAINT planted CHECK (sku<>'STUCK' OR"
+                " reserved=4)", admin=True)
+    try:
+        other = next(s for s in ("F%d" % i for i in range(100))
+                     if cluster.partition(s) != cluster.partition("STUCK"))
+        cluster.stock(other, W=10)
+        cluster.hf("reserve", other + "=2@W", "--ttl", "1s")
+        wait_until(lambda: cluster.level(other)["reserved"] == 0, 10, "the other one is released")
+        cluster.hf("reserve", "FREE=1@W")
+        equal(cluster.level("STUCK")["reserved"], 4, "it is stuck")
+    finally:
+        cluster.sql("ALTER TABLE stock_level DROP CONSTRAINT planted", admin=True)
+    wait_until(lambda: cluster.level("STUCK")["reserved"] == 0, 10, "it is released then")
+
+
+@test("movements and closed reservations past the retention are pruned, and the audit still sums")
+def pruned(cluster):
+    cluster.stock("OLD", W=500)
+    kept = cluster.hf("reserve", "OLD=2@W", "--ttl", "1h").json["reservation"]
+    gone = cluster.hf("reserve", "OLD=3@W", "--ttl", "1h").json["reservation"]
+    cluster.hf("release", gone)
+    short = cluster.hf("reserve", "OLD=3@W", "--ttl", "1s").json["reservation"]
+    partition = cluster.partition("OLD")
+    top = cluster.number("SELECT last_seq FROM `partition` WHERE partition_id=%d" % partition)
+    wait_until(lambda: cluster.number("SELECT pruned_seq FROM `partition` WHERE partition_id=%d"
+                                      % partition) >= top, 30, "its movements are pruned")
+    equal(cluster.number("SELECT COUNT(*) FROM movement WHERE partition_id=%d AND seq<=%d"
+                         % (partition, top)), 0, "movements up to there")
+    check(cluster.number("SELECT COUNT(*) FROM checkpoint WHERE sku='OLD'") == 1, "a checkpoint")
+    cluster.audit()
+    wait_until(lambda: not cluster.hf("reservation", "show", short, expect=None).code == 0, 30,
+               "the expired reservation is gone")
+    equal(cluster.hf("reservation", "show", kept).json["state"], "active", "what lives, lives")
+    cluster.hf("receive", "OLD=1@W")
+    cluster.audit()
+
+
+@test("the audit finds what was planted, and names it")
+def audit_finds(cluster):
+    cluster.stock("PLANT", W=50)
+    cluster.hf("reserve", "PLANT=5@W", "--ttl", "1h")
+    where = "partition_id=%d AND sku='PLANT'" % cluster.partition("PLANT")
+    partition = "`partition` SET last_seq=last_seq%s1 WHERE partition_id={}".format(
+        cluster.partition("PLANT"))
+    faults = [
+        ("level_reservations", "stock_level SET reserved=reserved%s1 WHERE " + where),
+        ("level_ledger", "stock_level SET on_hand=on_hand%s1 WHERE " + where),
+        ("level_version", "stock_level SET version=version%s1 WHERE " + where),
+        ("movement_gaps", partition),
+        ("operation_rows", "movement SET idx=idx%s1 WHERE " + where + " ORDER BY seq DESC LIMIT 1"),
+    ]
+    for name, change in faults:
+        cluster.hf("receive", "PLANT=1@W")  # a movement that is not pruned yet
+        cluster.sql("UPDATE " + change % "+", admin=True)
+        found = cluster.hf("audit", expect=None)
+        cluster.sql("UPDATE " + change % "-", admin=True)
+        check(name in found.out, "%s is found: %s" % (name, found.out))
+    cluster.audit()
+
+
+if __name__ == "__main__":
+    run(workers=1, windows={"retention": "3s", "idempotency": "3s"})
