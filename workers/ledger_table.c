@@ -44,27 +44,34 @@ void *table_find(const struct table *table, const uint8_t id[RESERVATION_ID_BYTE
     return table->count > 0 ? table->slots[slot_of(table, id)].entry : NULL;
 }
 
-static void insert(struct table *table, void *entry)
+/* Takes the first free slot: it is not there yet. */
+static void place(struct table *table, struct table_slot slot)
 {
-    size_t at = slot_of(table, entry);
+    size_t at = home_of(table, slot.hash);
 
-    table->slots[at].hash = hash_of(entry);
-    table->slots[at].entry = entry;
+    while (table->slots[at].entry)
+        at = (at + 1) & (table->capacity - 1);
+    table->slots[at] = slot;
+}
+
+static void make_room(struct table *table)
+{
+    struct table old = *table;
+
+    table->capacity = old.capacity > 0 ? old.capacity * 2 : TABLE_CAPACITY_MIN;
+    table->slots = must_calloc(table->capacity, sizeof *table->slots);
+    for (size_t i = 0; i < old.capacity; i++) {
+        if (old.slots[i].entry)
+            place(table, old.slots[i]);
+    }
+    free(old.slots);
 }
 
 void table_add(struct table *table, void *entry)
 {
-    if (table->count * 2 >= table->capacity) {
-        struct table old = *table;
-        table->capacity = old.capacity > 0 ? old.capacity * 2 : TABLE_CAPACITY_MIN;
-        table->slots = must_calloc(table->capacity, sizeof *table->slots);
-        for (size_t i = 0; i < old.capacity; i++) {
-            if (old.slots[i].entry)
-                insert(table, old.slots[i].entry);
-        }
-        free(old.slots);
-    }
-    insert(table, entry);
+    if (table->count * 2 >= table->capacity)
+        make_room(table);
+    place(table, (struct table_slot){hash_of(entry), entry});
     table->count++;
 }
 
