@@ -8,6 +8,7 @@
  * is refused, with the nearest word that is.
  */
 #include "common/config.h"
+#include "common/config_keys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,198 +21,9 @@
 #include <unistd.h>
 #include <yaml.h>
 
-#include "protocol/header.h"
-#include "protocol/text.h"
-
 #define FILE_BYTES_MAX (256 * 1024)
 #define FAULTS_MAX 20
-#define KEYS_MAX 16      /* of one section */
-#define IPC_PATH_MAX 107 /* sun_path of unix(7), less its NUL */
 #define WORD_BYTES_MAX 32
-
-/* ------------------------------------------------------------- the keys */
-
-enum kind {
-    KIND_VERSION,  /* the number 1 */
-    KIND_CODE,     /* as protocol/text.h */
-    KIND_FILENAME, /* letters, digits, '-', '_', '.'; becomes a folder's name */
-    KIND_WORD,     /* letters, digits and '_' */
-    KIND_DURABILITY,
-    KIND_HOST,
-    KIND_PATH,     /* absolute */
-    KIND_SOCKET,   /* absolute, and short enough for a unix socket */
-    KIND_ENDPOINT, /* ipc://PATH */
-    KIND_BOOL,
-    KIND_PORT,     /* uint16_t */
-    KIND_NUMBER,   /* uint32_t */
-    KIND_DURATION, /* uint64_t milliseconds */
-    KIND_SECTION,
-    KIND_LIST,     /* of sections */
-    KIND_RESERVED, /* a list or section that must be empty until it is built */
-};
-
-struct key {
-    const char *name;
-    enum kind kind;
-    size_t offset; /* in the struct of its section */
-    uint64_t least, most;
-    bool required;
-    const struct section *section; /* KIND_SECTION, KIND_LIST */
-    size_t item_bytes, count_offset, items_max;
-};
-
-struct reader;
-
-struct section {
-    const struct key *keys;
-    size_t count;
-    /* What only the whole section shows; base is its struct. May be NULL. */
-    void (*check)(struct reader *r, yaml_mark_t mark, const void *base);
-};
-
-static void check_server(struct reader *r, yaml_mark_t mark, const void *base);
-static void check_limits(struct reader *r, yaml_mark_t mark, const void *base);
-static void check_windows(struct reader *r, yaml_mark_t mark, const void *base);
-static void check_root(struct reader *r, yaml_mark_t mark, const void *base);
-
-#define AT(type, field) offsetof(struct type, field)
-#define SECTION(table, check)                                                                      \
-    {                                                                                              \
-        table, sizeof table / sizeof table[0], check                                               \
-    }
-#define MS_SECOND UINT64_C(1000)
-#define MS_DAY (24 * 3600 * MS_SECOND)
-
-static const struct key server_keys[] = {
-    {.name = "socket", .kind = KIND_SOCKET, .offset = AT(config_server, socket)},
-    {.name = "host", .kind = KIND_HOST, .offset = AT(config_server, host)},
-    {.name = "port", .kind = KIND_PORT, .offset = AT(config_server, port), 1, 65535},
-    {.name = "tls", .kind = KIND_BOOL, .offset = AT(config_server, tls)},
-};
-static const struct section server_section = SECTION(server_keys, check_server);
-
-static const struct key shard_keys[] = {
-    {.name = "name", .kind = KIND_FILENAME, .required = true, .offset = AT(config_shard, name)},
-    {.name = "durability", .kind = KIND_DURABILITY, .offset = AT(config_shard, durability)},
-    {.name = "servers",
-     .kind = KIND_LIST,
-     .required = true,
-     .offset = AT(config_shard, servers),
-     .section = &server_section,
-     .item_bytes = sizeof(struct config_server),
-     .count_offset = AT(config_shard, server_count),
-     .items_max = CONFIG_SERVERS_MAX},
-    {.name = "database", .kind = KIND_WORD, .offset = AT(config_shard, database)},
-    {.name = "user", .kind = KIND_CODE, .offset = AT(config_shard, user)},
-    {.name = "password_file", .kind = KIND_PATH, .offset = AT(config_shard, password_file)},
-};
-static const struct section shard_section = SECTION(shard_keys, NULL);
-
-static const struct key broker_keys[] = {
-    {.name = "client",
-     .kind = KIND_ENDPOINT,
-     .required = true,
-     .offset = AT(config_broker, client)},
-    {.name = "worker", .kind = KIND_ENDPOINT, .offset = AT(config_broker, worker)},
-    {.name = "changes", .kind = KIND_ENDPOINT, .offset = AT(config_broker, changes)},
-    {.name = "state", .kind = KIND_ENDPOINT, .offset = AT(config_broker, state)},
-};
-static const struct section broker_section = SECTION(broker_keys, NULL);
-
-#define TIME(key, type, field, low, high)                                                          \
-    {                                                                                              \
-        .name = key, .kind = KIND_DURATION, .offset = AT(type, field), low, high                   \
-    }
-#define LIMIT(field, low, high)                                                                    \
-    {                                                                                              \
-        .name = #field, .kind = KIND_NUMBER, .offset = AT(config_limits, field), low, high         \
-    }
-static const struct key limit_keys[] = {
-    LIMIT(queue_operations, 1, 1000000),
-    LIMIT(queue_bytes, 4096, 1u << 30),
-    LIMIT(client_window, 1, 65536),
-    LIMIT(clients, 1, 65536),
-    LIMIT(worker_credit, 1, 65536),
-    LIMIT(batch_operations, 1, 4096),
-    LIMIT(message_bytes, 1024, MESSAGE_BYTES_MAX),
-    LIMIT(lines, 1, 10000),
-    LIMIT(rate, 0, 10000000),
-    LIMIT(rate_burst, 0, 10000000),
-    TIME("clock_skew", config_limits, clock_skew_ms, 1, 3600 * MS_SECOND),
-    TIME("not_after", config_limits, not_after_ms, MS_SECOND, 7 * MS_DAY),
-};
-static const struct section limit_section = SECTION(limit_keys, check_limits);
-
-static const struct key window_keys[] = {
-    TIME("idempotency", config_windows, idempotency_ms, MS_SECOND, 365 * MS_DAY),
-    TIME("retention", config_windows, retention_ms, MS_SECOND, 3650 * MS_DAY),
-    TIME("lease", config_windows, lease_ms, 20, 3600 * MS_SECOND),
-    TIME("heartbeat", config_windows, heartbeat_ms, 10, 60 * MS_SECOND),
-};
-static const struct section window_section = SECTION(window_keys, check_windows);
-
-static const struct key root_keys[] = {
-    {.name = "version", .kind = KIND_VERSION, .required = true},
-    {.name = "name", .kind = KIND_CODE, .required = true, .offset = AT(config, name)},
-    {.name = "region", .kind = KIND_CODE, .offset = AT(config, region)},
-    {.name = "partitions",
-     .kind = KIND_NUMBER,
-     .offset = AT(config, partitions),
-     1,
-     PARTITIONS_MAX},
-    {.name = "shards",
-     .kind = KIND_LIST,
-     .offset = AT(config, shards),
-     .section = &shard_section,
-     .item_bytes = sizeof(struct config_shard),
-     .count_offset = AT(config, shard_count),
-     .items_max = CONFIG_SHARDS_MAX},
-    {.name = "brokers",
-     .kind = KIND_LIST,
-     .required = true,
-     .offset = AT(config, brokers),
-     .section = &broker_section,
-     .item_bytes = sizeof(struct config_broker),
-     .count_offset = AT(config, broker_count),
-     .items_max = CONFIG_BROKERS_MAX},
-    {.name = "views", .kind = KIND_RESERVED},
-    {.name = "relays", .kind = KIND_RESERVED},
-    {.name = "security", .kind = KIND_RESERVED},
-    {.name = "limits",
-     .kind = KIND_SECTION,
-     .offset = AT(config, limits),
-     .section = &limit_section},
-    {.name = "windows",
-     .kind = KIND_SECTION,
-     .offset = AT(config, windows),
-     .section = &window_section},
-};
-static const struct section root_section = SECTION(root_keys, check_root);
-
-static bool key_path(const struct section *section, const char *prefix, size_t *skip, char *path,
-                     size_t path_bytes)
-{
-    for (size_t i = 0; i < section->count; i++) {
-        const struct key *key = &section->keys[i];
-        char here[128];
-        snprintf(here, sizeof here, "%s%s", prefix, key->name);
-        if ((*skip)-- == 0) {
-            snprintf(path, path_bytes, "%s", here);
-            return true;
-        }
-        if (!key->section)
-            continue;
-        strncat(here, key->kind == KIND_LIST ? "[]." : ".", sizeof here - strlen(here) - 1);
-        if (key_path(key->section, here, skip, path, path_bytes))
-            return true;
-    }
-    return false;
-}
-
-bool config_key(size_t index, char *path, size_t path_bytes)
-{
-    return key_path(&root_section, "", &index, path, path_bytes);
-}
 
 /* ------------------------------------------------------------- faults */
 
@@ -224,9 +36,6 @@ struct reader {
     size_t error_bytes, error_used;
     int faults;
 };
-
-static void fault_at(struct reader *r, yaml_mark_t mark, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 
 static void append(struct reader *r, const char *format, va_list args)
 {
@@ -249,16 +58,20 @@ static void append_text(struct reader *r, const char *format, ...)
     va_end(args);
 }
 
-static void fault_at(struct reader *r, yaml_mark_t mark, const char *format, ...)
+void config_fault(struct reader *r, yaml_mark_t mark, const char *format, ...)
 {
     if (r->faults++ >= FAULTS_MAX)
         return;
     append_text(r, "%s%s:%zu:%zu: error: ", r->error_used > 0 ? "\n" : "", r->name, mark.line + 1,
                 mark.column + 1);
+    size_t start = r->error_used;
     va_list args;
     va_start(args, format);
     append(r, format, args);
     va_end(args);
+    /* A word of the file may hold anything, and this goes to a terminal. */
+    for (char *p = r->error + start; start < r->error_bytes && *p; p++)
+        *p = (unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p;
 }
 
 /* ------------------------------------------------------------- events */
@@ -271,8 +84,9 @@ static yaml_event_type_t advance(struct reader *r)
     yaml_event_delete(&r->event);
     if (!yaml_parser_parse(&r->parser, &r->event)) {
         yaml_mark_t mark = r->parser.problem_mark;
-        fault_at(r, mark, "not YAML: %s%s%s", r->parser.problem ? r->parser.problem : "bad text",
-                 r->parser.context ? " " : "", r->parser.context ? r->parser.context : "");
+        config_fault(r, mark, "not YAML: %s%s%s",
+                     r->parser.problem ? r->parser.problem : "bad text",
+                     r->parser.context ? " " : "", r->parser.context ? r->parser.context : "");
         r->broken = true;
         memset(&r->event, 0, sizeof r->event);
         r->event.type = YAML_STREAM_END_EVENT;
@@ -294,12 +108,12 @@ static void check_plain(struct reader *r)
         anchor = r->event.data.sequence_start.anchor;
         tag = r->event.data.sequence_start.tag;
     } else if (r->event.type == YAML_ALIAS_EVENT) {
-        fault_at(r, r->event.start_mark, "aliases (*name) are not taken here: write it out");
+        config_fault(r, r->event.start_mark, "aliases (*name) are not taken here: write it out");
     }
     if (anchor)
-        fault_at(r, r->event.start_mark, "anchors (&name) are not taken here: write it out");
+        config_fault(r, r->event.start_mark, "anchors (&name) are not taken here: write it out");
     if (tag)
-        fault_at(r, r->event.start_mark, "tags (!name) are not taken here");
+        config_fault(r, r->event.start_mark, "tags (!name) are not taken here");
 }
 
 /* Passes over what is left of `depth` open lists and sections. Afterwards the current event is the
@@ -362,95 +176,19 @@ bool config_duration(const char *text, uint64_t *ms)
     return false;
 }
 
-static bool only(const char *text, const char *more)
-{
-    for (const char *p = text; *p; p++) {
-        bool alphanumeric =
-            (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9');
-        if (!alphanumeric && !strchr(more, *p))
-            return false;
-    }
-    return true;
-}
-
-static const char *const durabilities[] = {"single", "semi-sync", "galera", "group-replication"};
-
-static bool durability_known(const char *text)
-{
-    for (size_t i = 0; i < sizeof durabilities / sizeof durabilities[0]; i++) {
-        if (strcmp(text, durabilities[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* What is wrong with a text of this kind, as words that follow the key's name; NULL: nothing. */
-static const char *kind_fault(enum kind kind, const char *text, size_t length)
-{
-    if (length == 0)
-        return "is empty";
-    if (strlen(text) != length || text_fault(text, length, length))
-        return "has a control character or is not UTF-8";
-    switch (kind) {
-    case KIND_CODE:
-        return code_fault(text, length);
-    case KIND_FILENAME:
-        if (length >= CONFIG_NAME_BYTES)
-            return "is longer than 64 bytes";
-        return text[0] == '.' || !only(text, "-_.")
-                   ? "may have letters, digits, '-', '_' and '.', and no '.' at its start"
-                   : NULL;
-    case KIND_WORD:
-        if (length >= CONFIG_NAME_BYTES)
-            return "is longer than 64 bytes";
-        return only(text, "_") ? NULL : "may have letters, digits and '_'";
-    case KIND_DURABILITY:
-        return durability_known(text) ? NULL
-                                      : "must be single, semi-sync, galera or group-replication";
-    case KIND_HOST:
-        return length < CONFIG_PATH_BYTES && only(text, "-._:") ? NULL : "is not a host name";
-    case KIND_PATH:
-    case KIND_SOCKET:
-        if (text[0] != '/')
-            return "must be an absolute path";
-        if (kind == KIND_SOCKET && length > IPC_PATH_MAX)
-            return "is too long for a unix socket, which takes at most 107 bytes";
-        return length < CONFIG_PATH_BYTES ? NULL : "is longer than 255 bytes";
-    case KIND_ENDPOINT:
-        if (strncmp(text, "tcp://", 6) == 0)
-            return "may not be tcp://: TCP needs keys, which are reserved and not built yet; use "
-                   "ipc://";
-        if (strncmp(text, "ipc:///", 7) != 0)
-            return "must be ipc:// and an absolute path";
-        if (length - strlen("ipc://") > IPC_PATH_MAX)
-            return "is too long for a unix socket, whose path takes at most 107 bytes";
-        return NULL;
-    case KIND_VERSION:
-    case KIND_BOOL:
-    case KIND_PORT:
-    case KIND_NUMBER:
-    case KIND_DURATION:
-    case KIND_SECTION:
-    case KIND_LIST:
-    case KIND_RESERVED:
-        break;
-    }
-    return "is not text";
-}
-
 static void read_number(struct reader *r, const struct key *key, const char *text, size_t length,
                         void *field)
 {
     uint64_t number;
     bool plain = r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
     if (!plain || !plain_number(text, length, &number)) {
-        fault_at(r, r->event.start_mark, "%s must be a whole number", key->name);
+        config_fault(r, r->event.start_mark, "%s must be a whole number", key->name);
     } else if (key->kind == KIND_VERSION) {
         if (number != 1)
-            fault_at(r, r->event.start_mark, "version must be 1: this program knows no other");
+            config_fault(r, r->event.start_mark, "version must be 1: this program knows no other");
     } else if (number < key->least || number > key->most) {
-        fault_at(r, r->event.start_mark, "%s must be %llu to %llu", key->name,
-                 (unsigned long long)key->least, (unsigned long long)key->most);
+        config_fault(r, r->event.start_mark, "%s must be %llu to %llu", key->name,
+                     (unsigned long long)key->least, (unsigned long long)key->most);
     } else if (key->kind == KIND_PORT) {
         *(uint16_t *)field = (uint16_t)number;
     } else {
@@ -462,12 +200,12 @@ static void read_duration(struct reader *r, const struct key *key, const char *t
 {
     uint64_t ms;
     if (!config_duration(text, &ms))
-        fault_at(r, r->event.start_mark,
-                 "%s must be a duration: a whole number and ms, s, m, h or d, such as 30s",
-                 key->name);
+        config_fault(r, r->event.start_mark,
+                     "%s must be a duration: a whole number and ms, s, m, h or d, such as 30s",
+                     key->name);
     else if (ms < key->least || ms > key->most)
-        fault_at(r, r->event.start_mark, "%s must be %llums to %llus", key->name,
-                 (unsigned long long)key->least, (unsigned long long)(key->most / MS_SECOND));
+        config_fault(r, r->event.start_mark, "%s must be %llums to %llus", key->name,
+                     (unsigned long long)key->least, (unsigned long long)(key->most / MS_SECOND));
     else
         *(uint64_t *)field = ms;
 }
@@ -480,7 +218,7 @@ static void read_bool(struct reader *r, const struct key *key, const char *text,
     else if (plain && strcmp(text, "false") == 0)
         *(bool *)field = false;
     else
-        fault_at(r, r->event.start_mark, "%s must be true or false", key->name);
+        config_fault(r, r->event.start_mark, "%s must be true or false", key->name);
 }
 
 static void read_scalar(struct reader *r, const struct key *key, void *field)
@@ -488,8 +226,8 @@ static void read_scalar(struct reader *r, const struct key *key, void *field)
     check_plain(r);
     if (r->event.type != YAML_SCALAR_EVENT) {
         if (!r->broken)
-            fault_at(r, r->event.start_mark, "%s takes one value, not a list or a section",
-                     key->name);
+            config_fault(r, r->event.start_mark, "%s takes one value, not a list or a section",
+                         key->name);
         skip_value(r);
         return;
     }
@@ -520,11 +258,11 @@ static void read_scalar(struct reader *r, const struct key *key, void *field)
     case KIND_RESERVED:
         break;
     }
-    const char *fault = kind_fault(key->kind, text, length);
+    const char *fault = config_text_fault(key->kind, text, length);
     if (fault)
-        fault_at(r, r->event.start_mark, "%s %s", key->name, fault);
+        config_fault(r, r->event.start_mark, "%s %s", key->name, fault);
     else
-        memcpy(field, text, length + 1); /* kind_fault checked that it fits */
+        memcpy(field, text, length + 1); /* config_text_fault checked that it fits */
 }
 
 /* ------------------------------------------------------------- sections */
@@ -562,10 +300,10 @@ static void unknown_key(struct reader *r, const struct section *section, const c
         }
     }
     if (nearest && least <= strlen(nearest) / 2 + 1)
-        fault_at(r, r->event.start_mark, "unknown key \"%s\" (did you mean \"%s\"?)", word,
-                 nearest);
+        config_fault(r, r->event.start_mark, "unknown key \"%s\" (did you mean \"%s\"?)", word,
+                     nearest);
     else
-        fault_at(r, r->event.start_mark, "unknown key \"%.40s\"", word);
+        config_fault(r, r->event.start_mark, "unknown key \"%.40s\"", word);
 }
 
 static const struct key *find_key(const struct section *section, const char *word)
@@ -585,7 +323,7 @@ static void read_list(struct reader *r, const struct key *key, char *base)
     check_plain(r);
     if (r->event.type != YAML_SEQUENCE_START_EVENT) {
         if (!r->broken)
-            fault_at(r, r->event.start_mark, "%s must be a list", key->name);
+            config_fault(r, r->event.start_mark, "%s must be a list", key->name);
         skip_value(r);
         return;
     }
@@ -593,7 +331,7 @@ static void read_list(struct reader *r, const struct key *key, char *base)
     size_t count = 0;
     while (advance(r) != YAML_SEQUENCE_END_EVENT && !r->broken) {
         if (count == key->items_max) {
-            fault_at(r, r->event.start_mark, "%s has more than %zu entries", key->name, count);
+            config_fault(r, r->event.start_mark, "%s has more than %zu entries", key->name, count);
             skip_value(r);
         } else if (count > key->items_max) {
             skip_value(r);
@@ -603,7 +341,7 @@ static void read_list(struct reader *r, const struct key *key, char *base)
         count++;
     }
     if (count == 0)
-        fault_at(r, start, "%s is empty", key->name);
+        config_fault(r, start, "%s is empty", key->name);
     size_t *stored = (size_t *)(void *)(base + key->count_offset);
     *stored = count < key->items_max ? count : key->items_max;
 }
@@ -625,7 +363,7 @@ static void read_reserved(struct reader *r, const struct key *key)
         }
     }
     if (filled && !r->broken)
-        fault_at(r, mark, "%s is reserved, not built yet: leave it out or empty", key->name);
+        config_fault(r, mark, "%s is reserved, not built yet: leave it out or empty", key->name);
 }
 
 static void read_value(struct reader *r, const struct key *key, char *base)
@@ -661,22 +399,22 @@ static void read_value(struct reader *r, const struct key *key, char *base)
 static void read_section(struct reader *r, const struct section *section, const char *name,
                          char *base)
 {
-    yaml_mark_t seen[KEYS_MAX];
-    bool given[KEYS_MAX] = {false};
+    yaml_mark_t seen[CONFIG_KEYS_MAX];
+    bool given[CONFIG_KEYS_MAX] = {false};
     yaml_mark_t start = r->event.start_mark;
     int faults = r->faults;
 
     check_plain(r);
     if (r->event.type != YAML_MAPPING_START_EVENT) {
         if (!r->broken)
-            fault_at(r, start, "%s must be `key: value` lines", name);
+            config_fault(r, start, "%s must be `key: value` lines", name);
         skip_value(r);
         return;
     }
     while (advance(r) != YAML_MAPPING_END_EVENT && !r->broken) {
         check_plain(r);
         if (r->event.type != YAML_SCALAR_EVENT) {
-            fault_at(r, r->event.start_mark, "a key must be a word");
+            config_fault(r, r->event.start_mark, "a key must be a word");
             skip_value(r);
             advance(r);
             skip_value(r);
@@ -693,8 +431,8 @@ static void read_section(struct reader *r, const struct section *section, const 
         }
         size_t i = (size_t)(key - section->keys);
         if (given[i])
-            fault_at(r, r->event.start_mark, "%s is given twice, first in line %zu", key->name,
-                     seen[i].line + 1);
+            config_fault(r, r->event.start_mark, "%s is given twice, first in line %zu", key->name,
+                         seen[i].line + 1);
         given[i] = true;
         seen[i] = r->event.start_mark;
         advance(r);
@@ -702,143 +440,27 @@ static void read_section(struct reader *r, const struct section *section, const 
     }
     for (size_t i = 0; i < section->count && !r->broken; i++) {
         if (section->keys[i].required && !given[i])
-            fault_at(r, start, "%s lacks \"%s\"", name, section->keys[i].name);
+            config_fault(r, start, "%s lacks \"%s\"", name, section->keys[i].name);
     }
     /* After another fault the struct is not what the file says. */
     if (section->check && !r->broken && r->faults == faults)
         section->check(r, start, base);
 }
 
-/* ------------------------------------------------------------- what fits together */
-
-static void check_server(struct reader *r, yaml_mark_t mark, const void *base)
-{
-    const struct config_server *server = base;
-    if ((server->socket[0] != '\0') == (server->host[0] != '\0'))
-        fault_at(r, mark, "a server has a socket or a host, one of them");
-    else if (server->socket[0] != '\0' && server->tls)
-        fault_at(r, mark, "tls is for a server with a host");
-}
-
-static void check_limits(struct reader *r, yaml_mark_t mark, const void *base)
-{
-    const struct config_limits *limits = base;
-    if (limits->queue_bytes < limits->message_bytes)
-        fault_at(r, mark, "queue_bytes must be at least message_bytes, %u", limits->message_bytes);
-    if (limits->rate_burst > 0 && limits->rate == 0)
-        fault_at(r, mark, "rate_burst needs a rate");
-}
-
-static void check_windows(struct reader *r, yaml_mark_t mark, const void *base)
-{
-    const struct config_windows *windows = base;
-    if (windows->retention_ms < windows->idempotency_ms)
-        fault_at(r, mark, "retention must be at least idempotency: a retry is looked up there");
-    if (windows->lease_ms < 2 * windows->heartbeat_ms)
-        fault_at(r, mark, "lease must be at least two heartbeats");
-}
-
-static void check_endpoints(struct reader *r, yaml_mark_t mark, const struct config *config)
-{
-    const char *all[4 * CONFIG_BROKERS_MAX];
-    size_t count = 0;
-
-    for (size_t i = 0; i < config->broker_count; i++) {
-        const struct config_broker *broker = &config->brokers[i];
-        const char *own[] = {broker->client, broker->worker, broker->changes, broker->state};
-        for (size_t j = 0; j < 4; j++) {
-            if (own[j][0] != '\0')
-                all[count++] = own[j];
-        }
-        if (config->shard_count > 0 && (broker->worker[0] == '\0' || broker->state[0] == '\0'))
-            fault_at(r, mark, "broker %zu lacks worker or state, which a file with shards needs",
-                     i + 1);
-    }
-    for (size_t i = 0; i < count; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (strcmp(all[i], all[j]) == 0)
-                fault_at(r, mark, "the endpoint %s is given twice", all[i]);
-        }
-    }
-}
-
-static void check_root(struct reader *r, yaml_mark_t mark, const void *base)
-{
-    const struct config *config = base;
-
-    if ((config->partitions > 0) != (config->shard_count > 0))
-        fault_at(r, mark,
-                 "partitions and shards go together: give both, or, in a client's file, "
-                 "neither");
-    if (config->shard_count > config->partitions)
-        fault_at(r, mark, "%zu shards need at least as many partitions", config->shard_count);
-    for (size_t i = 0; i < config->shard_count; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (strcmp(config->shards[i].name, config->shards[j].name) == 0)
-                fault_at(r, mark, "two shards have the name \"%s\"", config->shards[i].name);
-        }
-        if (config->shards[i].user[0] == '\0')
-            fault_at(r, mark, "shard \"%s\" lacks a user", config->shards[i].name);
-    }
-    check_endpoints(r, mark, config);
-}
-
 /* ------------------------------------------------------------- the whole file */
-
-void config_defaults(struct config *config)
-{
-    memset(config, 0, sizeof *config);
-    memcpy(config->region, "main", sizeof "main");
-    config->limits = (struct config_limits){
-        .queue_operations = 4096,
-        .queue_bytes = 8 * 1024 * 1024,
-        .client_window = 1024,
-        .clients = 4096,
-        .worker_credit = 1024,
-        .batch_operations = 256,
-        .message_bytes = 1024 * 1024,
-        .lines = 1000,
-        .clock_skew_ms = 5 * MS_SECOND,
-        .not_after_ms = 3600 * MS_SECOND,
-    };
-    config->windows = (struct config_windows){
-        .idempotency_ms = 7 * MS_DAY,
-        .retention_ms = 30 * MS_DAY,
-        .lease_ms = 3 * MS_SECOND,
-        .heartbeat_ms = MS_SECOND,
-    };
-}
-
-/* What stays unset has a default that depends on something, or lies in a list. */
-static void fill_defaults(struct config *config)
-{
-    if (config->limits.rate_burst == 0)
-        config->limits.rate_burst = config->limits.rate;
-    for (size_t i = 0; i < config->shard_count; i++) {
-        struct config_shard *shard = &config->shards[i];
-        if (shard->durability[0] == '\0')
-            memcpy(shard->durability, "single", sizeof "single");
-        if (shard->database[0] == '\0')
-            memcpy(shard->database, "holdfast", sizeof "holdfast");
-        for (size_t j = 0; j < shard->server_count; j++) {
-            if (shard->servers[j].port == 0)
-                shard->servers[j].port = 3306;
-        }
-    }
-}
 
 static void read_document(struct reader *r, struct config *config)
 {
     advance(r); /* the stream's start */
     if (advance(r) == YAML_STREAM_END_EVENT) {
         if (!r->broken)
-            fault_at(r, r->event.start_mark, "the file is empty");
+            config_fault(r, r->event.start_mark, "the file is empty");
         return;
     }
     advance(r);
-    read_section(r, &root_section, "the file", (char *)config);
+    read_section(r, &config_root, "the file", (char *)config);
     if (advance(r) == YAML_DOCUMENT_END_EVENT && advance(r) != YAML_STREAM_END_EVENT)
-        fault_at(r, r->event.start_mark, "a second document begins here; one is enough");
+        config_fault(r, r->event.start_mark, "a second document begins here; one is enough");
 }
 
 bool config_parse(struct config *config, const char *name, const char *text, size_t length,
@@ -864,7 +486,7 @@ bool config_parse(struct config *config, const char *name, const char *text, siz
     yaml_parser_delete(&r.parser);
     if (r.faults > FAULTS_MAX)
         append_text(&r, "\n%s: error: and %d more", name, r.faults - FAULTS_MAX);
-    fill_defaults(config);
+    config_fill_defaults(config);
     return r.faults == 0;
 }
 

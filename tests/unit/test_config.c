@@ -85,6 +85,7 @@ static void test_unknown_and_doubled_keys(void **state)
     expect_fault(HEAD BROKERS "limits:\n  zzz: 5\n",
                  "cluster.yaml:8:3: error: unknown key \"zzz\"");
     assert_null(strstr(error, "did you mean"));
+    expect_fault(HEAD BROKERS "\"a\\nb\\e[1m\": 5\n", "unknown key \"a?b?[1m\"");
     expect_fault(HEAD "name: again\n" BROKERS,
                  "cluster.yaml:3:1: error: name is given twice, first in line 2");
     expect_fault(HEAD BROKERS "zz: {a: {b: [1, {c: d}]}}\nname: x\n", "name is given twice");
