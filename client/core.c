@@ -82,6 +82,11 @@ void core_destroy(struct core **core)
         return;
     while (gone->all)
         call_free(gone, gone->all);
+    while (gone->spare) {
+        struct call *next = gone->spare->next;
+        free(gone->spare);
+        gone->spare = next;
+    }
     pool_release(&gone->scratch);
     free(gone->buckets);
     free(gone->heap);
@@ -100,7 +105,7 @@ static void set_now(struct core *core, struct core_time now)
 bool core_submit(struct core *core, struct core_time now, enum core_call_kind kind,
                  struct encoded *encoded, int64_t timeout_us, void *tag)
 {
-    struct call *call = timer_reserve(core) ? calloc(1, sizeof *call) : NULL;
+    struct call *call = timer_reserve(core) ? call_new(core) : NULL;
     int64_t settle_us = 0;
 
     set_now(core, now);

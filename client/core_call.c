@@ -509,6 +509,18 @@ void calls_lose_session(struct core *core)
     }
 }
 
+struct call *call_new(struct core *core)
+{
+    struct call *call = core->spare;
+
+    if (!call)
+        return calloc(1, sizeof *call);
+    core->spare = call->next;
+    core->spare_count--;
+    memset(call, 0, sizeof *call);
+    return call;
+}
+
 void call_free(struct core *core, struct call *call)
 {
     while (call->live)
@@ -522,5 +534,11 @@ void call_free(struct core *core, struct call *call)
     holdfast_result_free(&call->result);
     holdfast_answer_free(&call->answer);
     free(call->body);
-    free(call);
+    if (core->spare_count >= SPARE_CALLS_MAX) {
+        free(call);
+        return;
+    }
+    call->next = core->spare;
+    core->spare = call;
+    core->spare_count++;
 }

@@ -29,6 +29,8 @@
 #define PARTITION_FOLLOWS_MAX 4
 /* A call that finds the retry budget empty looks again after this, and up to four times this. */
 #define BUDGET_WAIT_US 100000
+/* Freed calls that are kept. */
+#define SPARE_CALLS_MAX 1024
 /* Retries that are there at the start, and again every second. */
 #define BUDGET_FLOOR 10
 /* The most retries that may have been saved up. */
@@ -147,6 +149,8 @@ struct core {
     /* calls */
     struct call *all;
     struct call_queue ready, done;
+    struct call *spare; /* freed ones, kept for the next */
+    size_t spare_count;
     uint32_t in_flight; /* calls that are CALL_SENT */
     struct attempt **buckets;
     size_t bucket_count, attempt_count;
@@ -195,6 +199,8 @@ void call_abandon(struct core *core, struct call *call);
 void calls_lose_session(struct core *core);
 /* Only this message was not taken by the broker. */
 void call_not_taken(struct core *core, uint64_t sequence, const char *why);
+/* Zeroed; NULL: no memory. */
+struct call *call_new(struct core *core);
 /* It is in no queue any more. */
 void call_free(struct core *core, struct call *call);
 

@@ -19,11 +19,11 @@
 #include <errno.h>
 #include <openssl/sha.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #define DEADLINE_MAX_MS 1000
 /* Parts of one fan-out that are in flight together. */
@@ -33,6 +33,7 @@
 #define MESSAGES_PER_ROUND 256
 /* Operations that holdfast_call_many has submitted and not got back. */
 #define CALL_MANY_AHEAD 4096u
+#define RANDOM_BYTES 1000u
 
 /* One submitted operation or query. */
 struct pending {
@@ -49,14 +50,30 @@ struct holdfast {
     struct options options;
     struct core *core;
     struct link link;
-    pid_t owner; /* a child of fork has a copy of this, and none of libzmq's threads */
-    bool busy;   /* inside holdfast_process or holdfast_close */
-    bool more;   /* it stopped before it was done */
+    unsigned forks; /* of `forks` below when it was opened */
+    bool busy;      /* inside holdfast_process or holdfast_close */
+    bool more;      /* it stopped before it was done */
     size_t pending;
     struct pending *free;
     struct pending *waiting, **waiting_end; /* fan-outs that need the number of partitions */
     struct pool scratch;
+    uint8_t random[RANDOM_BYTES]; /* for operation ids; a system call for each would cost more */
+    size_t random_left;
 };
+
+/* Raised in the child of every fork: it has copies of handles, and none of libzmq's threads. */
+static unsigned forks;
+static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
+
+static void count_fork(void)
+{
+    forks++;
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, count_fork);
+}
 
 /* ------------------------------------------------------------- small things */
 
@@ -107,7 +124,7 @@ static void pending_free(struct holdfast *client, struct pending *pending)
 
 static bool is_foreign(const struct holdfast *client)
 {
-    return getpid() != client->owner;
+    return forks != client->forks;
 }
 
 /* ------------------------------------------------------------- open and close */
@@ -124,7 +141,8 @@ struct holdfast *holdfast_open(const struct holdfast_options *wanted, char *erro
         return NULL;
     }
     client->waiting_end = &client->waiting;
-    client->owner = getpid();
+    pthread_once(&forks_once, watch_forks);
+    client->forks = forks;
     pool_init(&client->scratch);
     if (!options_read(&client->options, wanted, why, sizeof why)) {
         explain(error, error_bytes, why);
@@ -385,13 +403,22 @@ static const char *closed_door(const struct holdfast *client)
     return NULL;
 }
 
-static void make_id(uint8_t id[UUID_BYTES], int64_t wall_us)
+/* client may be NULL. */
+static void make_id(struct holdfast *client, uint8_t id[UUID_BYTES], int64_t wall_us)
 {
-    uint8_t random[10];
+    uint8_t random[10] = {0};
 
-    /* getrandom cannot fail once it has worked, and it did in holdfast_open. */
-    if (!fill_random(random, sizeof random))
-        memset(random, 0, sizeof random);
+    /* getrandom cannot fail once it has worked. */
+    if (!client) {
+        fill_random(random, sizeof random);
+    } else {
+        if (client->random_left < sizeof random && fill_random(client->random, RANDOM_BYTES))
+            client->random_left = RANDOM_BYTES;
+        if (client->random_left >= sizeof random) {
+            client->random_left -= sizeof random;
+            memcpy(random, client->random + client->random_left, sizeof random);
+        }
+    }
     uuid_v7(id, wall_us, random);
 }
 
@@ -416,7 +443,7 @@ static bool submit(struct holdfast *client, const struct holdfast_operation *ope
     int64_t timeout_us = client->options.timeout_us;
 
     if (!operation->operation_id)
-        make_id(fresh, time.wall_us);
+        make_id(client, fresh, time.wall_us);
     if (!encode_operation(encoded, operation, &defaults, fresh, &client->scratch, fault))
         return false;
     pending = pending_new(client);
@@ -631,7 +658,7 @@ void holdfast_new_operation_id(char text[37])
 {
     uint8_t id[UUID_BYTES];
 
-    make_id(id, clock_wall_us());
+    make_id(NULL, id, clock_wall_us());
     uuid_format(id, text);
 }
 

@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_BYTES 2000u
+/* A result has some hundred bytes, and many are alive at once, so blocks begin small. */
+#define BLOCK_BYTES 480u
+#define BLOCK_BYTES_MAX 16384u
+#define KEPT_BYTES_MAX 65536u
 
 struct pool_block {
     struct pool_block *next;
@@ -25,7 +28,11 @@ static void *take(struct pool *pool, size_t bytes)
         return NULL;
     bytes = (bytes + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
     if (!block || block->size - block->used < bytes) {
-        size_t size = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
+        size_t size = block ? 2 * block->size : BLOCK_BYTES;
+        if (size > BLOCK_BYTES_MAX)
+            size = BLOCK_BYTES_MAX;
+        if (size < bytes)
+            size = bytes;
         block = malloc(sizeof *block + size);
         if (!block)
             return NULL;
@@ -74,7 +81,7 @@ void pool_reset(struct pool *pool)
         return;
     pool->blocks = kept->next;
     pool_release(pool);
-    if (kept->size > 64 * BLOCK_BYTES) {
+    if (kept->size > KEPT_BYTES_MAX) {
         free(kept);
         return;
     }
