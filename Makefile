@@ -186,4 +186,4 @@ help:
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(FUZZ_BUILD)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name mysql-root -prune -o -type f -name '*.d' -print 2>/dev/null)
