@@ -32,6 +32,11 @@ static const struct column level_columns[] = {
     {.title = "ON HAND VERSION", .right = true, .if_not_zero = true},
 };
 
+static void version_cell(struct table *table, uint64_t version)
+{
+    table_cell(table, "%llu", (unsigned long long)version);
+}
+
 void print_levels(const struct holdfast_level *levels, size_t count)
 {
     struct table table;
@@ -47,9 +52,8 @@ void print_levels(const struct holdfast_level *levels, size_t count)
         table_cell(&table, "%u", level->safety_stock);
         table_cell(&table, "%u", level->shortfall);
         table_cell(&table, "%u", level->available);
-        table_cell(&table, level->version > 0 ? "%llu" : "", (unsigned long long)level->version);
-        table_cell(&table, level->on_hand_version > 0 ? "%llu" : "",
-                   (unsigned long long)level->on_hand_version);
+        version_cell(&table, level->version);
+        version_cell(&table, level->on_hand_version);
     }
     table_print(&table, stdout);
     table_release(&table);
@@ -122,6 +126,15 @@ static void change_cell(struct table *table, int32_t change)
     table_cell(table, change != 0 ? "%+d" : "%d", change);
 }
 
+/* An item's own movements have no level. */
+static void balance_cell(struct table *table, bool has_level, uint32_t balance)
+{
+    if (has_level)
+        table_cell(table, "%u", balance);
+    else
+        table_cell(table, "%s", "");
+}
+
 static const char *or_empty(const char *text)
 {
     return text != NULL ? text : "";
@@ -144,8 +157,8 @@ void print_movements(const struct holdfast_movement *const *movements, size_t co
         change_cell(&table, movement->reserved_change);
         change_cell(&table, movement->committed_change);
         change_cell(&table, movement->unavailable_change);
-        table_cell(&table, has_level ? "%u" : "", movement->after.on_hand);
-        table_cell(&table, has_level ? "%u" : "", movement->after.available);
+        balance_cell(&table, has_level, movement->after.on_hand);
+        balance_cell(&table, has_level, movement->after.available);
         table_cell(&table, "%s", or_empty(movement->reservation));
         table_cell(&table, "%s", or_empty(movement->order));
         table_cell(&table, "%s", or_empty(movement->reason));
