@@ -10,8 +10,7 @@ LIB_LIBS = -lzmq -lyaml -lprotobuf-c -lcrypto
 LIB_SHARED = $(BUILD)/lib/libholdfast.so.$(LIB_VERSION)
 LIB_STATIC = $(BUILD)/lib/libholdfast.a
 LIB_OBJECTS = $(call objects,client) $(call objects,protocol) $(PB).o \
-              $(patsubst %.c,$(BUILD)/%.o,$(wildcard common/config*.c)) \
-
+              $(patsubst %.c,$(BUILD)/%.o,$(wildcard common/config*.c))
 
 all: $(LIB_SHARED) $(LIB_STATIC) $(BUILD)/lib/holdfast.pc $(BUILD)/python/holdfast_pb2.py client-examples
 

@@ -8,7 +8,12 @@ DEMO_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard demo/*.c))
 $(BUILD)/demo/replay: $(DEMO_OBJECTS) $(BUILD)/cli/csv.o $(LIB_STATIC)
 	@mkdir -p $(@D)
 	@echo '  LINK $@'
-	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(shell pkg-config --libs $(LIB_PKGS) libxxhash 2>/dev/null)
+	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LIBS)
+
+# The demo is no part of the programs, so its unit test brings its objects along.
+DEMO_TESTED = $(BUILD)/demo/opening.o $(BUILD)/demo/plan.o $(BUILD)/demo/retail.o
+$(BUILD)/tests/unit/test_demo: $(DEMO_TESTED)
+$(BUILD)/tests/unit/test_demo: LINK_PARTS := $(DEMO_TESTED) $(LINK_PARTS)
 
 # tests/integration/80-demo.py runs it.
 test-programs: $(BUILD)/demo/replay
