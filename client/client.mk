@@ -9,26 +9,30 @@ LIB_SONAME = libholdfast.so.0
 LIB_LIBS = -lzmq -lyaml -lprotobuf-c -lcrypto
 LIB_SHARED = $(BUILD)/lib/libholdfast.so.$(LIB_VERSION)
 LIB_STATIC = $(BUILD)/lib/libholdfast.a
-LIB_OBJECTS = $(call objects,client) $(call objects,protocol) $(PB).o \
-              $(patsubst %.c,$(BUILD)/%.o,$(wildcard common/config*.c))
+# All of client/, and of protocol/ and common/ what it needs.
+LIB_PARTS = $(BUILD)/lib/part-client.a $(BUILD)/lib/part-protocol.a $(BUILD)/lib/part-common.a
+LIB_INPUT = --whole-archive $(BUILD)/lib/part-client.a --no-whole-archive \
+            --start-group $(BUILD)/lib/part-protocol.a $(BUILD)/lib/part-common.a --end-group
+comma = ,
 
 all: $(LIB_SHARED) $(LIB_STATIC) $(BUILD)/lib/holdfast.pc $(BUILD)/python/holdfast_pb2.py client-examples
 
 # A sanitizer's own symbols come with the program, so they stay undefined here.
-$(LIB_SHARED): $(LIB_OBJECTS)
+$(LIB_SHARED): $(LIB_PARTS)
 	@mkdir -p $(@D)
 	@echo '  LINK $@'
 	@$(CC) -shared -Wl,-soname,$(LIB_SONAME) $(if $(SANITIZE),,-Wl,-z,defs) -Wl,-z,relro,-z,now \
-	    $(LDFLAGS_SANITIZE) $(LDFLAGS) -o $@ $(LIB_OBJECTS) \
+	    $(LDFLAGS_SANITIZE) $(LDFLAGS) -o $@ \
+	    $(addprefix -Wl$(comma),$(LIB_INPUT)) \
 	    $(LIB_LIBS)
 	@ln -sf libholdfast.so.$(LIB_VERSION) $(@D)/$(LIB_SONAME)
 	@ln -sf $(LIB_SONAME) $(@D)/libholdfast.so
 
 # One object, in which what is hidden becomes local: a program's own functions cannot collide.
-$(LIB_STATIC): $(LIB_OBJECTS)
+$(LIB_STATIC): $(LIB_PARTS)
 	@mkdir -p $(@D)
 	@echo '  AR $@'
-	@ld -r -o $(BUILD)/lib/libholdfast.o $(LIB_OBJECTS)
+	@ld -r -o $(BUILD)/lib/libholdfast.o $(LIB_INPUT)
 	@objcopy --localize-hidden $(BUILD)/lib/libholdfast.o
 	@rm -f $@
 	@ar rcs $@ $(BUILD)/lib/libholdfast.o
