@@ -174,6 +174,16 @@ static enum db_outcome answer(struct query *query)
     return query_refuse(query, STATUS_invalid, "query", "asks for nothing known here");
 }
 
+/* A page of long reservations may be more than a message holds; the caller asks for fewer. */
+static void tell(struct query *query)
+{
+    if (hf__answer__get_packed_size(&query->answer) > query->worker->config->limits.message_bytes)
+        work_answer_status(&query->work, STATUS_too_large,
+                           "the answer is larger than a message: ask for less");
+    else
+        work_answer_answer(&query->work, &query->answer);
+}
+
 void query_tick(struct worker *worker, int64_t now_us)
 {
     struct snapshot snapshot = {.worker = worker};
@@ -197,7 +207,7 @@ void query_tick(struct worker *worker, int64_t now_us)
             outcome = answer(query);
         if (outcome != DB_OK)
             query_refuse(query, STATUS_unavailable, "", "the database does not answer now");
-        work_answer_answer(&query->work, &query->answer);
+        tell(query);
         worker->metrics.queries++;
     }
     if (outcome != DB_OK)

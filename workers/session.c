@@ -270,9 +270,12 @@ static void take_heartbeat(struct session *session, const uint8_t *body, size_t 
     hf__heartbeat__free_unpacked(heartbeat, NULL);
 }
 
-static void take_error(struct session *session, const uint8_t *body, size_t body_bytes,
-                       int64_t now_us)
+static void take_error(struct session *session, const struct header *header, const uint8_t *body,
+                       size_t body_bytes, int64_t now_us)
 {
+    /* About a message of a session that is over already. */
+    if (session->state == SESSION_OPEN && header->session != 0 && header->session != session->id)
+        return;
     Hf__Error *error = hf__error__unpack(NULL, body_bytes, body);
     enum error_code code = ERROR_COUNT;
 
@@ -293,8 +296,9 @@ static void take_work(struct session *session, const struct header *header, cons
 {
     struct worker *worker = session->worker;
 
-    if (header->session != session->id || header->sequence <= session->received) {
-        log_limited(LOG_WARN, "broker=%s dropped a dispatch out of session or order",
+    if (header->session != session->id || header->sequence <= session->received ||
+        header->sequence > session->granted) {
+        log_limited(LOG_WARN, "broker=%s dropped a dispatch out of session, order or credit",
                     session->broker->worker);
         return;
     }
@@ -316,7 +320,7 @@ static void take(struct session *session, const struct header *header, const uin
         return;
     }
     if (header->type == MESSAGE_ERROR) {
-        take_error(session, body, body_bytes, now_us);
+        take_error(session, header, body, body_bytes, now_us);
         return;
     }
     if (session->state != SESSION_OPEN)
