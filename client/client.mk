@@ -5,7 +5,8 @@
 
 LIB_VERSION = 0.1.0
 LIB_SONAME = libholdfast.so.0
-# Named one by one: libzmq's own pkg-config file asks for more than Debian has when linking statically.
+# Named one by one: libzmq's own pkg-config file asks for more than Debian has when one links
+# statically.
 LIB_LIBS = -lzmq -lyaml -lprotobuf-c -lcrypto
 LIB_SHARED = $(BUILD)/lib/libholdfast.so.$(LIB_VERSION)
 LIB_STATIC = $(BUILD)/lib/libholdfast.a
@@ -15,7 +16,8 @@ LIB_INPUT = --whole-archive $(BUILD)/lib/part-client.a --no-whole-archive \
             --start-group $(BUILD)/lib/part-protocol.a $(BUILD)/lib/part-common.a --end-group
 comma = ,
 
-all: $(LIB_SHARED) $(LIB_STATIC) $(BUILD)/lib/holdfast.pc $(BUILD)/python/holdfast_pb2.py client-examples
+all: $(LIB_SHARED) $(LIB_STATIC) $(BUILD)/lib/holdfast.pc $(BUILD)/python/holdfast_pb2.py \
+     client-examples
 
 # A sanitizer's own symbols come with the program, so they stay undefined here.
 $(LIB_SHARED): $(LIB_PARTS)
@@ -23,8 +25,7 @@ $(LIB_SHARED): $(LIB_PARTS)
 	@echo '  LINK $@'
 	@$(CC) -shared -Wl,-soname,$(LIB_SONAME) $(if $(SANITIZE),,-Wl,-z,defs) -Wl,-z,relro,-z,now \
 	    $(LDFLAGS_SANITIZE) $(LDFLAGS) -o $@ \
-	    $(addprefix -Wl$(comma),$(LIB_INPUT)) \
-	    $(LIB_LIBS)
+	    $(addprefix -Wl$(comma),$(LIB_INPUT)) $(LIB_LIBS)
 	@ln -sf libholdfast.so.$(LIB_VERSION) $(@D)/$(LIB_SONAME)
 	@ln -sf $(LIB_SONAME) $(@D)/libholdfast.so
 
@@ -48,7 +49,8 @@ $(BUILD)/python/holdfast_pb2.py: protocol/holdfast.proto
 	@protoc --proto_path=protocol --python_out=$(@D) $<
 
 # The examples see the public header and the shared library, as a user's program does.
-CLIENT_EXAMPLES = $(patsubst client/examples/%.c,$(BUILD)/examples/%,$(wildcard client/examples/*.c))
+CLIENT_EXAMPLES = $(patsubst client/examples/%.c,$(BUILD)/examples/%, \
+                    $(wildcard client/examples/*.c))
 .PHONY: client-examples
 client-examples: $(CLIENT_EXAMPLES)
 $(BUILD)/examples/%: client/examples/%.c client/holdfast.h $(LIB_SHARED)

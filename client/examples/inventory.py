@@ -61,10 +61,11 @@ FINAL = (20, 61, 62)  # told at once, whatever other attempts do
 # ---------------------------------------------------------------- XXH3-64, up to 128 bytes, seed 0
 
 SECRET = bytes.fromhex(
-    "b8fe6c3923a44bbe7c01812cf721ad1cded46de9839097db7240a4a4b7b3671fcb79e64eccc0e578825ad07dccff7221"
-    "b8084674f743248ee03590e6813a264c3c2852bb91c300cb88d0658b532ea371644897a20df94e3819ef46a9deacd8a8"
-    "fa763fe39c343ff9dcbbc7c70b4f1d8a51e04bcdb45931c89f7ec9d9787364eac5ac8334d3ebc3c581a0fffa1363eb17"
-    "0ddd51b7f0da49d316552629d4689e2b16be587d47a1fc8ff8b8d17ad031ce45cb3a8f95160428afd7fbcabb4b407e")
+    "b8fe6c3923a44bbe7c01812cf721ad1cded46de9839097db7240a4a4b7b3671fcb79e64eccc0e578825ad07d"
+    "ccff7221b8084674f743248ee03590e6813a264c3c2852bb91c300cb88d0658b532ea371644897a20df94e38"
+    "19ef46a9deacd8a8fa763fe39c343ff9dcbbc7c70b4f1d8a51e04bcdb45931c89f7ec9d9787364eac5ac8334"
+    "d3ebc3c581a0fffa1363eb170ddd51b7f0da49d316552629d4689e2b16be587d47a1fc8ff8b8d17ad031ce45"
+    "cb3a8f95160428afd7fbcabb4b407e")
 M64 = (1 << 64) - 1
 P32 = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D)
 P64 = (0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x85EBCA77C2B2AE63,
@@ -96,7 +97,8 @@ def _fold(a, b):
 
 
 def _mix16(data, at, secret):
-    return _fold(_u64(data, at) ^ _u64(SECRET, secret), _u64(data, at + 8) ^ _u64(SECRET, secret + 8))
+    return _fold(_u64(data, at) ^ _u64(SECRET, secret),
+                 _u64(data, at + 8) ^ _u64(SECRET, secret + 8))
 
 
 def xxh3_64(data):
@@ -318,7 +320,8 @@ class Client:
             return self.known[sku]
         return 0 if self.guess else xxh3_64(sku) % self.partitions
 
-    def call(self, operation, sku=None, partition=None, op_class=INTERACTIVE, timeout=10.0, first=1):
+    def call(self, operation, sku=None, partition=None, op_class=INTERACTIVE, timeout=10.0,
+             first=1):
         """The result of an operation, certain or `unknown`. first: its attempt number to begin
         with, 2 when its id may have been sent before."""
         deadline = time.monotonic() + timeout
@@ -386,7 +389,8 @@ class Client:
             if result.status == APPLIED and result.settle == pb.SETTLE_APPLIED:
                 return result.settled
             if result.status == APPLIED and result.settle == pb.SETTLE_VOID:
-                return told or result_of(DEADLINE_EXCEEDED, "not applied in time; the id is settled")
+                return told or result_of(DEADLINE_EXCEEDED,
+                                         "not applied in time; the id is settled")
             time.sleep(random.uniform(0, 0.1))
         return result_of(UNKNOWN, "call again with the same id, or settle it")
 
@@ -400,7 +404,8 @@ class Client:
                 if partitions is None:
                     # A client that only guesses asks them one by one.
                     unsure = self.guess and sku not in self.known
-                    partitions = list(range(self.partitions)) if unsure else [self.partition_of(sku)]
+                    partitions = (list(range(self.partitions)) if unsure
+                                  else [self.partition_of(sku)])
                 sent = self._post(QUERY, query.SerializeToString(), INTERACTIVE, 0, partitions[0],
                                   deadline)
                 got = self._wait({sent}, min(2.0, deadline - time.monotonic()))
