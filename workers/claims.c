@@ -265,6 +265,7 @@ static enum db_outcome run_look(struct worker *worker, struct look *look)
 
     *look = (struct look){.worker = worker};
     sql_init(&sql);
+    sql.values_row = db_is_mysql(&worker->db);
     sql_add(&sql, look_worker);
     sql_list_hex(&sql, worker->instance, sizeof worker->instance);
     sql_list_hex(&sql, worker->name, strlen(worker->name));
@@ -416,6 +417,7 @@ static enum db_outcome store_offsets(struct taking *taking)
     enum db_outcome outcome = DB_OK;
 
     sql_init(&sql);
+    sql.values_row = db_is_mysql(&taking->worker->db);
     sql_add(&sql, "UPDATE ");
     sql_rows_begin(&sql, &rows, offset_names);
     for (size_t i = 0; i < taking->count; i++) {
@@ -517,6 +519,7 @@ static enum db_outcome run_claim(struct taking *taking)
 
     kill_old_owners(taking);
     sql_init(&sql);
+    sql.values_row = db_is_mysql(&worker->db);
     build_claim(&sql, taking);
     enum db_outcome outcome = db_run(&worker->db, &sql, claim_reply, taking);
     sql_release(&sql);
@@ -561,6 +564,7 @@ static enum db_outcome hand_over(struct worker *worker, struct slot **slots, siz
     if (count == 0)
         return DB_OK;
     sql_init(&sql);
+    sql.values_row = db_is_mysql(&worker->db);
     sql_add(&sql, "UPDATE ");
     sql_rows_begin(&sql, &rows, claim_names);
     for (size_t i = 0; i < count; i++) {
