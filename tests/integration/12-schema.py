@@ -96,7 +96,8 @@ def foreign(cluster):
 def repair(cluster, change):
     """`up` refuses, so the database is run alone for a change."""
     folder = os.path.join(cluster.dir, "shards/s1")
-    child = subprocess.Popen(["/usr/sbin/mariadbd", "--defaults-file=%s/my.cnf" % folder],
+    server = os.environ.get("HOLDFAST_MYSQLD") or "/usr/sbin/mariadbd"
+    child = subprocess.Popen([server, "--defaults-file=%s/my.cnf" % folder],
                              stderr=subprocess.DEVNULL, env=dict(os.environ, **{MARK: mark}))
     try:
         socket = cluster.config["shards"][0]["servers"][0]["socket"]
