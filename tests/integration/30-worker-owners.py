@@ -112,11 +112,19 @@ def stale(cluster):
 def fenced(cluster):
     partition = cluster.partition(SKUS[0])
     sold = cluster.number("SELECT reserved FROM stock_level WHERE sku='%s'" % SKUS[0])
-    # what a newer owner would have done: epoch and claim are its own, the lease is free again
-    cluster.sql("UPDATE `partition` SET epoch=epoch+1, claim_id=RANDOM_BYTES(16), owner='',"
-                " lease_until_us=0 WHERE partition_id=%d" % partition, admin=True)
-    cluster.hf("reserve", SKUS[0] + "=1@W")
-    equal(cluster.number("SELECT reserved FROM stock_level WHERE sku='%s'" % SKUS[0]), sold + 1,
+    with cluster.peer() as peer:
+        for _ in range(8):  # the worker looks at its claims now and then, and may learn it before
+            epoch = cluster.number("SELECT epoch FROM `partition` WHERE partition_id=%d"
+                                   % partition)
+            reserve = wire.operation("reserve", lines=[(SKUS[0], "W", 1)], ttl_ms=600000)
+            # what a newer owner would have done: its own epoch and claim; then the lease is free
+            cluster.sql("UPDATE `partition` SET epoch=epoch+1, claim_id=RANDOM_BYTES(16), owner='',"
+                        " lease_until_us=0 WHERE partition_id=%d" % partition, admin=True)
+            equal(peer.call(reserve, partition).status, 0, "status of the reserve")
+            equal(cluster.number("SELECT COUNT(*) FROM movement WHERE operation_id=x'%s' AND"
+                                 " epoch<=%d" % (reserve.operation_id.hex(), epoch + 1)), 0,
+                  "movements under a claim that is over")
+    equal(cluster.number("SELECT reserved FROM stock_level WHERE sku='%s'" % SKUS[0]), sold + 8,
           "units held")
     equal(cluster.number("SELECT COUNT(*) FROM movement m LEFT JOIN claim c USING (partition_id,"
                          " epoch) WHERE c.claim_id IS NULL"), 0, "movements without a claim")
