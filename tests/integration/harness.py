@@ -89,6 +89,8 @@ class Process:
     def __init__(self, pid, argv, started):
         self.pid, self.argv, self.started = pid, argv, started
         program = os.path.basename(argv[0])
+        if program.startswith("ld-linux"):  # tools/mysql-root.sh runs MySQL by its own loader
+            program = next((os.path.basename(w) for w in argv if w.endswith("/mysqld")), program)
         roles = {"holdfast-worker": "worker", "holdfast-broker": "broker",
                  "mariadbd": "mariadbd", "mysqld": "mariadbd"}
         self.role = roles.get(program, "supervisor" if program == "holdfast" else program)
