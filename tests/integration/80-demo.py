@@ -48,6 +48,7 @@ def lines_add_up():
             break
         counts.append(int(line.split()[0]))
     equal(sum(counts), LINES, "sum of the buckets")
+    check("every line is accounted for" in part, "lines without an outcome in\n" + part)
     equal(figure(r"(\d+)  together, of (\d+) lines", part), [LINES, LINES], "the total it prints")
     with open(DATA, newline="") as file:
         equal(sum(1 for _ in csv.DictReader(file)), LINES, "lines of the file")
