@@ -4,8 +4,8 @@
  * partitions, queues and workers. Exit 0 only if all is well, 1 if something is not, 69 if nothing
  * answers.
  *
- * It reads the supervisor's state file and the brokers' state sockets, and asks nobody else: it
- * works while everything else is stuck.
+ * It reads the supervisor's state file and the brokers' state sockets and logs in to the databases,
+ * and asks no worker: it works while everything else is stuck.
  */
 #include <json-c/json.h>
 #include <stdarg.h>
@@ -16,6 +16,7 @@
 #include "cli/status_broker.h"
 #include "cli/supervisor_state.h"
 #include "cli/up_layout.h"
+#include "cli/up_server.h"
 #include "common/clock.h"
 #include "common/config.h"
 #include "protocol/status.h"
@@ -83,6 +84,22 @@ static void look_at_processes(struct json_object *root, const struct layout *lay
         json_object_object_add(root, "processes", json_object_get(processes));
     }
     json_object_put(state);
+}
+
+/* A server that recovers runs, but does not answer yet. Only where `up` made it: there we have a
+ * password, and the socket is on this machine. */
+static void look_at_databases(const struct layout *layout, const struct config *config,
+                              struct json_object *problems)
+{
+    char error[512];
+
+    for (size_t i = 0; i < config->shard_count; i++) {
+        MYSQL *mysql = server_connect(layout, &config->shards[i], error, sizeof error);
+        if (mysql)
+            mysql_close(mysql);
+        else
+            problem(problems, "database %s does not answer: %s", config->shards[i].name, error);
+    }
 }
 
 static struct json_object *bytes_text(ProtobufCBinaryData bytes)
@@ -332,8 +349,11 @@ int cmd_status(const struct invocation *invocation)
     json_object_object_add(root, "cluster", json_object_new_string(config.name));
     json_object_object_add(root, "region", json_object_new_string(config.region));
     add_number(root, "partitions", config.partitions);
-    if (layout_of_file(&layout, path))
+    if (layout_of_file(&layout, path)) {
         look_at_processes(root, &layout, problems);
+        if (layout_is_held(&layout, NULL))
+            look_at_databases(&layout, &config, problems);
+    }
     size_t heard = look_at_brokers(root, &config, problems);
     size_t count = json_object_array_length(problems);
     json_object_object_add(root, "well", json_object_new_boolean(count == 0));
