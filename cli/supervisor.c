@@ -33,6 +33,7 @@
 #define STOP_WORKER_MS 15000u
 #define STOP_BROKER_MS 5000u
 #define STOP_DATABASE_MS 120000u
+#define ROTATE_US (INT64_C(10) * 1000000) /* how often sizes of logs are looked at */
 #define FILES_WANTED 65536u
 #define LOG_TAIL_BYTES 400
 
@@ -67,6 +68,7 @@ struct supervisor {
     struct shard shards[CONFIG_SHARDS_MAX];
     struct child *children;
     size_t child_count;
+    int64_t rotate_at_us;
 };
 
 /* ------------------------------------------------------------- telling */
@@ -412,6 +414,15 @@ static bool start_due(struct supervisor *s, int64_t now_us)
     return changed;
 }
 
+static void rotate_logs(struct supervisor *s, int64_t now_us)
+{
+    if (s->phase != PHASE_RUNNING || now_us < s->rotate_at_us)
+        return;
+    s->rotate_at_us = now_us + ROTATE_US;
+    for (size_t i = 0; i < s->child_count; i++)
+        child_rotate_log(&s->children[i]);
+}
+
 /* Until something is to be done by the clock alone. */
 static int wait_ms(const struct supervisor *s, int64_t now_us)
 {
@@ -450,6 +461,7 @@ static void loop(struct supervisor *s)
             advance_start(s, now_us);
         if (s->phase > PHASE_RUNNING)
             advance_stop(s, now_us);
+        rotate_logs(s, now_us);
         if (changed || s->phase != before)
             save_state(s);
         if (s->phase == PHASE_ENDED)

@@ -44,6 +44,8 @@ void child_init(struct child *child, const char *name, enum child_role role, siz
     child->backoff_ms = BACKOFF_FIRST_MS;
     snprintf(file, sizeof file, "%s.err", name);
     layout_log_path(layout, file, child->error_log, sizeof child->error_log);
+    snprintf(file, sizeof file, "%s.log", name);
+    layout_log_path(layout, file, child->server_log, sizeof child->server_log);
 }
 
 void child_argument(struct child *child, const char *format, ...)
@@ -66,15 +68,24 @@ void child_release(struct child *child, int64_t now_us)
     }
 }
 
-/* What a program prints beside its log: one old file is kept. */
-static void rotate(const char *path)
+/* For what does not rotate by itself: one old file is kept. True when there is a new one to make.
+ */
+static bool rotate(const char *path)
 {
     char old[LAYOUT_PATH_BYTES + 2];
     struct stat st;
     if (stat(path, &st) != 0 || st.st_size < LOG_FILE_BYTES)
-        return;
+        return false;
     snprintf(old, sizeof old, "%s.1", path);
-    (void)rename(path, old);
+    return rename(path, old) == 0;
+}
+
+void child_rotate_log(const struct child *child)
+{
+    if (child->role != ROLE_DATABASE || !rotate(child->server_log))
+        return;
+    if (child->state == CHILD_RUNNING)
+        (void)kill(child->pid, SIGHUP); /* a database opens its log again */
 }
 
 /* Between fork and exec: nothing here may allocate or lock. */
@@ -100,7 +111,8 @@ void child_start(struct child *child, int64_t now_us)
 {
     pid_t supervisor = getpid();
 
-    rotate(child->error_log);
+    (void)rotate(child->error_log);
+    child_rotate_log(child);
     int out = open(child->error_log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     pid_t pid = fork();
     if (pid == 0)

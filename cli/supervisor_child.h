@@ -40,7 +40,8 @@ struct child {
     char storage[CHILD_ARGUMENTS_MAX][CHILD_ARGUMENT_BYTES];
     char *argv[CHILD_ARGUMENTS_MAX + 1];
     size_t argument_count;
-    char error_log[LAYOUT_PATH_BYTES]; /* its stdout and stderr */
+    char error_log[LAYOUT_PATH_BYTES];  /* its stdout and stderr */
+    char server_log[LAYOUT_PATH_BYTES]; /* of a database, which does not rotate its own */
 
     enum child_state state;
     pid_t pid;
@@ -57,6 +58,10 @@ void child_init(struct child *child, const char *name, enum child_role role, siz
                 const struct layout *layout);
 void child_argument(struct child *child, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* A database whose log has passed LOG_FILE_BYTES begins a new one; one old file is kept. Our own
+ * programs rotate theirs by themselves. */
+void child_rotate_log(const struct child *child);
 
 /* CHILD_WAITING → CHILD_DUE, at once. */
 void child_release(struct child *child, int64_t now_us);

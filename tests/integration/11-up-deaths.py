@@ -159,6 +159,16 @@ def schema(cluster, statement, shard="s1"):
     return done.out
 
 
+@test("a database's log that has grown is put aside")
+def rotation(cluster):
+    log = os.path.join(cluster.dir, "log", "s1.log")
+    with open(log, "a") as file:
+        file.write("x" * (8 << 20) + "\n")
+    wait_until(lambda: os.path.exists(log + ".1") and os.path.exists(log), 30,
+               "there is an old log and a new one")
+    check(os.path.getsize(log) < 1 << 20, "the new one is small")
+
+
 @test("the stock is put in")
 def put(cluster):
     cluster.stock("A", W=5)
