@@ -12,6 +12,10 @@
 #include "common/log.h"
 #include "workers/claims.h"
 
+/* A shard that hangs may hold the loop up once for DB_TIMEOUT_S, and not once more for a retry or
+ * for another shard: brokers would take us for dead. */
+#define SLOW_US 500000
+
 struct target {
     struct db db;
     bool behind; /* something did not get through */
@@ -60,13 +64,17 @@ void copy_release(struct worker *worker)
     worker->copy = NULL;
 }
 
-static bool send_to(struct target *target, const struct sql *sql)
+/* *slow: it took so long that nothing else must be waited for now. */
+static bool send_to(struct target *target, const struct sql *sql, bool *slow)
 {
+    int64_t begun_us = clock_monotonic_us();
+
     if ((db_connected(&target->db) || db_connect(&target->db)) &&
         db_run(&target->db, sql, NULL, NULL) == DB_OK)
         return true;
+    *slow = clock_monotonic_us() - begun_us > SLOW_US;
     /* A connection that was idle is closed by the server: once more. */
-    if (!db_connected(&target->db) && db_connect(&target->db) &&
+    if (!*slow && !db_connected(&target->db) && db_connect(&target->db) &&
         db_run(&target->db, sql, NULL, NULL) == DB_OK)
         return true;
     log_limited(LOG_WARN, "shard=%s could not copy warehouses and reasons: %s",
@@ -106,6 +114,7 @@ void copy_changed(struct worker *worker, const struct changes *changes)
 {
     struct copy *copy = worker->copy;
     struct sql sql;
+    bool slow = false;
 
     if (changes->named_count == 0 || copy->count == 0)
         return;
@@ -116,7 +125,7 @@ void copy_changed(struct worker *worker, const struct changes *changes)
     for (size_t i = 0; i < copy->count; i++) {
         struct target *target = &copy->targets[i];
         /* The answer does not wait for a shard that was away a moment ago. */
-        if (!target->behind && send_to(target, &sql))
+        if (!target->behind && !slow && send_to(target, &sql, &slow))
             continue;
         if (!target->behind)
             target->retry_next_us = clock_monotonic_us() + COPY_RETRY_US;
@@ -149,6 +158,7 @@ static void copy_all(struct worker *worker, int64_t now_us)
 {
     struct copy *copy = worker->copy;
     struct sql select, sql;
+    bool slow = false;
 
     sql_init(&select);
     sql_init(&sql);
@@ -160,9 +170,9 @@ static void copy_all(struct worker *worker, int64_t now_us)
         sql.length--;
     for (size_t i = 0; read && i < copy->count; i++) {
         struct target *target = &copy->targets[i];
-        if (!target->behind || now_us < target->retry_next_us)
+        if (slow || !target->behind || now_us < target->retry_next_us)
             continue;
-        target->behind = sql.length > 0 && !send_to(target, &sql);
+        target->behind = sql.length > 0 && !send_to(target, &sql, &slow);
         target->retry_next_us = now_us + COPY_RETRY_US;
     }
     sql_release(&select);
