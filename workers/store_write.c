@@ -3,9 +3,9 @@
  * The one transaction of a batch. All its statements but COMMIT are one text and one round trip;
  * how many there are depends on what kinds of rows change, not on how many operations there were.
  *
- * The fence comes first (docs/decisions/0009-fence-first.md). It takes the lock of the partition's row,
- * so that from there on nobody else can be writing rows of the partition, and a worker that lost
- * the partition learns it from the fence and not from a duplicate key further on.
+ * The fence comes first (docs/decisions/0009-fence-first.md). It takes the lock of the partition's
+ * row, so that from there on nobody else can be writing rows of the partition, and a worker that
+ * lost the partition learns it from the fence and not from a duplicate key further on.
  */
 #include "workers/store.h"
 
