@@ -94,8 +94,8 @@ bool config_parse(struct config *config, const char *name, const char *text, siz
  * when none exists; error lists where it looked. */
 bool config_find(const char *given, char *path, size_t path_bytes, char *error, size_t error_bytes);
 
-/* The path of the index-th key that the parser knows, such as "shards[].servers[].port"; false after
- * the last. So that a test can hold etc/cluster.schema.json and the parser together. */
+/* The path of the index-th key that the parser knows, such as "shards[].servers[].port"; false
+ * after the last. So that a test can hold etc/cluster.schema.json and the parser together. */
 bool config_key(size_t index, char *path, size_t path_bytes);
 
 /* `<int>(ms|s|m|h|d)` to milliseconds. False on anything else, and when it does not fit. */
