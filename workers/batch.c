@@ -193,11 +193,17 @@ static void put_back(struct worker *worker, struct batch *batch)
     }
 }
 
-static void give_up(struct worker *worker, struct batch *batch, enum status status,
-                    const char *message)
+/* An operation that an earlier transaction of unknown outcome may have applied is never told to be
+ * certainly not applied, unless the batch that fails has looked its id up. */
+static enum status certain(const struct work *work, enum status status)
 {
-    (void)worker;
+    return work->state == WORK_MAYBE && status == STATUS_unavailable ? STATUS_unknown : status;
+}
+
+static void give_up(struct batch *batch, enum status wanted, const char *message)
+{
     for (size_t i = 0; i < batch->count; i++) {
+        enum status status = certain(batch->works[i], wanted);
         char id[UUID_TEXT_BYTES] = "";
         const ProtobufCBinaryData *bytes = &batch->works[i]->operation->operation_id;
         if (bytes->len == UUID_BYTES)
@@ -238,7 +244,7 @@ static void divide(struct worker *worker, struct batch *batch, int64_t now_us)
         return;
     }
     if (batch->count == 1) {
-        give_up(worker, batch, STATUS_internal, "it failed every time it was tried");
+        give_up(batch, STATUS_internal, "it failed every time it was tried");
         state->troubled--;
         return;
     }
@@ -254,7 +260,7 @@ static void repeat_later(struct worker *worker, struct batch *batch, int64_t now
 
     if (++state->failures > FAILURES_MAX) {
         state->failures = 0;
-        give_up(worker, batch, STATUS_unavailable, "the database does not take it now");
+        give_up(batch, STATUS_unavailable, "the database does not take it now");
         pause_expiring(batch, now_us);
         return;
     }
