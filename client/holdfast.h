@@ -153,7 +153,7 @@ struct holdfast_line {
 struct holdfast_operation {
     enum holdfast_operation_kind kind;
     const char *operation_id; /* UUID text, version 7 or 8; NULL: the library makes one */
-    int64_t id_time_us;       /* version 8: when its run began */
+    int64_t id_time_us;       /* version 8: when its run began; the same for every attempt */
     uint16_t attempt;  /* 0 or 1: operation_id was never sent before. Higher, or 2 when you do
                         * not know: it may have been sent, by an earlier process for example */
     const char *actor; /* NULL: the client's */
