@@ -82,11 +82,13 @@ static void say(struct core *core, struct core_time now, struct header header, c
     core_receive(core, now, bytes, sizeof bytes, body, body_bytes);
 }
 
-/* Answers the first message of each call only after it was sent again. */
+/* Longer than an attempt waits, so each call is sent again before its first message is answered. */
+#define ANSWERS_AFTER_US 800000
+
 static void drive(struct core *core, struct core_time *now, size_t calls, size_t *told)
 {
     struct core_action action;
-    int64_t end_us = now->mono_us + 12000000;
+    int64_t begun_us = now->mono_us, end_us = begun_us + 12000000;
     uint64_t sequence = 0;
 
     while (*told < calls && now->mono_us < end_us) {
@@ -105,6 +107,8 @@ static void drive(struct core *core, struct core_time *now, size_t calls, size_t
             }
         }
         now->mono_us += 200000;
+        if (now->mono_us - begun_us < ANSWERS_AFTER_US)
+            continue;
         sequence++;
         say(core, *now, (struct header){.type = MESSAGE_RESULT, .session = 5, .sequence = sequence},
             answer, answer_bytes);
