@@ -150,7 +150,7 @@ fuzz: deps
 
 # The integration tests once more with a real MySQL as every shard's server. Needs root once.
 MYSQL_FOLDER ?= build-mysql
-MYSQL_TESTS ?= 10 11 12 30 50 60 62 63 64 65
+MYSQL_TESTS ?= 12 60 62 63 64 65
 .PHONY: test-mysql
 test-mysql: deps deps-mysql
 	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD) all test-programs
