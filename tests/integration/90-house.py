@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""What the Makefile promises beside the tests: an installation, and the packages.
+
+The packages are tried with stand-ins for dpkg-query, apt-get, id and sudo, so nothing is installed.
+"""
+import os
+import stat
+import subprocess
+import tempfile
+
+from harness import *
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
+DEPS = os.path.join(ROOT, "tools", "deps.sh")
+
+
+def command(*words, env=None):
+    return subprocess.run(words, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=120)
+
+
+@test("make install honours DESTDIR and PREFIX, and what it installs runs")
+def install():
+    with tempfile.TemporaryDirectory() as folder:
+        done = command("make", "-s", "-C", ROOT, "install", "BUILD=" + BUILD, "DESTDIR=" + folder,
+                       "PREFIX=/opt/hf", "SANITIZE=" + os.environ.get("SANITIZE", ""))
+        equal(done.returncode, 0, "make install: %s" % done.stderr)
+        equal(os.listdir(folder), ["opt"], "what is in DESTDIR")
+        top = os.path.join(folder, "opt", "hf")
+        for path in ("bin/holdfast", "bin/holdfast-broker", "bin/holdfast-worker",
+                     "include/holdfast.h", "lib/libholdfast.a", "lib/libholdfast.so",
+                     "lib/pkgconfig/holdfast.pc", "share/man/man1/holdfast.1",
+                     "share/bash-completion/completions/holdfast",
+                     "share/holdfast/cluster.schema.json", "share/holdfast/holdfast.proto"):
+            check(os.path.exists(os.path.join(top, path)), "%s is installed" % path)
+        with open(os.path.join(top, "lib/pkgconfig/holdfast.pc")) as file:
+            check("prefix=/opt/hf" in file.read(), "holdfast.pc has the prefix")
+        said = command(os.path.join(top, "bin/holdfast"), "version")
+        equal(said.returncode, 0, "the installed holdfast version: %s" % said.stderr)
+
+
+def stand_ins(folder, **scripts):
+    """A PATH on which only these, and the shell's own tools, are found."""
+    for name, text in scripts.items():
+        path = os.path.join(folder, name.replace("_", "-"))
+        with open(path, "w") as file:
+            file.write("#!/bin/sh\n" + text)
+        os.chmod(path, stat.S_IRWXU)
+    for tool in ("sh", "grep", "cat", "printf"):
+        os.symlink(os.path.join("/bin", tool) if os.path.exists("/bin/" + tool)
+                   else os.path.join("/usr/bin", tool), os.path.join(folder, tool))
+    return dict(os.environ, PATH=folder)
+
+
+ALL_BUT_YAML = ('for last; do :; done\n'
+                '[ "$last" = libyaml-dev ] || echo "install ok installed"\n')
+
+
+@test("make deps installs what is missing, with sudo when not root")
+def deps_sudo():
+    with tempfile.TemporaryDirectory() as folder:
+        log = os.path.join(folder, "log")
+        env = stand_ins(folder, dpkg_query=ALL_BUT_YAML, id="echo 1000\n",
+                        apt_get='echo "apt-get $*" >>%s\n' % log,
+                        sudo='echo "sudo $*" >>%s\n"$@"\n' % log)
+        done = command("/bin/sh", DEPS, "build", env=env)
+        equal(done.returncode, 0, done.stderr)
+        with open(log) as file:
+            said = file.read()
+        check("sudo apt-get update" in said, "it updates: %s" % said)
+        check("sudo apt-get install" in said and said.rstrip().endswith(" libyaml-dev"),
+              "it installs libyaml-dev alone: %s" % said)
+
+
+@test("make deps without root and sudo says what to install")
+def deps_neither():
+    with tempfile.TemporaryDirectory() as folder:
+        env = stand_ins(folder, dpkg_query=ALL_BUT_YAML, id="echo 1000\n", apt_get="exit 9\n")
+        done = command("/bin/sh", DEPS, "build", env=env)
+        equal(done.returncode, 71, "exit code")
+        check("libyaml-dev" in done.stderr, done.stderr)
+
+
+@test("make deps asks for nothing when nothing is missing")
+def deps_nothing():
+    with tempfile.TemporaryDirectory() as folder:
+        env = stand_ins(folder, dpkg_query='echo "install ok installed"\n', apt_get="exit 9\n")
+        done = command("/bin/sh", DEPS, env=env)
+        equal((done.returncode, done.stderr), (0, ""), "nothing is done")
+
+
+@test("make deps on another system names what is lacking")
+def deps_elsewhere():
+    with tempfile.TemporaryDirectory() as folder:
+        done = command("/bin/sh", DEPS, env=stand_ins(folder, gcc="", make=""))
+        equal(done.returncode, 71, "exit code")
+        check("protoc-c" in done.stderr and "libzmq(pkg-config)" in done.stderr, done.stderr)
+        check(" gcc" not in done.stderr, "what is there is not named: %s" % done.stderr)
+
+
+if __name__ == "__main__":
+    run(cluster=False)
