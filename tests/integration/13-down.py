@@ -117,21 +117,28 @@ def terminal():
     os.environ[MARK] = mark
     pid, master = pty.fork()
     if pid == 0:
-        os.execv(HOLDFAST, [HOLDFAST, "up", "--dir", cluster.dir, "--workers", "1",
-                            "--partitions", "4"])
+        # The terminal is the shell's, which stays: when its owner ends, everybody loses it.
+        os.environ["DIR"] = cluster.dir
+        os.execv("/bin/sh", ["sh", "-c", HOLDFAST + ' up --dir "$DIR" --workers 1 --partitions 4'
+                             " && echo up has ended; read line"])
     try:
-        deadline = time.monotonic() + scale(30)
-        text = b""
-        while b"cluster answers" not in text and time.monotonic() < deadline:
-            text += os.read(master, 4096)
-        os.waitpid(pid, 0)
-        os.close(master)  # the shell would hang up here
-        with open(cluster.file) as file:
-            cluster.config = read_yaml(file.read())
+        try:
+            deadline = time.monotonic() + scale(30)
+            text = b""
+            while b"up has ended" not in text and time.monotonic() < deadline:
+                text += os.read(master, 4096)
+            with open(cluster.file) as file:
+                cluster.config = read_yaml(file.read())
+            before = cluster.pids()
+            for process in cluster.processes():
+                with open("/proc/%d/stat" % process.pid) as file:
+                    equal(file.read().rpartition(")")[2].split()[4], "0",
+                          "terminal of %r" % process)
+        finally:
+            os.close(master)  # the terminal hangs up
+            os.waitpid(pid, 0)
         cluster.hf("status")
-        for process in cluster.processes():
-            with open("/proc/%d/stat" % process.pid) as file:
-                equal(file.read().rpartition(")")[2].split()[4], "0", "terminal of %r" % process)
+        equal(cluster.pids(), before, "processes after the hang-up")
     finally:
         del os.environ[MARK]
         equal(cluster.close(), [], "close")
