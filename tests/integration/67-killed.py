@@ -80,6 +80,7 @@ def under_load(cluster, seed, disturb, count=3000):
     if trouble:
         raise trouble[0]
     judge(cluster, results)
+    return results
 
 
 @test("kill -9 of one of two workers")
@@ -95,7 +96,8 @@ def worker_leaves(cluster):
     def leave():
         leaving.signal(signal.SIGTERM)
         wait_until(lambda: not leaving.alive(), 10, "it ends")
-    under_load(cluster, 12, leave)
+    results = under_load(cluster, 12, leave)
+    equal({row["attempts"] for row in results}, {"1"}, "attempts that clients made")
 
 
 @test("a worker that was stopped for five seconds cannot write any more")
@@ -104,8 +106,17 @@ def worker_stopped(cluster):
 
     def freeze():
         stopped = cluster.owner(cluster.partition(SKUS[0]))
+        connections = {row[0] for row in cluster.sql(
+            "SELECT DISTINCT connection_id FROM `partition` WHERE owner='%s'" % stopped.name)}
+        begun = time.monotonic()
         cluster.stop(stopped)
-        time.sleep(5)  # longer than three heartbeats and a lease
+        wait_until(lambda: cluster.number("SELECT COUNT(*) FROM `partition` WHERE owner='%s'"
+                                          % stopped.name) == 0, 20, "the other one has claimed all")
+        alive = {row[0] for row in cluster.sql("SELECT id FROM information_schema.processlist",
+                                               admin=True)}
+        check(not connections & alive, "the connection that it could write by was killed")
+        # longer than three heartbeats and a lease
+        time.sleep(max(0, begun + 5 - time.monotonic()))
         cluster.cont(stopped)
     under_load(cluster, 13, freeze)
 
