@@ -110,14 +110,16 @@ def worker_stopped(cluster):
             "SELECT DISTINCT connection_id FROM `partition` WHERE owner='%s'" % stopped.name)}
         begun = time.monotonic()
         cluster.stop(stopped)
-        wait_until(lambda: cluster.number("SELECT COUNT(*) FROM `partition` WHERE owner='%s'"
-                                          % stopped.name) == 0, 20, "the other one has claimed all")
-        alive = {row[0] for row in cluster.sql("SELECT id FROM information_schema.processlist",
-                                               admin=True)}
-        check(not connections & alive, "the connection that it could write by was killed")
-        # longer than three heartbeats and a lease
-        time.sleep(max(0, begun + 5 - time.monotonic()))
-        cluster.cont(stopped)
+        try:
+            owned = "SELECT COUNT(*) FROM `partition` WHERE owner='%s'" % stopped.name
+            wait_until(lambda: cluster.number(owned) == 0, 20, "the other one has claimed all")
+            alive = {row[0] for row in cluster.sql("SELECT id FROM information_schema.processlist",
+                                                   admin=True)}
+            check(not connections & alive, "the connection that it could write by was killed")
+            # longer than three heartbeats and a lease
+            time.sleep(max(0, begun + 5 - time.monotonic()))
+        finally:
+            cluster.cont(stopped)
     under_load(cluster, 13, freeze)
 
 
