@@ -470,7 +470,8 @@ bool call_was_sent(struct core *core, struct call *call, uint64_t sequence)
         if (call->sent == 0)
             budget_earn(core);
         call->sent++;
-        if (call->attempt < UINT16_MAX)
+        /* A query has no attempts: its header says 0, always. */
+        if (call->kind != CORE_QUERY && call->attempt < UINT16_MAX)
             call->attempt++;
     }
     call_move(core, call, CALL_SENT, core->now.mono_us + core->config.attempt_timeout_us);

@@ -55,6 +55,24 @@ static void test_first_refusal_is_certain(void **state)
     assert_int_equal(w.sent_count, 1);
 }
 
+/* The header of a query has attempt 0, or the broker ends the session for it. */
+static void test_query_is_asked_again(void **state)
+{
+    struct encoded encoded = {.body = malloc(1), .body_bytes = 0, .op_class = CLASS_SERVICE};
+
+    (void)state;
+    assert_non_null(encoded.body);
+    assert_true(core_submit(w.core, world_time(&w), CORE_QUERY, &encoded, TIMEOUT_US, NULL));
+    world_run(&w);
+    assert_int_equal(w.sent_count, 1);
+    world_pass(&w, 2100000);
+    assert_int_equal(w.sent_count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(w.sent[i].header.type, MESSAGE_QUERY);
+        assert_int_equal(w.sent[i].header.attempt, 0);
+    }
+}
+
 static void test_lost_result_is_asked_again(void **state)
 {
     Hf__Result replay;
@@ -435,6 +453,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_first_attempt_is_answered),
         CASE(test_first_refusal_is_certain),
+        CASE(test_query_is_asked_again),
         CASE(test_lost_result_is_asked_again),
         CASE(test_answer_to_an_older_attempt_counts),
         CASE(test_refusal_after_a_lost_attempt_is_settled_first),
