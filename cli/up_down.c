@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cli/command.h"
@@ -18,23 +19,45 @@
 /* A worker may finish its batch, and a database writes back what it holds. */
 #define DOWN_US (INT64_C(180) * 1000000)
 #define ASK_MS 20
+/* The supervisor gives its lock back just before it ends. */
+#define LAST_MS 5000
+
+/* Waits until the process has ended; a descriptor of it cannot come to mean another one. */
+static void wait_for_end(int process)
+{
+    struct pollfd ended = {.fd = process, .events = POLLIN};
+
+    if (process < 0)
+        return; /* it was gone before it could be told */
+    (void)poll(&ended, 1, LAST_MS);
+    close(process);
+}
 
 /* Takes the lock when the supervisor has gone; tells it to go first. */
 static bool take_over(const struct layout *layout, int *lock)
 {
     int64_t deadline_us = clock_monotonic_us() + DOWN_US;
     pid_t told = 0;
+    int process = -1;
 
     for (;;) {
         enum lock_outcome outcome = layout_lock(layout, lock);
-        if (outcome == LOCK_TAKEN)
+        if (outcome == LOCK_TAKEN) {
+            wait_for_end(process);
             return true;
+        }
         pid_t supervisor = 0;
         (void)layout_is_held(layout, &supervisor);
-        if (outcome == LOCK_FAILED || clock_monotonic_us() > deadline_us)
+        if (outcome == LOCK_FAILED || clock_monotonic_us() > deadline_us) {
+            if (process >= 0)
+                close(process);
             return false;
+        }
         /* An `up` that prepares holds the lock before it has a pid to tell. */
         if (supervisor > 0 && supervisor != told && kill(supervisor, SIGTERM) == 0) {
+            if (process >= 0)
+                close(process);
+            process = (int)syscall(SYS_pidfd_open, supervisor, 0);
             fprintf(stderr, "down: stopping workers, brokers and databases\n");
             told = supervisor;
         }

@@ -306,6 +306,7 @@ void server_install_command(const struct layout *layout, const struct config_sha
         command->argv[i++] = "--auth-root-authentication-method=socket";
         command->argv[i++] = "--skip-test-db";
         command->argv[i++] = "--skip-name-resolve";
+        command->argv[i++] = "--force"; /* a machine without names has a database too */
         command->argv[i++] = "--innodb-log-file-size=96M";
     }
     layout_shard_path(layout, shard->name, NULL, path, sizeof path);

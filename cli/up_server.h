@@ -20,7 +20,7 @@
 #include "cli/up_layout.h"
 #include "common/config.h"
 
-#define SERVER_ARGUMENTS_MAX 12
+#define SERVER_ARGUMENTS_MAX 16
 
 struct server_program {
     char server[LAYOUT_PATH_BYTES];  /* mariadbd or mysqld */
