@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 
 #include "broker/server.h"
 #include "common/config.h"
 #include "common/log.h"
+#include "common/random.h"
 #include "protocol/text.h"
 
 #define EXIT_USAGE 64
@@ -134,7 +134,7 @@ static int serve(const struct options *options, const struct config *config)
     dispatch.partitions = config->partitions;
     dispatch.limits = config->limits;
     dispatch.windows = config->windows;
-    if (getrandom(&dispatch.session_base, sizeof dispatch.session_base, 0) < 0) {
+    if (!random_bytes(&dispatch.session_base, sizeof dispatch.session_base)) {
         log_error("could not read random bytes: %s", strerror(errno));
         return EXIT_SYSTEM;
     }

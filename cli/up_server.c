@@ -11,10 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "common/random.h"
 
 #define PASSWORD_HEX_BYTES 33
 #define SCHEMA_USER "holdfast_schema"
@@ -170,7 +171,7 @@ static bool keep_password(const char *path, char password[PASSWORD_HEX_BYTES], c
     unsigned char random[(PASSWORD_HEX_BYTES - 1) / 2];
     if (read_password(path, password))
         return true;
-    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random) {
+    if (!random_bytes(random, sizeof random)) {
         snprintf(error, error_bytes, "no random numbers: %s", strerror(errno));
         return false;
     }

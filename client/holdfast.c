@@ -14,6 +14,7 @@
 #include "client/link.h"
 #include "client/options.h"
 #include "common/clock.h"
+#include "common/random.h"
 #include "protocol/header.h"
 
 #include <errno.h>
@@ -23,7 +24,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #define DEADLINE_MAX_MS 1000
 /* Parts of one fan-out that are in flight together. */
@@ -80,20 +80,6 @@ static void watch_forks(void)
 static struct core_time now(void)
 {
     return (struct core_time){.mono_us = clock_monotonic_us(), .wall_us = clock_wall_us()};
-}
-
-static bool fill_random(void *bytes, size_t count)
-{
-    size_t at = 0;
-
-    while (at < count) {
-        ssize_t got = getrandom((char *)bytes + at, count - at, 0);
-        if (got < 0 && errno != EINTR)
-            return false;
-        if (got > 0)
-            at += (size_t)got;
-    }
-    return true;
 }
 
 static void explain(char *error, size_t error_bytes, const char *why)
@@ -155,8 +141,8 @@ struct holdfast *holdfast_open(const struct holdfast_options *wanted, char *erro
     config.attempt_timeout_us = client->options.attempt_timeout_us;
     config.window = client->options.window;
     config.retry_budget = client->options.retry_budget;
-    if (!fill_random(config.instance, sizeof config.instance) ||
-        !fill_random(&config.seed, sizeof config.seed)) {
+    if (!random_bytes(config.instance, sizeof config.instance) ||
+        !random_bytes(&config.seed, sizeof config.seed)) {
         explain(error, error_bytes, "no randomness to be had");
         options_release(&client->options);
         free(client);
@@ -408,11 +394,11 @@ static void make_id(struct holdfast *client, uint8_t id[UUID_BYTES], int64_t wal
 {
     uint8_t random[10] = {0};
 
-    /* getrandom cannot fail once it has worked. */
+    /* It cannot fail once it has worked. */
     if (!client) {
-        fill_random(random, sizeof random);
+        (void)!random_bytes(random, sizeof random);
     } else {
-        if (client->random_left < sizeof random && fill_random(client->random, RANDOM_BYTES))
+        if (client->random_left < sizeof random && random_bytes(client->random, RANDOM_BYTES))
             client->random_left = RANDOM_BYTES;
         if (client->random_left >= sizeof random) {
             client->random_left -= sizeof random;

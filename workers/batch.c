@@ -16,6 +16,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/random.h"
 #include "workers/claims.h"
 #include "workers/decide.h"
 #include "workers/session.h"
@@ -266,7 +267,8 @@ static void repeat_later(struct worker *worker, struct batch *batch, int64_t now
     }
     if (pause_us > PAUSE_MAX_US)
         pause_us = PAUSE_MAX_US;
-    state->not_before_us = now_us + pause_us / 2 + random() % (pause_us / 2 + 1);
+    state->not_before_us =
+        now_us + pause_us / 2 + (int64_t)random_below((uint64_t)pause_us / 2 + 1);
     put_back(worker, batch);
 }
 

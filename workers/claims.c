@@ -6,75 +6,41 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "workers/store.h"
+#include "common/random.h"
+#include "workers/store_claims.h"
 
 /* A lease is taken for over so much before the row says it, for the time that the answer took. */
 #define LEASE_MARGIN_US 200000
-/* Due reservations of a claim are read in pages of so many. */
-#define DUE_PAGE 20000
-
-static const char look_worker[] = "INSERT INTO worker (instance,name,lease_until_us) VALUES (";
-static const char look_worker_lease[] =
-    ") ON DUPLICATE KEY UPDATE lease_until_us=VALUES(lease_until_us);";
-static const char look_now[] = "SELECT " STORE_NOW ";";
-static const char look_workers[] = "SELECT COUNT(*),COALESCE(SUM(instance<";
-static const char look_workers_live[] = "),0) FROM worker WHERE lease_until_us>" STORE_NOW ";";
-static const char look_partitions[] =
-    "SELECT partition_id,epoch,claim_id,connection_id,owner='' OR lease_until_us<" STORE_NOW
-    ",instance=";
-static const char look_partitions_end[] =
-    " FROM `partition` WHERE moved_to IS NULL ORDER BY partition_id";
-static const char look_renew[] = ";UPDATE ";
-static const char look_renew_set[] =
-    " STRAIGHT_JOIN `partition` t FORCE INDEX (PRIMARY) ON t.partition_id=n.p AND t.epoch=n.e AND "
-    "t.claim_id=n.c SET t.lease_until_us=" STORE_NOW "+";
-
-static const char *const claim_names[] = {"p", "e", "c", NULL};
-static const char claim_update[] = "START TRANSACTION;UPDATE ";
-static const char claim_join[] =
-    " STRAIGHT_JOIN `partition` t FORCE INDEX (PRIMARY) ON t.partition_id=n.p AND t.epoch=n.e AND "
-    "t.moved_to IS NULL AND (t.owner='' OR t.lease_until_us<" STORE_NOW " OR t.instance=";
-static const char claim_set[] = ") SET t.epoch=t.epoch+1,t.claim_id=n.c,t.connection_id="
-                                "CONNECTION_ID(),t.lease_until_us=" STORE_NOW "+";
-static const char claim_owner[] = ",t.owner=";
-static const char claim_instance[] = ",t.instance=";
-static const char claim_record[] =
-    ";INSERT INTO claim (partition_id,epoch,claim_id,first_seq,owner,claimed_at_us) SELECT "
-    "t.partition_id,t.epoch,t.claim_id,t.last_seq+1,t.owner," STORE_NOW " FROM ";
-static const char claim_mine[] =
-    " STRAIGHT_JOIN `partition` t FORCE INDEX (PRIMARY) ON t.partition_id=n.p AND t.claim_id=n.c";
-static const char claim_select[] =
-    ";SELECT t.partition_id,t.epoch,t.claim_id,t.last_seq,t.clock_high_us,t.clock_offset_us,"
-    "t.pruned_seq," STORE_NOW " FROM ";
-
-static const char *const offset_names[] = {"p", "c", "o", NULL};
-static const char offset_set[] = " SET t.clock_offset_us=n.o";
-
-static const char release_set[] =
-    " STRAIGHT_JOIN `partition` t FORCE INDEX (PRIMARY) ON t.partition_id=n.p AND t.epoch=n.e AND "
-    "t.claim_id=n.c SET t.owner='',t.lease_until_us=0,t.connection_id=0";
-static const char worker_delete[] = "DELETE FROM worker WHERE instance=";
-
-static const char due_select[] =
-    "SELECT reservation_id,expires_at_us FROM reservation FORCE INDEX (due) WHERE partition_id=";
-static const char due_state[] = " AND state=2 AND (expires_at_us>";
-static const char due_same[] = " OR (expires_at_us=";
-static const char due_after[] = " AND reservation_id>";
-static const char due_order[] = ")) ORDER BY expires_at_us,reservation_id LIMIT ";
 
 static int64_t lease_us(const struct worker *worker)
 {
     return (int64_t)worker->config->windows.lease_ms * 1000;
 }
 
-static void random_bytes(void *bytes, size_t size)
+static struct store_owner owner_of(const struct worker *worker)
 {
-    if (getrandom(bytes, size, 0) != (ssize_t)size)
-        abort(); /* cannot happen for so few bytes, and nothing else would be random */
+    return (struct store_owner){
+        .instance = worker->instance, .name = worker->name, .lease_us = lease_us(worker)};
+}
+
+static struct store_claim claim_of(const struct slot *slot)
+{
+    struct store_claim claim = {.partition = slot->partition, .epoch = slot->epoch};
+
+    memcpy(claim.claim_id, slot->claim_id, sizeof claim.claim_id);
+    return claim;
+}
+
+static void *must_allocate(size_t count, size_t bytes)
+{
+    void *array = calloc(count + 1, bytes);
+
+    if (!array)
+        abort();
+    return array;
 }
 
 struct slot *worker_slot(struct worker *worker, uint32_t partition)
@@ -110,67 +76,59 @@ static void become(struct worker *worker, struct slot *slot, enum slot_state sta
         ledger_destroy(&slot->ledger);
 }
 
-void claims_release_memory(struct worker *worker)
+static void release_slots(struct claims *claims)
 {
-    struct claims *claims = &worker->claims;
-
     for (size_t i = 0; i < claims->count; i++) {
         if (claims->slots[i].ledger)
             ledger_destroy(&claims->slots[i].ledger);
     }
     free(claims->slots);
     free(claims->index);
-    *claims = (struct claims){0};
+}
+
+void claims_release_memory(struct worker *worker)
+{
+    release_slots(&worker->claims);
+    worker->claims = (struct claims){0};
 }
 
 /* ------------------------------------------------------------- looking */
 
-enum look_statement {
-    LOOK_WORKER,
-    LOOK_NOW,
-    LOOK_WORKERS,
-    LOOK_PARTITIONS,
-};
+static size_t count_partitions(const struct worker *worker, const struct store_look *look)
+{
+    size_t count = 0;
 
-struct look {
-    struct worker *worker;
-    uint64_t workers, rank; /* live ones, and how many of them come before us */
-    int64_t server_us;
-};
+    for (size_t i = 0; i < look->count; i++)
+        count += look->seen[i].claim.partition < worker->config->partitions;
+    return count;
+}
 
 /* The slots are those partitions that the shard holds; a partition may move in, so it is found
  * again when the number changes. */
-static void resize(struct claims *claims, uint32_t partitions, MYSQL_RES *rows)
+static void resize(struct worker *worker, const struct store_look *look)
 {
-    size_t count = (size_t)mysql_num_rows(rows);
-    MYSQL_ROW row;
+    struct claims *claims = &worker->claims;
+    uint32_t partitions = worker->config->partitions;
+    size_t count = count_partitions(worker, look), filled = 0;
 
     if (claims->count == count)
         return;
-    struct slot *slots = calloc(count + 1, sizeof *slots);
-    int32_t *index = malloc(partitions * sizeof *index);
-    if (!slots || !index)
-        abort();
+    struct slot *slots = must_allocate(count, sizeof *slots);
+    int32_t *index = must_allocate(partitions, sizeof *index);
     for (uint32_t p = 0; p < partitions; p++)
         index[p] = -1;
-    size_t filled = 0;
-    while ((row = mysql_fetch_row(rows)) != NULL) {
-        uint64_t partition = db_uint(row[0]);
+    for (size_t i = 0; i < look->count; i++) {
+        uint32_t partition = look->seen[i].claim.partition;
         if (partition >= partitions)
             continue;
         if (claims->index && claims->index[partition] >= 0) {
             slots[filled] = claims->slots[claims->index[partition]];
             claims->slots[claims->index[partition]].ledger = NULL;
         }
-        slots[filled].partition = (uint32_t)partition;
+        slots[filled].partition = partition;
         index[partition] = (int32_t)filled++;
     }
-    for (size_t i = 0; i < claims->count; i++) {
-        if (claims->slots[i].ledger)
-            ledger_destroy(&claims->slots[i].ledger);
-    }
-    free(claims->slots);
-    free(claims->index);
+    release_slots(claims);
     claims->slots = slots;
     claims->index = index;
     claims->count = filled;
@@ -178,121 +136,65 @@ static void resize(struct claims *claims, uint32_t partitions, MYSQL_RES *rows)
     for (size_t i = 0; i < filled; i++)
         claims->owned += slots[i].state != SLOT_OTHER;
     claims->changed = true;
-    mysql_data_seek(rows, 0);
 }
 
-static void see_partitions(struct look *look, MYSQL_RES *rows)
+static void see(struct worker *worker, const struct store_seen *seen, int64_t now_us)
 {
-    struct worker *worker = look->worker;
     struct claims *claims = &worker->claims;
-    int64_t now_us = clock_monotonic_us();
-    MYSQL_ROW row;
+    uint32_t partition = seen->claim.partition;
 
-    resize(claims, worker->config->partitions, rows);
-    while ((row = mysql_fetch_row(rows)) != NULL) {
-        uint64_t partition = db_uint(row[0]);
-        unsigned long *lengths = mysql_fetch_lengths(rows);
-        if (partition >= worker->config->partitions || claims->index[partition] < 0)
-            continue;
-        struct slot *slot = &claims->slots[claims->index[partition]];
-        slot->seen_epoch = db_uint(row[1]);
-        slot->seen_connection = db_uint(row[3]);
-        slot->seen_free = db_uint(row[4]) != 0;
-        slot->seen_mine = db_uint(row[5]) != 0;
-        bool ours = slot->seen_epoch == slot->epoch && lengths[2] == sizeof slot->claim_id &&
-                    memcmp(row[2], slot->claim_id, sizeof slot->claim_id) == 0;
-        if (slot->state == SLOT_OWNED && !ours) {
-            log_warn("partition=%u epoch=%llu lost: another worker has claimed it", slot->partition,
-                     (unsigned long long)slot->epoch);
-            become(worker, slot, SLOT_OTHER);
-        } else if (slot->state == SLOT_OWNED) {
-            slot->lease_until_us = now_us + lease_us(worker) - LEASE_MARGIN_US;
-        }
+    if (partition >= worker->config->partitions || claims->index[partition] < 0)
+        return;
+    struct slot *slot = &claims->slots[claims->index[partition]];
+    slot->seen_epoch = seen->claim.epoch;
+    slot->seen_connection = seen->connection;
+    slot->seen_free = seen->free;
+    slot->seen_mine = seen->mine;
+    bool ours = seen->claim.epoch == slot->epoch &&
+                memcmp(seen->claim.claim_id, slot->claim_id, sizeof slot->claim_id) == 0;
+    if (slot->state == SLOT_OWNED && !ours) {
+        log_warn("partition=%u epoch=%llu lost: another worker has claimed it", slot->partition,
+                 (unsigned long long)slot->epoch);
+        become(worker, slot, SLOT_OTHER);
+    } else if (slot->state == SLOT_OWNED) {
+        slot->lease_until_us = now_us + lease_us(worker) - LEASE_MARGIN_US;
     }
 }
 
-static bool look_reply(void *context, size_t statement, MYSQL_RES *rows, uint64_t affected)
+/* A small difference is drift; a jump waits for the next connection (timeline.h). */
+static void follow_clock(struct worker *worker, int64_t server_us, int64_t now_us)
 {
-    struct look *look = context;
-    MYSQL_ROW row = NULL;
+    int64_t ahead_us = server_us - timeline_now_us(&worker->timeline, now_us);
 
-    (void)affected;
-    if (statement == LOOK_PARTITIONS && rows) {
-        see_partitions(look, rows);
-        return true;
-    }
-    if (rows)
-        row = mysql_fetch_row(rows);
-    if (statement == LOOK_NOW && row)
-        look->server_us = db_int(row[0]);
-    if (statement == LOOK_WORKERS && row) {
-        look->workers = db_uint(row[0]);
-        look->rank = db_uint(row[1]);
-    }
-    return true;
+    if (ahead_us < TIMELINE_JUMP_US && ahead_us > -TIMELINE_JUMP_US)
+        (void)timeline_follow(&worker->timeline, server_us, now_us);
+    else
+        log_limited(LOG_WARN, "ahead_us=%lld the server's clock has jumped; keeping ours",
+                    (long long)ahead_us);
 }
 
-/* What is ours by the row, whatever the answer to the SELECT before it will say. */
-static void add_renewal(struct sql *sql, const struct worker *worker)
+/* The look is the caller's to release. */
+static enum db_outcome run_look(struct worker *worker, struct store_look *look)
 {
-    const struct claims *claims = &worker->claims;
-    struct sql_rows rows;
+    struct claims *claims = &worker->claims;
+    struct store_owner owner = owner_of(worker);
+    struct store_claim *ours = must_allocate(claims->count, sizeof *ours);
     size_t count = 0;
 
     for (size_t i = 0; i < claims->count; i++) {
-        const struct slot *slot = &claims->slots[i];
-        if (slot->state != SLOT_OWNED)
-            continue;
-        if (count++ == 0) {
-            sql_add(sql, look_renew);
-            sql_rows_begin(sql, &rows, claim_names);
-        }
-        sql_rows_next(sql, &rows);
-        sql_rows_uint(sql, &rows, slot->partition);
-        sql_rows_uint(sql, &rows, slot->epoch);
-        sql_rows_hex(sql, &rows, slot->claim_id, 16);
+        if (claims->slots[i].state == SLOT_OWNED)
+            ours[count++] = claim_of(&claims->slots[i]);
     }
-    if (count == 0)
-        return;
-    sql_rows_end(sql, &rows);
-    sql_add(sql, look_renew_set);
-    sql_int(sql, lease_us(worker));
-}
-
-static enum db_outcome run_look(struct worker *worker, struct look *look)
-{
-    struct sql sql;
-
-    *look = (struct look){.worker = worker};
-    sql_init(&sql);
-    sql.values_row = db_is_mysql(&worker->db);
-    sql_add(&sql, look_worker);
-    sql_list_hex(&sql, worker->instance, sizeof worker->instance);
-    sql_list_hex(&sql, worker->name, strlen(worker->name));
-    sql_add(&sql, "," STORE_NOW "+");
-    sql_int(&sql, lease_us(worker));
-    sql_add(&sql, look_worker_lease);
-    sql_add(&sql, look_now);
-    sql_add(&sql, look_workers);
-    sql_hex(&sql, worker->instance, sizeof worker->instance);
-    sql_add(&sql, look_workers_live);
-    sql_add(&sql, look_partitions);
-    sql_hex(&sql, worker->instance, sizeof worker->instance);
-    sql_add(&sql, look_partitions_end);
-    add_renewal(&sql, worker);
     int64_t before_us = clock_monotonic_us();
-    enum db_outcome outcome = db_run(&worker->db, &sql, look_reply, look);
+    enum db_outcome outcome = store_look(&worker->db, &owner, ours, count, look);
     int64_t after_us = clock_monotonic_us();
-    sql_release(&sql);
-    /* A small difference is drift; a jump waits for the next connection (timeline.h). */
-    if (outcome == DB_OK && after_us - before_us < TIMELINE_JUMP_US / 100) {
-        int64_t ahead_us = look->server_us - timeline_now_us(&worker->timeline, after_us);
-        if (ahead_us < TIMELINE_JUMP_US && ahead_us > -TIMELINE_JUMP_US)
-            (void)timeline_follow(&worker->timeline, look->server_us, after_us);
-        else
-            log_limited(LOG_WARN, "ahead_us=%lld the server's clock has jumped; keeping ours",
-                        (long long)ahead_us);
-    }
+    free(ours);
+    if (look->seen_all)
+        resize(worker, look);
+    for (size_t i = 0; i < look->count; i++)
+        see(worker, &look->seen[i], after_us);
+    if (outcome == DB_OK && after_us - before_us < TIMELINE_JUMP_US / 100)
+        follow_clock(worker, look->server_us, after_us);
     return outcome;
 }
 
@@ -301,72 +203,44 @@ static enum db_outcome run_look(struct worker *worker, struct look *look)
 struct taking {
     struct worker *worker;
     struct slot **slots;
-    uint8_t (*ids)[16]; /* the claim id drawn for each */
+    struct store_claim *wanted; /* of each slot, with the claim id drawn for it */
     size_t count;
     size_t taken;
 };
 
-static void add_claim_rows(struct sql *sql, const struct taking *taking)
+static bool is_taken(const struct taking *taking, size_t i)
 {
-    struct sql_rows rows;
-
-    sql_rows_begin(sql, &rows, claim_names);
-    for (size_t i = 0; i < taking->count; i++) {
-        sql_rows_next(sql, &rows);
-        sql_rows_uint(sql, &rows, taking->slots[i]->partition);
-        sql_rows_uint(sql, &rows, taking->slots[i]->seen_epoch);
-        sql_rows_hex(sql, &rows, taking->ids[i], 16);
-    }
-    sql_rows_end(sql, &rows);
+    return memcmp(taking->slots[i]->claim_id, taking->wanted[i].claim_id, 16) == 0;
 }
 
-static void take_row(struct taking *taking, MYSQL_ROW row, const unsigned long *lengths)
+static void take_slot(struct worker *worker, struct slot *slot, const struct store_taken *taken)
 {
-    struct worker *worker = taking->worker;
+    bool jumped, again = slot->state == SLOT_RECLAIM;
 
-    for (size_t i = 0; i < taking->count; i++) {
-        struct slot *slot = taking->slots[i];
-        bool jumped, again = slot->state == SLOT_RECLAIM;
-        if (slot->partition != db_uint(row[0]) || lengths[2] != 16)
-            continue;
-        int64_t high_us = db_int(row[4]);
-        slot->epoch = db_uint(row[1]);
-        memcpy(slot->claim_id, row[2], 16);
-        if (!again || high_us > slot->clock_high_us)
-            slot->clock_high_us = high_us;
-        slot->clock_offset_us = timeline_offset_us(db_int(row[7]), db_int(row[5]), high_us,
-                                                   again ? worker->claims.jump_us : 0, &jumped);
-        if (jumped)
-            log_warn("partition=%u clock_offset_us=%lld the shard's clock is another one: the old "
-                     "timeline goes on",
-                     slot->partition, (long long)slot->clock_offset_us);
-        slot->pruned_seq = db_uint(row[6]);
-        slot->lease_until_us = clock_monotonic_us() + lease_us(worker) - LEASE_MARGIN_US;
-        slot->prune_next_us = clock_monotonic_us() + CLAIMS_LOOK_US;
-        slot->expire_next_us = 0;
-        if (!slot->ledger)
-            slot->ledger = ledger_new(slot->partition, &worker->ledger_limits, worker->catalog);
-        ledger_claimed(slot->ledger, slot->epoch, slot->claim_id, db_uint(row[3]));
-        slot->seen_epoch = slot->epoch;
-        taking->taken++;
-        return;
-    }
-}
-
-static bool claim_reply(void *context, size_t statement, MYSQL_RES *rows, uint64_t affected)
-{
-    MYSQL_ROW row;
-
-    (void)statement;
-    (void)affected;
-    while (rows && (row = mysql_fetch_row(rows)) != NULL)
-        take_row(context, row, mysql_fetch_lengths(rows));
-    return true;
+    slot->epoch = taken->claim.epoch;
+    memcpy(slot->claim_id, taken->claim.claim_id, sizeof slot->claim_id);
+    if (!again || taken->clock_high_us > slot->clock_high_us)
+        slot->clock_high_us = taken->clock_high_us;
+    slot->clock_offset_us =
+        timeline_offset_us(taken->server_us, taken->clock_offset_us, taken->clock_high_us,
+                           again ? worker->claims.jump_us : 0, &jumped);
+    if (jumped)
+        log_warn("partition=%u clock_offset_us=%lld the shard's clock is another one: the old "
+                 "timeline goes on",
+                 slot->partition, (long long)slot->clock_offset_us);
+    slot->pruned_seq = taken->pruned_seq;
+    slot->lease_until_us = clock_monotonic_us() + lease_us(worker) - LEASE_MARGIN_US;
+    slot->prune_next_us = clock_monotonic_us() + CLAIMS_LOOK_US;
+    slot->expire_next_us = 0;
+    if (!slot->ledger)
+        slot->ledger = ledger_new(slot->partition, &worker->ledger_limits, worker->catalog);
+    ledger_claimed(slot->ledger, slot->epoch, slot->claim_id, taken->last_seq);
+    slot->seen_epoch = slot->epoch;
 }
 
 /* Whoever had them may have a transaction open; its locks would hold us up, and a dead worker's
- * would for as long as the server waits for it. Errors do not matter: it may be gone already. */
-static void kill_old_owners(struct taking *taking)
+ * would for as long as the server waits for it. */
+static void kill_old_owners(const struct taking *taking)
 {
     struct worker *worker = taking->worker;
     uint64_t killed = 0;
@@ -375,117 +249,55 @@ static void kill_old_owners(struct taking *taking)
         uint64_t connection = taking->slots[i]->seen_connection;
         if (connection == 0 || connection == worker->db.thread_id || connection == killed)
             continue;
-        struct sql sql;
-        sql_init(&sql);
-        sql_add(&sql, "KILL CONNECTION ");
-        sql_uint(&sql, connection);
-        (void)db_run(&worker->db, &sql, NULL, NULL);
-        sql_release(&sql);
+        store_kill(&worker->db, connection);
         killed = connection;
     }
 }
 
-static void build_claim(struct sql *sql, const struct taking *taking)
+static enum db_outcome take_rows(struct taking *taking)
 {
     struct worker *worker = taking->worker;
+    struct store_owner owner = owner_of(worker);
+    struct store_taken *taken = must_allocate(taking->count, sizeof *taken);
+    size_t count = 0;
 
-    sql_add(sql, claim_update);
-    add_claim_rows(sql, taking);
-    sql_add(sql, claim_join);
-    sql_hex(sql, worker->instance, sizeof worker->instance);
-    sql_add(sql, claim_set);
-    sql_int(sql, lease_us(worker));
-    sql_add(sql, claim_owner);
-    sql_hex(sql, worker->name, strlen(worker->name));
-    sql_add(sql, claim_instance);
-    sql_hex(sql, worker->instance, sizeof worker->instance);
-    sql_add(sql, claim_record);
-    add_claim_rows(sql, taking);
-    sql_add(sql, claim_mine);
-    sql_add(sql, claim_select);
-    add_claim_rows(sql, taking);
-    sql_add(sql, claim_mine);
+    enum db_outcome outcome =
+        store_take(&worker->db, &owner, taking->wanted, taking->count, taken, &count);
+    for (size_t t = 0; t < count; t++) {
+        struct slot *slot = NULL;
+        for (size_t i = 0; i < taking->count && !slot; i++) {
+            if (taking->wanted[i].partition == taken[t].claim.partition)
+                slot = taking->slots[i];
+        }
+        if (!slot)
+            continue;
+        take_slot(worker, slot, &taken[t]);
+        taking->taken++;
+    }
+    free(taken);
+    return outcome;
 }
 
 /* Offsets that are not those of the rows: written with the claim, so that the next owner goes on.
  */
-static enum db_outcome store_offsets(struct taking *taking)
+static enum db_outcome write_offsets(const struct taking *taking)
 {
-    struct sql sql;
-    struct sql_rows rows;
+    struct store_offset *offsets = must_allocate(taking->count, sizeof *offsets);
     size_t count = 0;
     enum db_outcome outcome = DB_OK;
 
-    sql_init(&sql);
-    sql.values_row = db_is_mysql(&taking->worker->db);
-    sql_add(&sql, "UPDATE ");
-    sql_rows_begin(&sql, &rows, offset_names);
     for (size_t i = 0; i < taking->count; i++) {
         const struct slot *slot = taking->slots[i];
-        if (memcmp(slot->claim_id, taking->ids[i], 16) != 0 || slot->clock_offset_us == 0)
+        if (!is_taken(taking, i) || slot->clock_offset_us == 0)
             continue;
-        sql_rows_next(&sql, &rows);
-        sql_rows_uint(&sql, &rows, slot->partition);
-        sql_rows_hex(&sql, &rows, slot->claim_id, 16);
-        sql_rows_int(&sql, &rows, slot->clock_offset_us);
-        count++;
+        struct store_offset *offset = &offsets[count++];
+        offset->partition = slot->partition;
+        offset->offset_us = slot->clock_offset_us;
+        memcpy(offset->claim_id, slot->claim_id, sizeof offset->claim_id);
     }
-    if (count > 0) {
-        sql_rows_end(&sql, &rows);
-        sql_add(&sql, claim_mine);
-        sql_add(&sql, offset_set);
-        outcome = db_run(&taking->worker->db, &sql, NULL, NULL);
-    }
-    sql_release(&sql);
-    return outcome;
-}
-
-struct due_page {
-    struct slot *slot;
-    uint64_t rows;
-    int64_t expires_at_us;
-    uint8_t id[RESERVATION_ID_BYTES];
-};
-
-static bool due_reply(void *context, size_t statement, MYSQL_RES *rows, uint64_t affected)
-{
-    struct due_page *page = context;
-    MYSQL_ROW row;
-
-    (void)statement;
-    page->rows = affected;
-    while (rows && (row = mysql_fetch_row(rows)) != NULL) {
-        if (mysql_fetch_lengths(rows)[0] != sizeof page->id)
-            continue;
-        memcpy(page->id, row[0], sizeof page->id);
-        page->expires_at_us = db_int(row[1]);
-        ledger_put_due(page->slot->ledger, page->id, page->expires_at_us);
-    }
-    return true;
-}
-
-static enum db_outcome load_due(struct worker *worker, struct slot *slot)
-{
-    struct due_page page = {.slot = slot};
-    enum db_outcome outcome = DB_OK;
-    struct sql sql;
-
-    sql_init(&sql);
-    do {
-        sql_reset(&sql);
-        sql_add(&sql, due_select);
-        sql_uint(&sql, slot->partition);
-        sql_add(&sql, due_state);
-        sql_int(&sql, page.expires_at_us);
-        sql_add(&sql, due_same);
-        sql_int(&sql, page.expires_at_us);
-        sql_add(&sql, due_after);
-        sql_hex(&sql, page.id, sizeof page.id);
-        sql_add(&sql, due_order);
-        sql_uint(&sql, DUE_PAGE);
-        outcome = db_run(&worker->db, &sql, due_reply, &page);
-    } while (outcome == DB_OK && page.rows == DUE_PAGE);
-    sql_release(&sql);
+    if (count > 0)
+        outcome = store_offsets(&taking->worker->db, offsets, count);
+    free(offsets);
     return outcome;
 }
 
@@ -496,7 +308,7 @@ static enum db_outcome own(struct taking *taking)
 
     for (size_t i = 0; i < taking->count; i++) {
         struct slot *slot = taking->slots[i];
-        bool taken = memcmp(slot->claim_id, taking->ids[i], 16) == 0;
+        bool taken = is_taken(taking, i);
         if (!taken && slot->state == SLOT_RECLAIM) {
             log_warn("partition=%u lost: another worker has claimed it", slot->partition);
             become(taking->worker, slot, SLOT_OTHER);
@@ -504,7 +316,7 @@ static enum db_outcome own(struct taking *taking)
         if (!taken)
             continue;
         if (outcome == DB_OK)
-            outcome = load_due(taking->worker, slot);
+            outcome = store_due(&taking->worker->db, slot->ledger);
         /* Without its deadlines it must be claimed again. */
         become(taking->worker, slot, outcome == DB_OK ? SLOT_OWNED : SLOT_RECLAIM);
         taking->worker->claims.changed = true; /* the epoch did */
@@ -515,16 +327,11 @@ static enum db_outcome own(struct taking *taking)
 static enum db_outcome run_claim(struct taking *taking)
 {
     struct worker *worker = taking->worker;
-    struct sql sql;
 
     kill_old_owners(taking);
-    sql_init(&sql);
-    sql.values_row = db_is_mysql(&worker->db);
-    build_claim(&sql, taking);
-    enum db_outcome outcome = db_run(&worker->db, &sql, claim_reply, taking);
-    sql_release(&sql);
+    enum db_outcome outcome = take_rows(taking);
     if (outcome == DB_OK)
-        outcome = store_offsets(taking);
+        outcome = write_offsets(taking);
     if (outcome == DB_OK)
         outcome = db_commit(&worker->db);
     if (outcome != DB_OK) {
@@ -543,12 +350,15 @@ static enum db_outcome take(struct worker *worker, struct slot **slots, size_t c
 
     if (count == 0)
         return DB_OK;
-    taking.ids = malloc(count * sizeof *taking.ids);
-    if (!taking.ids)
-        abort();
-    random_bytes(taking.ids, count * sizeof *taking.ids);
+    taking.wanted = must_allocate(count, sizeof *taking.wanted);
+    for (size_t i = 0; i < count; i++) {
+        taking.wanted[i].partition = slots[i]->partition;
+        taking.wanted[i].epoch = slots[i]->seen_epoch;
+        if (!random_bytes(taking.wanted[i].claim_id, sizeof taking.wanted[i].claim_id))
+            abort(); /* nothing else would be unique */
+    }
     enum db_outcome outcome = run_claim(&taking);
-    free(taking.ids);
+    free(taking.wanted);
     if (outcome == DB_OK || taking.taken > 0)
         log_info("claimed=%zu wanted=%zu owned=%zu", taking.taken, count, worker->claims.owned);
     return outcome;
@@ -558,27 +368,18 @@ static enum db_outcome take(struct worker *worker, struct slot **slots, size_t c
 
 static enum db_outcome hand_over(struct worker *worker, struct slot **slots, size_t count)
 {
-    struct sql sql;
-    struct sql_rows rows;
+    struct store_claim *claims = must_allocate(count, sizeof *claims);
+    enum db_outcome outcome = DB_OK;
 
-    if (count == 0)
-        return DB_OK;
-    sql_init(&sql);
-    sql.values_row = db_is_mysql(&worker->db);
-    sql_add(&sql, "UPDATE ");
-    sql_rows_begin(&sql, &rows, claim_names);
     for (size_t i = 0; i < count; i++) {
-        sql_rows_next(&sql, &rows);
-        sql_rows_uint(&sql, &rows, slots[i]->partition);
-        sql_rows_uint(&sql, &rows, slots[i]->epoch);
-        sql_rows_hex(&sql, &rows, slots[i]->claim_id, 16);
+        claims[i] = claim_of(slots[i]);
         become(worker, slots[i], SLOT_OTHER);
     }
-    sql_rows_end(&sql, &rows);
-    sql_add(&sql, release_set);
-    enum db_outcome outcome = db_run(&worker->db, &sql, NULL, NULL);
-    sql_release(&sql);
-    log_info("handed_over=%zu owned=%zu", count, worker->claims.owned);
+    if (count > 0) {
+        outcome = store_hand_over(&worker->db, claims, count);
+        log_info("handed_over=%zu owned=%zu", count, worker->claims.owned);
+    }
+    free(claims);
     return outcome;
 }
 
@@ -586,13 +387,10 @@ static enum db_outcome hand_over(struct worker *worker, struct slot **slots, siz
 
 static struct slot **slot_list(const struct claims *claims)
 {
-    struct slot **list = malloc((claims->count + 1) * sizeof *list);
-    if (!list)
-        abort();
-    return list;
+    return must_allocate(claims->count, sizeof(struct slot *));
 }
 
-static enum db_outcome balance(struct worker *worker, const struct look *look)
+static enum db_outcome balance(struct worker *worker, const struct store_look *look)
 {
     struct claims *claims = &worker->claims;
     size_t workers = look->workers > 0 ? look->workers : 1, count = 0;
@@ -625,7 +423,7 @@ static enum db_outcome balance(struct worker *worker, const struct look *look)
 enum db_outcome claims_tick(struct worker *worker, int64_t now_us)
 {
     struct claims *claims = &worker->claims;
-    struct look look;
+    struct store_look look;
 
     if (now_us < claims->look_next_us)
         return DB_OK;
@@ -635,6 +433,7 @@ enum db_outcome claims_tick(struct worker *worker, int64_t now_us)
     enum db_outcome outcome = run_look(worker, &look);
     if (outcome == DB_OK && !worker->stopping)
         outcome = balance(worker, &look);
+    store_look_release(&look);
     if (outcome == DB_OK && claims->owned < claims->share && pause_us > CLAIMS_LOOK_SOON_US)
         claims->look_next_us = now_us + CLAIMS_LOOK_SOON_US;
     return outcome;
@@ -672,10 +471,11 @@ enum db_outcome claims_reclaim(struct worker *worker)
 {
     struct claims *claims = &worker->claims;
     struct slot **list = slot_list(claims);
-    struct look look;
+    struct store_look look;
     size_t count = 0;
 
     enum db_outcome outcome = run_look(worker, &look); /* epochs and connections as they are now */
+    store_look_release(&look);
     for (size_t i = 0; outcome == DB_OK && i < claims->count; i++) {
         if (claims->slots[i].state == SLOT_RECLAIM)
             list[count++] = &claims->slots[i];
@@ -690,9 +490,11 @@ enum db_outcome claims_reclaim(struct worker *worker)
 
 enum db_outcome claims_verify(struct worker *worker)
 {
-    struct look look;
+    struct store_look look;
 
-    return run_look(worker, &look);
+    enum db_outcome outcome = run_look(worker, &look);
+    store_look_release(&look);
+    return outcome;
 }
 
 void claims_renewed(struct worker *worker, struct slot *slot, int64_t clock_us, int64_t now_us)
@@ -710,7 +512,6 @@ void claims_goodbye(struct worker *worker)
 {
     struct claims *claims = &worker->claims;
     struct slot **list = slot_list(claims);
-    struct sql sql;
     size_t count = 0;
 
     for (size_t i = 0; i < claims->count; i++) {
@@ -719,9 +520,5 @@ void claims_goodbye(struct worker *worker)
     }
     (void)hand_over(worker, list, count);
     free(list);
-    sql_init(&sql);
-    sql_add(&sql, worker_delete);
-    sql_hex(&sql, worker->instance, sizeof worker->instance);
-    (void)db_run(&worker->db, &sql, NULL, NULL);
-    sql_release(&sql);
+    (void)store_goodbye(&worker->db, worker->instance);
 }

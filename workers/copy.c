@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "workers/claims.h"
+#include "workers/db_sql.h"
 
 /* A shard that hangs may hold the loop up once for DB_TIMEOUT_S, and not once more for a retry or
  * for another shard: brokers would take us for dead. */

@@ -2,7 +2,7 @@
  *
  * Connecting, running statements, and the table of error numbers.
  */
-#include "workers/db.h"
+#include "workers/db_sql.h"
 
 #include <errmsg.h>
 #include <errno.h>

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * One connection to a server of the shard, and what its errors mean. Every call blocks, for about
- * DB_TIMEOUT_S at most; the worker's heartbeat limit is longer than that. Nothing is retried here.
+ * One connection to a server of the shard, as those see it who run no SQL of their own: whether it
+ * is there, and the end of a transaction. db_sql.h runs statements on it. Every call blocks, for
+ * about DB_TIMEOUT_S at most; the worker's heartbeat limit is longer than that. Nothing is retried
+ * here.
  */
 #ifndef WORKERS_DB_H
 #define WORKERS_DB_H
 
-#include <mysql.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "common/config.h"
-#include "workers/sql_text.h"
 
 #define DB_TIMEOUT_S 2
 
@@ -24,7 +27,7 @@ enum db_outcome {
 };
 
 struct db {
-    MYSQL *mysql; /* NULL: not connected */
+    struct st_mysql *mysql; /* NULL: not connected */
     const struct config_shard *shard;
     size_t server;                    /* index of the one that is, or was last, connected to */
     unsigned long thread_id;          /* CONNECTION_ID() */
@@ -43,28 +46,10 @@ bool db_connect(struct db *db);
 /* The error of the last call, for a log line. */
 const char *db_error(const struct db *db);
 
-/* Is it MySQL and not MariaDB? Its row constructor is written differently. */
-bool db_is_mysql(const struct db *db);
-
-/* Sees the reply to each statement in order: rows is NULL where it has none (then affected counts
- * the rows that were matched, for an UPDATE). False stops looking at replies, and db_run gives
- * DB_MISMATCH unless a later statement failed. */
-typedef bool db_reply(void *context, size_t statement, MYSQL_RES *rows, uint64_t affected);
-
-/* Runs one or more statements in one round trip; none of them may hold a semicolon of its own, and
- * the last is not followed by one. Any outcome but DB_OK and DB_MISMATCH means that
- * some of them did not run; in a transaction the caller must db_rollback. reply may be NULL. */
-enum db_outcome db_run(struct db *db, const struct sql *sql, db_reply *reply, void *context);
-enum db_outcome db_run_text(struct db *db, const char *constant);
-
 /* Where it fails the connection is closed, which rolls
  * back as well. */
 void db_rollback(struct db *db);
 /* DB_LOST here means that the outcome is unknown. */
 enum db_outcome db_commit(struct db *db);
-
-/* Fields of a row. A number that is not one reads as 0: the schema's types rule that out. */
-uint64_t db_uint(const char *field);
-int64_t db_int(const char *field);
 
 #endif

@@ -10,7 +10,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "workers/claims.h"
-#include "workers/store.h"
+#include "workers/store_rows.h"
 
 #define PRUNE_PAUSE_MIN_US 200000
 #define RESERVATIONS_CHUNK 200u

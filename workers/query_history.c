@@ -31,8 +31,8 @@ enum db_outcome query_history(struct query *query)
     history.sku = &sku;
     history.warehouse = &warehouse;
     bool more = false;
-    enum db_outcome outcome = history_read(query->worker, query->slot->partition, &history,
-                                           query->arena, &movements, &count, &more);
+    enum db_outcome outcome = store_history(&query->worker->db, query->slot->partition, &history,
+                                            query->arena, &movements, &count, &more);
     if (outcome != DB_OK)
         return outcome;
     query->answer.more = more;

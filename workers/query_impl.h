@@ -7,6 +7,8 @@
 #define WORKERS_QUERY_IMPL_H
 
 #include "workers/store.h"
+#include "workers/store_history.h"
+#include "workers/store_rows.h"
 #include "workers/worker.h"
 
 #define QUERY_LIMIT_MAX 1000u /* of a page */

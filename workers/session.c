@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * A session is a DEALER and a few numbers. Credit is absolute: after every batch the broker may be
+ * A session is a link and a few numbers. Credit is absolute: after every batch the broker may be
  * told that it can send up to limits.worker_credit beyond what has been taken off the queue.
  */
 #include "workers/session.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <zmq.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "protocol/error.h"
+#include "workers/link.h"
 
-#define HWM_MESSAGES 10000
 #define OUTBOX_BYTES_MAX (256 * 1024) /* then it is sent before more is put in */
 #define HELLO_REPEAT_US 1000000
 #define HEARTBEATS_MISSED 3
@@ -28,7 +27,7 @@ enum session_state {
 struct session {
     struct worker *worker;
     const struct config_broker *broker;
-    void *socket;
+    struct broker_link *link;
     enum session_state state;
     uint32_t id;
     int64_t hello_next_us;
@@ -69,9 +68,7 @@ static bool send_frames(struct session *session, const struct header *header, co
     uint8_t bytes[HEADER_BYTES];
 
     header_write(header, bytes);
-    if (zmq_send(session->socket, bytes, sizeof bytes, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0)
-        return false;
-    return zmq_send(session->socket, body_bytes > 0 ? body : "", body_bytes, ZMQ_DONTWAIT) >= 0;
+    return broker_link_send(session->link, bytes, body, body_bytes);
 }
 
 /* A broker that does not take our messages has lost them; only a new session makes that clear. */
@@ -82,7 +79,7 @@ static void send_or_restart(struct session *session, const struct header *header
         return;
     if (session->state == SESSION_OPEN) {
         log_limited(LOG_WARN, "broker=%s could not send: %s; starting a new session",
-                    session->broker->worker, zmq_strerror(zmq_errno()));
+                    session->broker->worker, broker_link_error());
         become(session, SESSION_GREETING, clock_monotonic_us() + HELLO_REPEAT_US);
     }
 }
@@ -333,46 +330,31 @@ static void take(struct session *session, const struct header *header, const uin
         become(session, SESSION_REFUSED, now_us);
 }
 
-/* One message: a header, and at most one frame more. False when nothing has arrived. */
+/* One message. False when nothing has arrived. */
 static bool receive(struct session *session, int64_t now_us)
 {
-    zmq_msg_t frames[2];
-    size_t count = 0;
-    bool more = true;
-
-    for (; more; count++) {
-        zmq_msg_t extra, *frame = count < 2 ? &frames[count] : &extra;
-        zmq_msg_init(frame);
-        if (zmq_msg_recv(frame, session->socket, ZMQ_DONTWAIT) < 0) {
-            zmq_msg_close(frame);
-            break;
-        }
-        more = zmq_msg_more(frame) != 0;
-        if (count >= 2)
-            zmq_msg_close(&extra);
-    }
-    if (count == 0)
-        return false;
+    struct broker_message message;
     struct header header;
-    const uint8_t *body = count > 1 ? zmq_msg_data(&frames[1]) : (const uint8_t *)"";
-    size_t body_bytes = count > 1 ? zmq_msg_size(&frames[1]) : 0;
-    if (count <= 2 &&
-        header_read(&header, zmq_msg_data(&frames[0]), zmq_msg_size(&frames[0])) == HEADER_OK) {
-        session->heard_us = now_us;
-        if (header.type == MESSAGE_BATCH) {
-            struct batch_reader reader;
-            batch_reader_init(&reader, body, body_bytes);
-            while (batch_next(&reader, &header, &body, &body_bytes) == BATCH_ITEM)
-                take(session, &header, body, body_bytes, now_us);
-        } else {
-            take(session, &header, body, body_bytes, now_us);
-        }
-    } else {
+
+    if (!broker_link_receive(session->link, &message))
+        return false;
+    if (message.misframed ||
+        header_read(&header, message.header, message.header_bytes) != HEADER_OK) {
         log_limited(LOG_WARN, "broker=%s dropped a message that is not of the protocol",
                     session->broker->worker);
+        return true;
     }
-    for (size_t i = 0; i < count && i < 2; i++)
-        zmq_msg_close(&frames[i]);
+    session->heard_us = now_us;
+    if (header.type == MESSAGE_BATCH) {
+        const uint8_t *body;
+        size_t body_bytes;
+        struct batch_reader reader;
+        batch_reader_init(&reader, message.body, message.body_bytes);
+        while (batch_next(&reader, &header, &body, &body_bytes) == BATCH_ITEM)
+            take(session, &header, body, body_bytes, now_us);
+    } else {
+        take(session, &header, message.body, message.body_bytes, now_us);
+    }
     return true;
 }
 
@@ -388,23 +370,6 @@ void sessions_read(struct worker *worker)
 
 /* ------------------------------------------------------------- life */
 
-static bool open_socket(struct session *session)
-{
-    int hwm = HWM_MESSAGES, linger = 0, immediate = 1;
-    int64_t largest = MESSAGE_BYTES_MAX + HEADER_BYTES;
-
-    session->socket = zmq_socket(session->worker->zmq, ZMQ_DEALER);
-    if (!session->socket)
-        return false;
-    zmq_setsockopt(session->socket, ZMQ_SNDHWM, &hwm, sizeof hwm);
-    zmq_setsockopt(session->socket, ZMQ_RCVHWM, &hwm, sizeof hwm);
-    zmq_setsockopt(session->socket, ZMQ_LINGER, &linger, sizeof linger);
-    zmq_setsockopt(session->socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
-    /* Nothing is kept for a broker that is not there: it would be of an old session. */
-    zmq_setsockopt(session->socket, ZMQ_IMMEDIATE, &immediate, sizeof immediate);
-    return zmq_connect(session->socket, session->broker->worker) == 0;
-}
-
 bool sessions_open(struct worker *worker)
 {
     worker->session_count = worker->config->broker_count;
@@ -417,9 +382,10 @@ bool sessions_open(struct worker *worker)
         session->broker = &worker->config->brokers[i];
         session->heartbeat_us = (int64_t)worker->config->windows.heartbeat_ms * 1000;
         become(session, SESSION_GREETING, clock_monotonic_us());
-        if (!open_socket(session)) {
+        session->link = broker_link_open(worker->links, session->broker->worker);
+        if (!session->link) {
             log_error("could not connect to \"%s\": %s", session->broker->worker,
-                      zmq_strerror(zmq_errno()));
+                      broker_link_error());
             return false;
         }
     }
@@ -432,12 +398,11 @@ void sessions_close(struct worker *worker, int linger_ms)
         struct session *session = &worker->sessions[i];
         struct header header = {
             .type = MESSAGE_GOODBYE, .partition = PARTITION_NONE, .session = session->id};
-        if (session->socket) {
+        if (session->link) {
             flush(session);
             if (session->state == SESSION_OPEN)
                 (void)send_frames(session, &header, NULL, 0);
-            zmq_setsockopt(session->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
-            zmq_close(session->socket);
+            broker_link_close(&session->link, linger_ms);
         }
         free(session->outbox);
     }
@@ -446,13 +411,9 @@ void sessions_close(struct worker *worker, int linger_ms)
     worker->session_count = 0;
 }
 
-size_t sessions_poll_items(struct worker *worker, void *items)
+struct broker_link *sessions_link(const struct worker *worker, size_t index)
 {
-    zmq_pollitem_t *item = items;
-
-    for (size_t i = 0; i < worker->session_count; i++)
-        item[i] = (zmq_pollitem_t){.socket = worker->sessions[i].socket, .events = ZMQ_POLLIN};
-    return worker->session_count;
+    return worker->sessions[index].link;
 }
 
 int64_t session_clock_us(const struct session *session, int64_t monotonic_us)

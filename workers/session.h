@@ -16,13 +16,13 @@
 /* Most messages read from one broker before the loop does something else. */
 #define SESSION_READ_MAX 4096
 
-/* Opens a socket for each broker. False with a line in the log. */
+/* Opens a link to each broker. False with a line in the log. */
 bool sessions_open(struct worker *worker);
-/* GOODBYE to every broker, and closes the sockets, waiting at most linger_ms for what is unsent. */
+/* GOODBYE to every broker, and closes the links, waiting at most linger_ms for what is unsent. */
 void sessions_close(struct worker *worker, int linger_ms);
 
-/* Fills items for zmq_poll, one a session; returns how many. */
-size_t sessions_poll_items(struct worker *worker, void *items);
+/* The link of the session with the broker of that index, for a loop that waits for it. */
+struct broker_link *sessions_link(const struct worker *worker, size_t index);
 
 /* Reads what has arrived into the worker's queues. */
 void sessions_read(struct worker *worker);

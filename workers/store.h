@@ -2,7 +2,8 @@
  *
  * The rows of a shard, to and from the ledgers: what a batch must look up, in one round trip for
  * all of it, and what it writes, in one round trip and a COMMIT, whatever the number of operations.
- * batch.c calls it. Nothing here decides or retries.
+ * Nothing here decides or retries, and who decides sees no SQL: store_claims.h and store_history.h
+ * have the rest of it.
  */
 #ifndef WORKERS_STORE_H
 #define WORKERS_STORE_H
@@ -15,6 +16,10 @@
 #define STORE_NEEDS_MAX 2048u
 /* A transaction's text stays below the server's max_allowed_packet (16 MiB by default). */
 #define STORE_TEXT_BYTES_MAX (8u * 1024 * 1024)
+
+/* Connects, checks that the schema is ours, and reads the server's clock. False with db_error, and
+ * not connected. */
+bool store_connect(struct db *db, int64_t *server_us);
 
 struct store_need {
     struct ledger *ledger; /* where the answer goes */
@@ -52,20 +57,7 @@ enum store_outcome {
 enum store_outcome store_write(struct db *db, const struct store_part *parts, size_t count,
                                int64_t lease_us);
 
-/* The server's clock, microseconds since the epoch: an SQL expression. */
-#define STORE_NOW "TIMESTAMPDIFF(MICROSECOND,'1970-01-01',UTC_TIMESTAMP(6))"
-
-/* The columns of movement that make a struct movement, behind alias t; movement_from_row takes them
- * from row onwards. Text goes into the arena. */
-extern const char store_movement_columns[];
-#define STORE_MOVEMENT_COLUMNS 44u
-void store_movement_read(struct movement *movement, MYSQL_ROW row, const unsigned long *lengths,
-                         struct arena *arena);
-
 /* A level as it goes over the wire. In the arena. */
 Hf__Level *store_level_message(const struct level *level, struct arena *arena);
-
-/* A column of bytes as a code; one that is too long (the schema rules it out) is cut. */
-void store_code_read(struct code *code, const char *field, unsigned long length);
 
 #endif

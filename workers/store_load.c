@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "workers/store_rows.h"
+
 const char store_movement_columns[] =
     "t.partition_id,t.seq,t.operation_id,t.idx,t.kind,t.epoch,t.at_us,t.body_hash,t.sku,"
     "t.warehouse,t.prev,t.d_on_hand,t.d_reserved,t.d_committed,t.d_unavailable,t.on_hand,"

@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "workers/store_rows.h"
+
 static const char start[] = "START TRANSACTION;";
 
 static const char *const fence_names[] = {"p", "e", "c", "o", "s", "u", NULL};

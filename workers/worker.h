@@ -2,8 +2,10 @@
  *
  * What the parts of a worker share. docs/worker.md follows one batch through them:
  *
- *   main.c       options, start and stop, the loop
+ *   main.c       options, start and stop, and what the loop waits for
+ *   loop.c       everything that is due, once
  *   session.c    one session with every broker: what arrives, what is sent
+ *   link.c       its socket
  *   claims.c     which partitions are ours, and renewing, taking and handing over
  *   work.c       the queues of what waits
  *   batch.c      one batch after another, and what to do when one fails
@@ -11,9 +13,12 @@
  *   query.c      what is only read
  *   copy.c       warehouses and reasons, to the other shards
  *   prune.c      movements and reservations past their time
- *   db.c         the connection; store_*.c: the rows, to and from ledger.h
+ *   store_*.c    the rows: SQL, and nothing but SQL
+ *   db.c         the connection
  *
- * One process, one thread, one loop. SQL blocks, for at most about DB_TIMEOUT_S.
+ * One process, one thread, one loop. SQL blocks, for at most about DB_TIMEOUT_S. What stands
+ * between the worker and the world is link.h, db.h, the store*.h and the clock: a simulation
+ * replaces those.
  */
 #ifndef WORKERS_WORKER_H
 #define WORKERS_WORKER_H
@@ -94,7 +99,7 @@ struct worker {
     struct catalog *catalog;
     struct claims claims;
 
-    void *zmq;
+    void *links; /* context of the links; see link.h */
     struct session *sessions;
     size_t session_count;
 
