@@ -100,7 +100,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(ARCHIVES)
 fuzzers: $(FUZZERS)
 
 # Each program folder may bring rules of its own: libraries, generated pages, test programs.
--include client/client.mk cli/cli.mk demo/demo.mk bench/bench.mk tests/tests.mk
+-include client/client.mk cli/cli.mk demo/demo.mk bench/bench.mk tests/tests.mk tests/simulate/simulate.mk
 
 # ---------------------------------------------------------------- packages
 # pkg-config may be missing until these have run, so targets that need them build in a second make.
