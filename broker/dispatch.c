@@ -128,6 +128,9 @@ static const struct message_kind {
     [MESSAGE_ANSWER] = {{NULL, worker_result}, true},
     [MESSAGE_RETURNED] = {{NULL, worker_returned}, true},
     [MESSAGE_STATE] = {{NULL, NULL}, false},
+    [MESSAGE_CHANGES] = {{NULL, NULL}, false},
+    [MESSAGE_BEACON] = {{NULL, NULL}, false},
+    [MESSAGE_ASK] = {{NULL, NULL}, false},
 };
 
 static void take(struct dispatch *d, struct session *s, const struct header *header,

@@ -340,7 +340,7 @@ static void read_list(struct reader *r, const struct key *key, char *base)
         }
         count++;
     }
-    if (count == 0)
+    if (count == 0 && !key->may_be_empty)
         config_fault(r, start, "%s is empty", key->name);
     size_t *stored = (size_t *)(void *)(base + key->count_offset);
     *stored = count < key->items_max ? count : key->items_max;

@@ -166,9 +166,14 @@ static void write_config(FILE *file, const struct config *config)
     for (size_t i = 0; i < config->broker_count; i++) {
         write_text(file, "  - client", config->brokers[i].client);
         write_text(file, "    worker", config->brokers[i].worker);
+        write_text(file, "    publish", config->brokers[i].publish);
         write_text(file, "    changes", config->brokers[i].changes);
         write_text(file, "    state", config->brokers[i].state);
     }
+    if (config->view_count > 0)
+        fputs("views:\n", file);
+    for (size_t i = 0; i < config->view_count; i++)
+        write_text(file, "  - client", config->views[i].client);
     write_limits(file, &config->limits, &usual.limits);
     if (memcmp(&config->windows, &usual.windows, sizeof usual.windows) == 0)
         return;

@@ -19,6 +19,7 @@
 /* ------------------------------------------------------------- the keys */
 
 static void check_server(struct reader *r, yaml_mark_t mark, const void *base);
+static void check_broker(struct reader *r, yaml_mark_t mark, const void *base);
 static void check_limits(struct reader *r, yaml_mark_t mark, const void *base);
 static void check_windows(struct reader *r, yaml_mark_t mark, const void *base);
 static void check_root(struct reader *r, yaml_mark_t mark, const void *base);
@@ -60,10 +61,16 @@ static const struct key broker_keys[] = {
      .required = true,
      .offset = AT(config_broker, client)},
     {.name = "worker", .kind = KIND_ENDPOINT, .offset = AT(config_broker, worker)},
+    {.name = "publish", .kind = KIND_ENDPOINT, .offset = AT(config_broker, publish)},
     {.name = "changes", .kind = KIND_ENDPOINT, .offset = AT(config_broker, changes)},
     {.name = "state", .kind = KIND_ENDPOINT, .offset = AT(config_broker, state)},
 };
-static const struct section broker_section = SECTION(broker_keys, NULL);
+static const struct section broker_section = SECTION(broker_keys, check_broker);
+
+static const struct key view_keys[] = {
+    {.name = "client", .kind = KIND_ENDPOINT, .required = true, .offset = AT(config_view, client)},
+};
+static const struct section view_section = SECTION(view_keys, NULL);
 
 #define TIME(key, type, field, low, high)                                                          \
     {                                                                                              \
@@ -121,7 +128,14 @@ static const struct key root_keys[] = {
      .item_bytes = sizeof(struct config_broker),
      .count_offset = AT(config, broker_count),
      .items_max = CONFIG_BROKERS_MAX},
-    {.name = "views", .kind = KIND_RESERVED},
+    {.name = "views",
+     .kind = KIND_LIST,
+     .offset = AT(config, views),
+     .section = &view_section,
+     .item_bytes = sizeof(struct config_view),
+     .count_offset = AT(config, view_count),
+     .items_max = CONFIG_VIEWS_MAX,
+     .may_be_empty = true},
     {.name = "relays", .kind = KIND_RESERVED},
     {.name = "security", .kind = KIND_RESERVED},
     {.name = "limits",
@@ -248,6 +262,13 @@ static void check_server(struct reader *r, yaml_mark_t mark, const void *base)
         config_fault(r, mark, "tls is for a server with a host");
 }
 
+static void check_broker(struct reader *r, yaml_mark_t mark, const void *base)
+{
+    const struct config_broker *broker = base;
+    if (broker->publish[0] != '\0' && broker->changes[0] == '\0')
+        config_fault(r, mark, "publish needs changes, where what is published can be heard");
+}
+
 static void check_limits(struct reader *r, yaml_mark_t mark, const void *base)
 {
     const struct config_limits *limits = base;
@@ -267,22 +288,29 @@ static void check_windows(struct reader *r, yaml_mark_t mark, const void *base)
         config_fault(r, mark, "lease must be at least two heartbeats");
 }
 
+#define BROKER_ENDPOINTS 5
+
 static void check_endpoints(struct reader *r, yaml_mark_t mark, const struct config *config)
 {
-    const char *all[4 * CONFIG_BROKERS_MAX];
+    const char *all[BROKER_ENDPOINTS * CONFIG_BROKERS_MAX + CONFIG_VIEWS_MAX];
     size_t count = 0;
 
     for (size_t i = 0; i < config->broker_count; i++) {
         const struct config_broker *broker = &config->brokers[i];
-        const char *own[] = {broker->client, broker->worker, broker->changes, broker->state};
-        for (size_t j = 0; j < 4; j++) {
+        const char *own[BROKER_ENDPOINTS] = {broker->client, broker->worker, broker->publish,
+                                             broker->changes, broker->state};
+        for (size_t j = 0; j < BROKER_ENDPOINTS; j++) {
             if (own[j][0] != '\0')
                 all[count++] = own[j];
         }
         if (config->shard_count > 0 && (broker->worker[0] == '\0' || broker->state[0] == '\0'))
             config_fault(r, mark,
                          "broker %zu lacks worker or state, which a file with shards needs", i + 1);
+        if (config->shard_count > 0 && config->view_count > 0 && broker->publish[0] == '\0')
+            config_fault(r, mark, "broker %zu lacks publish and changes, which views need", i + 1);
     }
+    for (size_t i = 0; i < config->view_count; i++)
+        all[count++] = config->views[i].client;
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < i; j++) {
             if (strcmp(all[i], all[j]) == 0)

@@ -40,6 +40,7 @@ struct key {
     bool required;
     const struct section *section; /* KIND_SECTION, KIND_LIST */
     size_t item_bytes, count_offset, items_max;
+    bool may_be_empty; /* a list */
 };
 
 struct reader; /* config.c */

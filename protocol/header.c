@@ -142,6 +142,12 @@ const char *message_type_name(uint8_t type)
         return "batch";
     case MESSAGE_STATE:
         return "state";
+    case MESSAGE_CHANGES:
+        return "changes";
+    case MESSAGE_BEACON:
+        return "beacon";
+    case MESSAGE_ASK:
+        return "ask";
     default:
         return NULL;
     }

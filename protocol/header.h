@@ -52,6 +52,9 @@ enum message_type {
     MESSAGE_RETURNED = 20, /* worker → broker: no body; not begun, never will be: queue it again */
     MESSAGE_BATCH = 24,    /* both ways: see batch_next; the header's other fields are 0 */
     MESSAGE_STATE = 32,    /* broker → subscribers of its state socket: body BrokerState */
+    MESSAGE_CHANGES = 40,  /* worker → subscribers: body Changes */
+    MESSAGE_BEACON = 41,   /* worker → subscribers: body Beacon */
+    MESSAGE_ASK = 42,      /* subscriber → workers: no body, one frame; see Echo */
 };
 
 /* Classes of the broker's queues, most urgent first. */

@@ -35,6 +35,7 @@ static void check_texts(const struct config *config)
     for (size_t i = 0; i < config->broker_count; i++) {
         ENDS(config->brokers[i].client);
         ENDS(config->brokers[i].worker);
+        ENDS(config->brokers[i].publish);
         ENDS(config->brokers[i].changes);
         ENDS(config->brokers[i].state);
     }

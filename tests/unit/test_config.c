@@ -102,6 +102,14 @@ static void test_what_is_missing(void **state)
     expect_fault(HEAD "brokers:\n  - worker: ipc:///w\n", "brokers lacks \"client\"");
     expect_fault(HEAD BROKERS "partitions: 3\n", "partitions and shards go together");
     expect_fault(HEAD SHARDS "brokers: [{client: 'ipc:///c'}]\n", "lacks worker or state");
+    expect_fault(HEAD "brokers: [{client: 'ipc:///c', publish: 'ipc:///p'}]\n",
+                 "publish needs changes");
+    expect_fault(HEAD BROKERS "views: [{client: 'ipc:///run/h/client'}]\n", "is given twice");
+    expect_fault(HEAD SHARDS BROKERS "views: [{client: 'ipc:///run/h/v1'}]\n",
+                 "lacks publish and changes, which views need");
+    expect_good(HEAD BROKERS "views: [{client: 'ipc:///v1'}, {client: 'ipc:///v2'}]\n");
+    assert_int_equal(config.view_count, 2);
+    assert_string_equal(config.views[1].client, "ipc:///v2");
     expect_fault(HEAD BROKERS "partitions: 1\nshards: [{name: a, user: u, servers: [{tls: true}]}]",
                  "a socket or a host");
     expect_fault(HEAD BROKERS "partitions: 1\nshards: [{name: a, servers: [{socket: /s}]}]",
@@ -133,7 +141,9 @@ static void test_values(void **state)
         {"region: \"a\\0b\"", "region has a control character"},
         {"region: ''", "region is empty"},
         {"region:", "region is empty"},
-        {"views: [a]", "views is reserved, not built yet"},
+        {"views: [a]", "views must be `key: value` lines"},
+        {"views:", "views must be a list"},
+        {"views: [{}]", "views lacks \"client\""},
         {"relays: [{a: b}, c]", "relays is reserved, not built yet"},
         {"security: {keys: []}", "security is reserved, not built yet"},
         {"security: on", "security is reserved, not built yet"},
@@ -248,9 +258,13 @@ static void test_written_reads_back(void **state)
                 "    password_file: /run/h/password\n  - name: s2\n    user: 'true'\n"
                 "    servers: [{host: '10.0.0.1'}]\n" BROKERS
                 "  - {client: 'ipc:///c2', worker: 'ipc:///w2', state: 'ipc:///s2', "
-                "changes: 'ipc:///x2'}\n"
+                "changes: 'ipc:///x2', publish: 'ipc:///p2'}\nviews: []\n"
                 "limits: {rate: 9, rate_burst: 99, lines: 7, not_after: 90s}\n"
                 "windows: {heartbeat: 1500ms, lease: 1h, idempotency: 2d, retention: 365d}\n");
+    snprintf(config.brokers[0].publish, sizeof config.brokers[0].publish, "ipc:///p1");
+    snprintf(config.brokers[0].changes, sizeof config.brokers[0].changes, "ipc:///x1");
+    config.view_count = 1;
+    snprintf(config.views[0].client, sizeof config.views[0].client, "ipc:///v \"1\"");
     assert_true(config_write(&config, path));
     assert_true(config_read(&again, path, error, sizeof error));
     assert_string_equal(again.path, path);
