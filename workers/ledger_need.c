@@ -90,6 +90,14 @@ static void need_warehouse(struct ledger *ledger, const ProtobufCBinaryData *cod
         need_catalog(ledger, needs);
 }
 
+static void need_reason(struct ledger *ledger, const ProtobufCBinaryData *code, struct needs *needs)
+{
+    uint64_t version;
+
+    if (!reason_known(ledger, code->data, code->len, &version))
+        need_catalog(ledger, needs);
+}
+
 /* The reservation; once it is loaded, the skus of its lines. */
 static void need_reservation(const struct ledger *ledger, const uint8_t *id, struct needs *needs)
 {
@@ -120,11 +128,8 @@ static void need_barcodes(const struct ledger *ledger, const Hf__PutItem *put, s
 static void need_codes(struct ledger *ledger, const Hf__Operation *operation,
                        const struct checked *checked, struct needs *needs)
 {
-    uint64_t version;
-
-    if (checked->reason && checked->reason->len > 0 &&
-        !reason_known(ledger, checked->reason->data, checked->reason->len, &version))
-        need_catalog(ledger, needs);
+    if (checked->reason && checked->reason->len > 0)
+        need_reason(ledger, checked->reason, needs);
     for (size_t i = 0; i < checked->warehouse_count; i++)
         need_warehouse(ledger, checked->warehouses[i], needs);
     for (size_t i = 0; i < checked->list.count && !checked->on_reservation; i++) {
@@ -137,6 +142,11 @@ static void need_codes(struct ledger *ledger, const Hf__Operation *operation,
         for (size_t i = 0; i < operation->reserve->n_warehouses; i++)
             need_warehouse(ledger, &operation->reserve->warehouses[i], needs);
     }
+    /* Their movements name the one before. */
+    if (operation->kind_case == HF__OPERATION__KIND_PUT_WAREHOUSE)
+        need_warehouse(ledger, &operation->put_warehouse->warehouse, needs);
+    if (operation->kind_case == HF__OPERATION__KIND_PUT_REASON)
+        need_reason(ledger, &operation->put_reason->reason, needs);
 }
 
 /* A reservation that a first attempt is to make is there already: look how. */

@@ -2,7 +2,7 @@
  *
  * A ledger with a small database around it, for unit tests: loads what is needed, decides a batch,
  * checks what the batch would write against every rule of the schema, and applies it. Included by
- * one file per test program.
+ * one file per test program, and by a fuzzer.
  */
 #ifndef TESTS_LEDGER_WORLD_H
 #define TESTS_LEDGER_WORLD_H
@@ -15,7 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#ifndef LEDGER_WORLD_ASSERTS /* a fuzzer brings its own */
+#    include <cmocka.h>
+#endif
 
 #include "protocol/header.h"
 #include "protocol/status.h"
@@ -118,6 +120,18 @@ static inline struct reservation *db_reservation(struct world *w, const uint8_t 
             return &w->reservations[i];
     }
     return NULL;
+}
+
+/* The row of this warehouse or reason, a new one when there is none. */
+static inline struct named_change *db_named(struct world *w, const struct named_change *change)
+{
+    for (size_t i = 0; i < w->named_count; i++) {
+        if (w->named[i].is_reason == change->is_reason &&
+            code_equal(&w->named[i].code, &change->code))
+            return &w->named[i];
+    }
+    assert_true(w->named_count < sizeof w->named / sizeof w->named[0]);
+    return &w->named[w->named_count++];
 }
 
 static inline struct code code_of(const char *text)
@@ -354,7 +368,7 @@ static inline void apply_changes(struct world *w)
         row->barcodes = codes;
     }
     for (size_t i = 0; i < c->named_count; i++)
-        w->named[w->named_count++] = c->named[i];
+        *db_named(w, &c->named[i]) = c->named[i];
     check_sums(w);
 }
 

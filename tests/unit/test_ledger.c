@@ -408,6 +408,35 @@ static void test_unknown_codes(void **state)
     world_destroy(w);
 }
 
+/* Found by fuzz_ledger: corpus/ledger/put-after-a-claim. */
+static void test_a_new_owner_names_the_movement_before(void **state)
+{
+    (void)state;
+    struct world *w = shop("");
+    struct named_change *named = &w->named[0];
+    assert_false(named->is_reason);
+    catalog_clear(w->catalog);
+    ledger_claimed(w->ledger, 1, world_claim, w->last_seq);
+    uint64_t before = named->version;
+    expect(w, op_put_warehouse(w, named->code.bytes), applied);
+    assert_int_equal(w->movements[w->movement_count - 1].prev, before);
+
+    /* Another owner has put it; this worker has the catalog from before. */
+    before = named->version = ++w->last_seq;
+    ledger_claimed(w->ledger, 1, world_claim, w->last_seq);
+    expect(w, op_put_warehouse(w, named->code.bytes), applied);
+    assert_int_equal(w->movements[w->movement_count - 1].prev, before);
+
+    catalog_clear(w->catalog);
+    for (size_t i = 0; i < w->named_count; i++) {
+        if (w->named[i].is_reason)
+            before = w->named[i].version;
+    }
+    expect(w, op_put_reason(w, "damage"), applied);
+    assert_int_equal(w->movements[w->movement_count - 1].prev, before);
+    world_destroy(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -429,6 +458,7 @@ int main(void)
         cmocka_unit_test(test_nothing_to_write),
         cmocka_unit_test(test_items_and_barcodes),
         cmocka_unit_test(test_unknown_codes),
+        cmocka_unit_test(test_a_new_owner_names_the_movement_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
