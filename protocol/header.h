@@ -59,7 +59,7 @@ enum message_type {
 
 /* Classes of the broker's queues, most urgent first. */
 enum op_class {
-    CLASS_FREEING = 0,     /* gives capacity back: release, cancel, ship */
+    CLASS_FREEING = 0,     /* gives capacity back: release, cancel, ship; and settle */
     CLASS_INTERACTIVE = 1, /* a person waits: console, command line */
     CLASS_SERVICE = 2,     /* programs */
     CLASS_BULK = 3,        /* import, bulk files */

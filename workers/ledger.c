@@ -249,8 +249,9 @@ static enum status check_limits(struct ledger *ledger, struct turn *turn, uint8_
 {
     if (op_class == CLASS_FREEING && !turn->checked.freeing) {
         turn->field = "class";
-        return refuse_plain(turn, STATUS_invalid,
-                            "is for operations that give capacity back: release, cancel, ship");
+        return refuse_plain(
+            turn, STATUS_invalid,
+            "is for what gives capacity back: release, cancel, ship, and their settle");
     }
     if (turn->checked.list.count > ledger->limits->lines)
         return refuse(ledger, turn, STATUS_too_large, "has too many elements", "%s.lines",

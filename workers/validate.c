@@ -156,7 +156,8 @@ static const struct kind_rule kinds[] = {
                         false,
                         TO_PARTITION_0,
                         {F(PutReason, reason, CODE), F(PutReason, name, NAME)}},
-    KIND(SETTLE) = {"settle", false, TO_ANY, {F(Settle, operation_id, UUID)}},
+    /* Any class: it travels in that of the operation it settles. */
+    KIND(SETTLE) = {"settle", true, TO_ANY, {F(Settle, operation_id, UUID)}},
 };
 
 #define KIND_COUNT (sizeof kinds / sizeof kinds[0])

@@ -226,8 +226,13 @@ static void test_class(void **state)
     /* What was applied is told whatever class the question comes in. */
     ledger_decide(w->ledger, first, 0, CLASS_FREEING, 2, &decision);
     expect_status(decision.result, applied);
-    ledger_decide(w->ledger, op_release(w, r, ""), 0, CLASS_FREEING, 1, &decision);
+    Hf__Operation *freeing = op_release(w, r, "");
+    ledger_decide(w->ledger, freeing, 0, CLASS_FREEING, 1, &decision);
     expect_status(decision.result, applied);
+    /* A client settles an operation in the class of the operation. */
+    ledger_decide(w->ledger, op_settle(w, freeing), 0, CLASS_FREEING, 1, &decision);
+    expect_status(decision.result, applied);
+    assert_int_equal(decision.result->settle, HF__SETTLE_OUTCOME__SETTLE_APPLIED);
     ledger_abort(w->ledger);
     world_destroy(w);
 }
