@@ -642,14 +642,15 @@ def end_by_signal(number, _):
 
 
 def run(cluster=True, audit=True, **options):
-    """Runs the file's tests. cluster=False: the tests take no cluster and start what they need."""
+    """Runs the file's tests. cluster=False: the tests take no cluster and start what they need; a
+    class: a cluster of that kind."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, end_by_signal)
     only = sys.argv[1:]
     chosen = [(n, f) for n, f in tests if not only or any(word in n for word in only)]
     tap = Tap()
     if cluster:
-        shared = Cluster(**options)
+        shared = (Cluster if cluster is True else cluster)(**options)
         atexit.register(shared.close)
         started = []
         tap.line("the cluster starts", lambda: (shared.start(), started.append(True)))
