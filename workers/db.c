@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Connecting, running statements, and the table of error numbers.
+ * Connecting and running statements.
  */
 #include "workers/db_sql.h"
 
-#include <errmsg.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,32 +20,6 @@
     "SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"
 #define READ_ONLY_CHECK "SELECT @@global.read_only"
 #define PASSWORD_BYTES 256
-
-/* What a server's error number means for the transaction that met it. Numbers that are not here
- * are DB_FAILED. */
-static const struct {
-    unsigned number;
-    enum db_outcome outcome;
-} outcomes[] = {
-    {1213, DB_AGAIN},      /* deadlock */
-    {1205, DB_AGAIN},      /* lock wait timeout: only the statement was rolled back */
-    {1020, DB_AGAIN},      /* record changed since the snapshot */
-    {3101, DB_AGAIN},      /* group replication rolled back */
-    {1062, DB_REPEATS},    /* duplicate key */
-    {1406, DB_REPEATS},    /* data too long */
-    {1264, DB_REPEATS},    /* out of range */
-    {3819, DB_REPEATS},    /* CHECK, MySQL */
-    {4025, DB_REPEATS},    /* CHECK, MariaDB */
-    {1047, DB_NOT_WRITER}, /* wsrep: not ready */
-    {1290, DB_NOT_WRITER}, /* read only */
-    {1836, DB_NOT_WRITER}, /* read only, temporarily */
-    {1053, DB_LOST},       /* the server shuts down */
-    {1317, DB_LOST},       /* interrupted: by KILL, as a new owner does */
-    {1927, DB_LOST},       /* connection was killed */
-    {CR_SERVER_GONE_ERROR, DB_LOST},
-    {CR_SERVER_LOST, DB_LOST},
-    {CR_COMMANDS_OUT_OF_SYNC, DB_LOST}, /* our own fault: start over */
-};
 
 void db_init(struct db *db, const struct config_shard *shard)
 {
@@ -77,14 +50,9 @@ bool db_is_mysql(const struct db *db)
 
 static enum db_outcome failed(struct db *db)
 {
-    enum db_outcome outcome = DB_FAILED;
-
     db->error_code = mysql_errno(db->mysql);
     snprintf(db->error, sizeof db->error, "%u: %s", db->error_code, mysql_error(db->mysql));
-    for (size_t i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++) {
-        if (outcomes[i].number == db->error_code)
-            outcome = outcomes[i].outcome;
-    }
+    enum db_outcome outcome = db_outcome_of(db->error_code);
     if (outcome == DB_NOT_WRITER)
         db->server = (db->server + 1) % db->shard->server_count;
     if (outcome == DB_LOST || outcome == DB_NOT_WRITER)

@@ -26,6 +26,9 @@ enum db_outcome {
     DB_FAILED,     /* anything else; the error is in db_error */
 };
 
+/* What a server's error number means for the transaction that met it. */
+enum db_outcome db_outcome_of(unsigned number);
+
 struct db {
     struct st_mysql *mysql; /* NULL: not connected */
     const struct config_shard *shard;

@@ -2,8 +2,8 @@
  *
  * The rows of a shard, to and from the ledgers: what a batch must look up, in one round trip for
  * all of it, and what it writes, in one round trip and a COMMIT, whatever the number of operations.
- * Nothing here decides or retries, and who decides sees no SQL: store_claims.h and store_history.h
- * have the rest of it.
+ * Nothing here decides or retries, and who decides sees no SQL: store_claims.h, store_history.h,
+ * store_copy.h and store_prune.h have the rest of it.
  */
 #ifndef WORKERS_STORE_H
 #define WORKERS_STORE_H
@@ -56,6 +56,10 @@ enum store_outcome {
 /* Writes the parts in one transaction. lease_us: how long each partition stays ours. */
 enum store_outcome store_write(struct db *db, const struct store_part *parts, size_t count,
                                int64_t lease_us);
+
+/* The end of that transaction, once its statements have run: COMMIT, or ROLLBACK when something was
+ * not as expected. fenced: the fence matched another number of rows. */
+enum store_outcome store_end(struct db *db, enum db_outcome ran, bool fenced);
 
 /* A level as it goes over the wire. In the arena. */
 Hf__Level *store_level_message(const struct level *level, struct arena *arena);

@@ -546,45 +546,6 @@ static bool reply(void *context, size_t statement, MYSQL_RES *rows, uint64_t aff
     return false;
 }
 
-static enum store_outcome outcome_of(enum db_outcome outcome, const struct transaction *tx)
-{
-    if (tx->wrong == tx->fence) /* whatever a later statement said */
-        return STORE_FENCED;
-    switch (outcome) {
-    case DB_OK:
-        return STORE_DONE;
-    case DB_MISMATCH:
-        return STORE_STALE;
-    case DB_AGAIN:
-        return STORE_AGAIN;
-    case DB_REPEATS:
-        return STORE_REPEATS;
-    case DB_NOT_WRITER:
-        return STORE_NOT_WRITER;
-    case DB_LOST:
-        return STORE_LOST;
-    case DB_FAILED:
-        return STORE_FAILED;
-    }
-    return STORE_FAILED;
-}
-
-static enum store_outcome run(struct db *db, struct transaction *tx)
-{
-    enum store_outcome outcome = outcome_of(db_run(db, &tx->sql, reply, tx), tx);
-
-    if (outcome != STORE_DONE) {
-        db_rollback(db);
-        return outcome;
-    }
-    outcome = outcome_of(db_commit(db), tx);
-    if (outcome == STORE_LOST)
-        return STORE_UNKNOWN;
-    if (outcome != STORE_DONE)
-        db_rollback(db);
-    return outcome;
-}
-
 enum store_outcome store_write(struct db *db, const struct store_part *parts, size_t count,
                                int64_t lease_us)
 {
@@ -608,8 +569,11 @@ enum store_outcome store_write(struct db *db, const struct store_part *parts, si
     add_named(&tx, false);
     add_named(&tx, true);
     tx.sql.length--; /* the last semicolon */
-    enum store_outcome outcome =
-        tx.sql.length > STORE_TEXT_BYTES_MAX ? STORE_TOO_LARGE : run(db, &tx);
+    enum store_outcome outcome = STORE_TOO_LARGE;
+    if (tx.sql.length <= STORE_TEXT_BYTES_MAX) {
+        enum db_outcome ran = db_run(db, &tx.sql, reply, &tx);
+        outcome = store_end(db, ran, tx.wrong == tx.fence);
+    }
     sql_release(&tx.sql);
     return outcome;
 }

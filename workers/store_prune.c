@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See store_prune.h.
+ */
+#include "workers/store_prune.h"
+
+#include <string.h>
+
+#include "workers/store_rows.h"
+
+/* ?p partition, ?e epoch, ?c claim id, ?o pruned_seq as it is, ?s as it shall be, ?t cutoff */
+static const char find_movements[] =
+    "SELECT MAX(t.seq) FROM movement t FORCE INDEX (once) WHERE t.partition_id=?p AND "
+    "t.operation_id=(SELECT operation_id FROM movement WHERE partition_id=?p AND seq=(SELECT "
+    "MAX(seq) FROM (SELECT seq,at_us FROM movement WHERE partition_id=?p AND seq>?o ORDER BY seq "
+    "LIMIT ?l) m WHERE at_us<?t))";
+static const char fence_movements[] =
+    "START TRANSACTION;UPDATE `partition` SET pruned_seq=?s WHERE partition_id=?p AND epoch=?e AND "
+    "claim_id=?c AND pruned_seq=?o;";
+static const char write_checkpoint[] =
+    "INSERT INTO checkpoint (partition_id,sku,warehouse,seq,on_hand,reserved,committed,"
+    "unavailable) SELECT m.partition_id,m.sku,m.warehouse,m.seq,m.on_hand,m.reserved,m.committed,"
+    "m.unavailable FROM (SELECT MAX(seq) seq FROM movement WHERE partition_id=?p AND seq>?o AND "
+    "seq<=?s AND sku<>'' AND warehouse<>'' GROUP BY sku,warehouse) n STRAIGHT_JOIN movement m ON "
+    "m.partition_id=?p AND m.seq=n.seq ON DUPLICATE KEY UPDATE seq=VALUES(seq),"
+    "on_hand=VALUES(on_hand),reserved=VALUES(reserved),committed=VALUES(committed),"
+    "unavailable=VALUES(unavailable);";
+static const char delete_movements[] =
+    "DELETE FROM movement WHERE partition_id=?p AND seq>?o AND seq<=?s";
+/* Closed, nothing left to ship, and not touched by any movement that is kept. */
+static const char find_reservations[] =
+    "SELECT r.reservation_id FROM reservation r FORCE INDEX (due) WHERE r.partition_id=?p AND "
+    "r.state IN (3,4,5) AND r.expires_at_us<?t AND r.created_at_us<?t AND NOT EXISTS (SELECT 1 "
+    "FROM reservation_line l WHERE l.partition_id=?p AND l.reservation_id=r.reservation_id AND "
+    "(l.reserved>0 OR l.committed>0)) AND r.reservation_id NOT IN (SELECT reservation_id FROM "
+    "movement WHERE partition_id=?p AND reservation_id<>'') LIMIT ?l";
+static const char fence_reservations[] =
+    "START TRANSACTION;SELECT partition_id FROM `partition` WHERE partition_id=?p AND epoch=?e AND "
+    "claim_id=?c FOR UPDATE;";
+static const char delete_lines[] =
+    "DELETE FROM reservation_line WHERE partition_id=?p AND reservation_id IN (";
+static const char delete_reservations[] =
+    ";DELETE FROM reservation WHERE partition_id=?p AND reservation_id IN (";
+
+struct step {
+    const struct store_prune *prune;
+    uint64_t upto; /* seq */
+    uint64_t limit;
+    uint64_t rows;
+    uint8_t (*ids)[RESERVATION_ID_BYTES];
+    size_t count;
+};
+
+static void add_mark(struct sql *sql, char mark, const struct step *step)
+{
+    const struct store_prune *prune = step->prune;
+
+    if (mark == 'p')
+        sql_uint(sql, prune->claim.partition);
+    else if (mark == 'e')
+        sql_uint(sql, prune->claim.epoch);
+    else if (mark == 'c')
+        sql_hex(sql, prune->claim.claim_id, sizeof prune->claim.claim_id);
+    else if (mark == 'o')
+        sql_uint(sql, prune->pruned_seq);
+    else if (mark == 's')
+        sql_uint(sql, step->upto);
+    else if (mark == 't')
+        sql_int(sql, prune->cutoff_us);
+    else if (mark == 'l')
+        sql_uint(sql, step->limit);
+}
+
+static void add(struct sql *sql, const char *text, const struct step *step)
+{
+    for (const char *mark; (mark = strchr(text, '?')) != NULL; text = mark + 2) {
+        sql_add_bytes(sql, text, (size_t)(mark - text));
+        add_mark(sql, mark[1], step);
+    }
+    sql_add(sql, text);
+}
+
+static bool found_seq(void *context, size_t statement, MYSQL_RES *rows, uint64_t affected)
+{
+    struct step *step = context;
+    MYSQL_ROW row = rows ? mysql_fetch_row(rows) : NULL;
+
+    (void)statement;
+    (void)affected;
+    step->upto = row ? db_uint(row[0]) : 0;
+    return true;
+}
+
+static bool found_id(void *context, size_t statement, MYSQL_RES *rows, uint64_t affected)
+{
+    struct step *step = context;
+    MYSQL_ROW row;
+
+    (void)statement;
+    (void)affected;
+    while (rows && step->count < step->limit && (row = mysql_fetch_row(rows)) != NULL) {
+        if (mysql_fetch_lengths(rows)[0] == RESERVATION_ID_BYTES)
+            memcpy(step->ids[step->count++], row[0], RESERVATION_ID_BYTES);
+    }
+    return true;
+}
+
+/* Statement 1 is the fence, in both transactions: it must match one row. */
+static bool fence_holds(void *context, size_t statement, MYSQL_RES *rows, uint64_t affected)
+{
+    struct step *step = context;
+
+    (void)rows;
+    if (statement > 1)
+        step->rows += affected;
+    return statement != 1 || affected == 1;
+}
+
+static enum db_outcome run_step(struct db *db, struct step *step, const struct sql *sql)
+{
+    enum db_outcome outcome = db_run(db, sql, fence_holds, step);
+
+    if (outcome == DB_OK)
+        outcome = db_commit(db);
+    if (outcome != DB_OK)
+        db_rollback(db);
+    return outcome;
+}
+
+enum db_outcome store_prune_find(struct db *db, const struct store_prune *prune, size_t limit,
+                                 uint64_t *upto)
+{
+    struct step step = {.prune = prune, .limit = limit};
+    struct sql sql;
+
+    sql_init(&sql);
+    add(&sql, find_movements, &step);
+    enum db_outcome outcome = db_run(db, &sql, found_seq, &step);
+    sql_release(&sql);
+    *upto = step.upto;
+    return outcome;
+}
+
+enum db_outcome store_prune_movements(struct db *db, const struct store_prune *prune, uint64_t upto,
+                                      uint64_t *rows)
+{
+    struct step step = {.prune = prune, .upto = upto};
+    struct sql sql;
+
+    sql_init(&sql);
+    add(&sql, fence_movements, &step);
+    add(&sql, write_checkpoint, &step);
+    add(&sql, delete_movements, &step);
+    enum db_outcome outcome = run_step(db, &step, &sql);
+    sql_release(&sql);
+    *rows = step.rows;
+    return outcome;
+}
+
+enum db_outcome store_prune_closed(struct db *db, const struct store_prune *prune, size_t limit,
+                                   uint8_t (*ids)[RESERVATION_ID_BYTES], size_t *count)
+{
+    struct step step = {.prune = prune, .limit = limit, .ids = ids};
+    struct sql sql;
+
+    sql_init(&sql);
+    add(&sql, find_reservations, &step);
+    enum db_outcome outcome = db_run(db, &sql, found_id, &step);
+    sql_release(&sql);
+    *count = step.count;
+    return outcome;
+}
+
+static void add_ids(struct sql *sql, uint8_t (*ids)[RESERVATION_ID_BYTES], size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        sql_list_hex(sql, ids[i], RESERVATION_ID_BYTES);
+    sql_add(sql, ")");
+}
+
+enum db_outcome store_prune_reservations(struct db *db, const struct store_prune *prune,
+                                         uint8_t (*ids)[RESERVATION_ID_BYTES], size_t count,
+                                         uint64_t *rows)
+{
+    struct step step = {.prune = prune};
+    struct sql sql;
+
+    sql_init(&sql);
+    add(&sql, fence_reservations, &step);
+    add(&sql, delete_lines, &step);
+    add_ids(&sql, ids, count);
+    add(&sql, delete_reservations, &step);
+    add_ids(&sql, ids, count);
+    enum db_outcome outcome = run_step(db, &step, &sql);
+    sql_release(&sql);
+    *rows = step.rows;
+    return outcome;
+}

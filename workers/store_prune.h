@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What is old enough to go, and its going, each in a transaction under the fence. prune.c says
+ * when.
+ */
+#ifndef WORKERS_STORE_PRUNE_H
+#define WORKERS_STORE_PRUNE_H
+
+#include "workers/db.h"
+#include "workers/store_claims.h"
+
+struct store_prune {
+    struct store_claim claim;
+    uint64_t pruned_seq; /* as it is */
+    int64_t cutoff_us;   /* what is older may go */
+};
+
+/* *upto: of the first `limit` movements those that may go, whole operations; 0: none. */
+enum db_outcome store_prune_find(struct db *db, const struct store_prune *prune, size_t limit,
+                                 uint64_t *upto);
+/* Writes the checkpoint and deletes movements up to there. *rows: how many rows it took. Anything
+ * but DB_OK has changed nothing (DB_LOST: may have), DB_MISMATCH: the partition is not ours. */
+enum db_outcome store_prune_movements(struct db *db, const struct store_prune *prune, uint64_t upto,
+                                      uint64_t *rows);
+
+/* Reservations that may go: closed, with nothing left to ship, and named by no movement. ids: room
+ * for limit. */
+enum db_outcome store_prune_closed(struct db *db, const struct store_prune *prune, size_t limit,
+                                   uint8_t (*ids)[RESERVATION_ID_BYTES], size_t *count);
+enum db_outcome store_prune_reservations(struct db *db, const struct store_prune *prune,
+                                         uint8_t (*ids)[RESERVATION_ID_BYTES], size_t count,
+                                         uint64_t *rows);
+
+#endif
