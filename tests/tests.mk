@@ -7,7 +7,24 @@ $(BUILD)/tests/integration/%: $(BUILD)/tests/integration/%.o $(ARCHIVES)
 	$(CC) $(LDFLAGS_ALL) -pthread -o $@ $< $(LINK_PARTS)
 
 FAULT_PROGRAMS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/faults/*.c))
-$(BUILD)/tests/faults/%: $(BUILD)/tests/faults/%.o $(ARCHIVES)
-	$(CC) $(LDFLAGS_ALL) -pthread -o $@ $< $(LINK_PARTS)
+# The history checker: a library, which the simulation links too, and a program.
+HISTORY = $(BUILD)/lib/history.a
+$(HISTORY): $(call objects,tests/history)
+	@mkdir -p $(@D)
+	@echo '  AR $@'
+	@rm -f $@
+	@ar rcs $@ $^
 
-test-programs: $(LOAD_GENERATORS) $(FAULT_PROGRAMS)
+$(BUILD)/tests/history/check-history: $(BUILD)/tests/history/main.o $(HISTORY) $(ARCHIVES)
+	@echo '  LINK $@'
+	@$(CC) $(LDFLAGS_ALL) -o $@ $< $(HISTORY) $(LINK_PARTS)
+
+$(BUILD)/tests/unit/test_history: $(HISTORY)
+$(BUILD)/tests/unit/test_history: LINK_PARTS := $(HISTORY) $(LINK_PARTS)
+
+$(FAULT_PROGRAMS): $(HISTORY)
+$(BUILD)/tests/faults/%: $(BUILD)/tests/faults/%.o $(ARCHIVES)
+	@echo '  LINK $@'
+	@$(CC) $(LDFLAGS_ALL) -pthread -o $@ $< $(HISTORY) $(LINK_PARTS)
+
+test-programs: $(LOAD_GENERATORS) $(FAULT_PROGRAMS) $(BUILD)/tests/history/check-history
