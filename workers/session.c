@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "protocol/error.h"
 #include "workers/link.h"
+#include "workers/peer_clock.h"
 
 #define OUTBOX_BYTES_MAX (256 * 1024) /* then it is sent before more is put in */
 #define HELLO_REPEAT_US 1000000
@@ -33,8 +34,8 @@ struct session {
     int64_t hello_next_us;
     int64_t heard_us, beat_next_us;
     int64_t heartbeat_us;
-    int64_t clock_ahead_us; /* broker's wall clock minus our monotonic one */
-    uint64_t received;      /* the highest sequence that came */
+    struct peer_clock clock;
+    uint64_t received; /* the highest sequence that came */
     uint64_t granted;
     uint32_t waiting; /* received and not answered */
     bool tell_owned;
@@ -57,6 +58,7 @@ static void become(struct session *session, enum session_state state, int64_t no
     if (state == SESSION_OPEN) {
         session->tell_owned = true;
         session->beat_next_us = now_us;
+        session->clock.known = false; /* told by the first answer, before any work */
     }
 }
 
@@ -191,6 +193,7 @@ static void beat(struct session *session, int64_t now_us)
     }
     heartbeat.owned = list;
     heartbeat.clock_us = timeline_now_us(&worker->timeline, now_us);
+    heartbeat.echo = (uint64_t)now_us;
     size_t bytes = hf__heartbeat__get_packed_size(&heartbeat);
     uint8_t *body = malloc(bytes + 1);
     if (!body)
@@ -242,7 +245,6 @@ static void take_welcome(struct session *session, const struct header *header, c
     become(session, SESSION_OPEN, now_us);
     session->id = header->session;
     session->heard_us = now_us;
-    session->clock_ahead_us = welcome->clock_us - now_us;
     uint32_t heartbeat_ms = welcome->heartbeat_ms;
     if (heartbeat_ms == 0 || heartbeat_ms > HEARTBEAT_MS_MAX)
         heartbeat_ms = (uint32_t)session->worker->config->windows.heartbeat_ms;
@@ -258,7 +260,8 @@ static void take_heartbeat(struct session *session, const uint8_t *body, size_t 
 
     if (!heartbeat)
         return;
-    session->clock_ahead_us = heartbeat->clock_us - now_us;
+    if (heartbeat->answer)
+        peer_clock_hear(&session->clock, heartbeat->clock_us, (int64_t)heartbeat->echo, now_us);
     for (size_t i = 0; i < heartbeat->n_stale; i++) {
         struct slot *slot = worker_slot(session->worker, heartbeat->stale[i]->partition);
         if (slot && heartbeat->stale[i]->epoch > slot->epoch)
@@ -418,7 +421,7 @@ struct broker_link *sessions_link(const struct worker *worker, size_t index)
 
 int64_t session_clock_us(const struct session *session, int64_t monotonic_us)
 {
-    return monotonic_us + session->clock_ahead_us;
+    return peer_clock_us(&session->clock, monotonic_us);
 }
 
 void sessions_keep(struct worker *worker, int64_t now_us)
