@@ -35,11 +35,6 @@
 /* After a partition could not expire what is due. */
 #define EXPIRE_PAUSE_US 1000000
 
-static struct slot *slot_of(struct worker *worker, const struct work *work)
-{
-    return worker_slot(worker, work->header.partition);
-}
-
 /* Deals with work that must not be run (any more). True: it is gone. */
 static bool dispose(struct worker *worker, struct work **work, int64_t now_us)
 {
@@ -50,12 +45,12 @@ static bool dispose(struct worker *worker, struct work **work, int64_t now_us)
         *work = NULL;
         return true;
     }
-    if (maybe && (!slot_of(worker, *work) || now_us - (*work)->maybe_since_us > MAYBE_US)) {
+    if (maybe && (!work_slot(worker, *work) || now_us - (*work)->maybe_since_us > MAYBE_US)) {
         work_answer_status(work, STATUS_unknown,
                            "the connection was lost at the commit, and the partition with it");
         return true;
     }
-    if (!maybe && (!slot_of(worker, *work) || worker->stopping)) {
+    if (!maybe && (!work_slot(worker, *work) || worker->stopping)) {
         worker->metrics.returned++;
         work_return(work);
         return true;
@@ -144,7 +139,7 @@ static void take_operations(struct worker *worker, struct batch *batch, int64_t 
                 break;
             continue;
         }
-        work->part = part_of(batch, slot_of(worker, work));
+        work->part = part_of(batch, work_slot(worker, work));
         batch->parts[work->part].operations++;
         batch->works[batch->count++] = work;
         bytes += work->body_bytes;

@@ -37,6 +37,10 @@ struct session {
     struct peer_clock clock;
     uint64_t received; /* the highest sequence that came */
     uint64_t granted;
+    int64_t echo;      /* of the latest heartbeat: when it was sent, and never the same twice */
+    int64_t told_echo; /* of the first heartbeat that told of told_takings claims */
+    uint64_t told_takings;
+    uint64_t takings; /* of our claims, the broker knows so many */
     uint32_t waiting; /* received and not answered */
     bool tell_owned;
     uint8_t *outbox; /* the body of a BATCH in the making */
@@ -53,6 +57,8 @@ static void become(struct session *session, enum session_state state, int64_t no
     session->id = 0;
     session->received = 0;
     session->granted = 0;
+    session->told_takings = 0;
+    session->takings = 0;
     session->waiting = 0;
     session->hello_next_us = state == SESSION_REFUSED ? now_us + HELLO_REPEAT_US : now_us;
     if (state == SESSION_OPEN) {
@@ -138,6 +144,9 @@ uint8_t *session_answer(struct work *work, uint8_t type, size_t body_bytes)
     session->outbox_bytes += bytes;
     session->outbox_count++;
     session->waiting--;
+    /* The broker takes us for not serving the partition until it is told again. */
+    if (type == MESSAGE_RETURNED)
+        session->tell_owned = true;
     return at + BATCH_ITEM_BYTES;
 }
 
@@ -164,6 +173,18 @@ static void say_hello(struct session *session, int64_t now_us)
     if (hf__hello__get_packed_size(&hello) <= sizeof body)
         (void)send_frames(session, &header, body, hf__hello__pack(&hello, body));
     session->hello_next_us = now_us + HELLO_REPEAT_US;
+}
+
+static int64_t next_echo(struct session *session, int64_t now_us)
+{
+    uint64_t takings = session->worker->claims.takings;
+
+    session->echo = now_us > session->echo ? now_us : session->echo + 1;
+    if (takings != session->told_takings) {
+        session->told_takings = takings;
+        session->told_echo = session->echo;
+    }
+    return session->echo;
 }
 
 /* Everything that we own, at once when it changes and from the loop: a worker whose loop hangs
@@ -193,7 +214,7 @@ static void beat(struct session *session, int64_t now_us)
     }
     heartbeat.owned = list;
     heartbeat.clock_us = timeline_now_us(&worker->timeline, now_us);
-    heartbeat.echo = (uint64_t)now_us;
+    heartbeat.echo = (uint64_t)next_echo(session, now_us);
     size_t bytes = hf__heartbeat__get_packed_size(&heartbeat);
     uint8_t *body = malloc(bytes + 1);
     if (!body)
@@ -253,6 +274,15 @@ static void take_welcome(struct session *session, const struct header *header, c
     hf__welcome__free_unpacked(welcome, NULL);
 }
 
+/* The broker answers in order: what it sends from here on, it sends knowing what that heartbeat
+ * said. */
+static void take_echo(struct session *session, int64_t clock_us, int64_t echo, int64_t now_us)
+{
+    peer_clock_hear(&session->clock, clock_us, echo < now_us ? echo : now_us, now_us);
+    if (echo >= session->told_echo && echo <= session->echo)
+        session->takings = session->told_takings;
+}
+
 static void take_heartbeat(struct session *session, const uint8_t *body, size_t body_bytes,
                            int64_t now_us)
 {
@@ -261,7 +291,7 @@ static void take_heartbeat(struct session *session, const uint8_t *body, size_t 
     if (!heartbeat)
         return;
     if (heartbeat->answer)
-        peer_clock_hear(&session->clock, heartbeat->clock_us, (int64_t)heartbeat->echo, now_us);
+        take_echo(session, heartbeat->clock_us, (int64_t)heartbeat->echo, now_us);
     for (size_t i = 0; i < heartbeat->n_stale; i++) {
         struct slot *slot = worker_slot(session->worker, heartbeat->stale[i]->partition);
         if (slot && heartbeat->stale[i]->epoch > slot->epoch)
@@ -307,7 +337,10 @@ static void take_work(struct session *session, const struct header *header, cons
     struct work *work = malloc(sizeof *work + body_bytes);
     if (!work)
         abort();
-    *work = (struct work){.session = session, .header = *header, .body_bytes = body_bytes};
+    *work = (struct work){.session = session,
+                          .header = *header,
+                          .takings = session->takings,
+                          .body_bytes = body_bytes};
     memcpy(work->body, body, body_bytes);
     work_push(header->type == MESSAGE_QUERY ? &worker->queries : &worker->operations, work);
 }

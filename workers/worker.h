@@ -52,18 +52,21 @@ struct slot {
     uint64_t pruned_seq;
     int64_t prune_next_us;  /* monotonic */
     int64_t expire_next_us; /* monotonic; later than now only after expiring failed */
+    uint64_t taking;        /* the number of the claim since when nobody else has owned it */
     /* The row, when we last looked. */
     uint64_t seen_epoch, seen_connection;
-    bool seen_free, seen_mine;
+    bool seen_free, seen_mine; /* mine: this process's; ours: this very claim */
+    bool seen_ours;
 };
 
 struct claims {
     struct slot *slots; /* by partition */
     size_t count;
-    int32_t *index; /* partition → slot, -1: not of this shard */
-    size_t owned;   /* slots that are not SLOT_OTHER */
-    size_t share;   /* how many we may have */
-    bool changed;   /* brokers must be told */
+    int32_t *index;   /* partition → slot, -1: not of this shard */
+    size_t owned;     /* slots that are not SLOT_OTHER */
+    size_t share;     /* how many we may have */
+    bool changed;     /* brokers must be told */
+    uint64_t takings; /* claims so far; told to brokers, whose answer says which they know */
     int64_t look_next_us;
     int64_t jump_us; /* of the server's clock at the last connect */
 };
@@ -116,6 +119,9 @@ struct worker {
 
 /* The slot when the partition is ours or being claimed again; otherwise NULL. */
 struct slot *worker_slot(struct worker *worker, uint32_t partition);
+/* The same, and NULL for work that was sent to us when we owned it another time: somebody else may
+ * have owned it in between, and run the operation, and its client may have been told. */
+struct slot *work_slot(struct worker *worker, const struct work *work);
 /* The owner's time for a partition now. */
 int64_t slot_now_us(const struct worker *worker, const struct slot *slot);
 
