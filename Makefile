@@ -31,7 +31,7 @@ CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(WARNINGS) $(OPTIMISE) -fPIC -fvisibility=h
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(LDFLAGS_SANITIZE) $(LDFLAGS)
 
 # Folders whose sources, main.c apart, become one archive each.
-PARTS = common protocol schema broker workers client cli
+PARTS = common protocol schema broker workers view client cli
 PROGRAMS = holdfast holdfast-broker holdfast-worker
 FOLDER_holdfast = cli
 FOLDER_holdfast-broker = broker
@@ -192,6 +192,7 @@ help:
 	@echo 'make fuzz          fuzzers, DURATION= seconds each'
 	@echo 'make bench         throughput and latency beside the way most teams write it'
 	@echo 'make bench-quick   the same, shorter'
+	@echo 'make test-scale    memory and pages of a view at a million levels'
 	@echo 'make install       honours PREFIX and DESTDIR'
 	@echo 'make deps          installs the Debian packages that are missing'
 	@echo 'make clean'

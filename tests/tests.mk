@@ -28,3 +28,16 @@ $(BUILD)/tests/faults/%: $(BUILD)/tests/faults/%.o $(ARCHIVES)
 	@$(CC) $(LDFLAGS_ALL) -pthread -o $@ $< $(HISTORY) $(LINK_PARTS)
 
 test-programs: $(LOAD_GENERATORS) $(FAULT_PROGRAMS) $(BUILD)/tests/history/check-history
+
+# Programs that measure at a million levels: make test-scale.
+SCALE_PROGRAMS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/scale/*.c))
+$(BUILD)/tests/scale/%: $(BUILD)/tests/scale/%.o $(ARCHIVES)
+	@mkdir -p $(@D)
+	@echo '  LINK $@'
+	@$(CC) $(LDFLAGS_ALL) -o $@ $< $(LINK_PARTS)
+
+.PHONY: test-scale
+test-scale: deps
+	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD) $(SCALE_PROGRAMS)
+	@$(BUILD)/tests/scale/view
+	@$(BUILD)/tests/scale/view 1000000 4
