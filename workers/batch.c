@@ -167,16 +167,16 @@ static void take_due(struct worker *worker, struct batch *batch, int64_t now_us)
 }
 
 /* A lease that has run out by our own reckoning: perhaps we were stopped, and somebody else owns
- * the partition by now. Refusals come from memory, so the database is asked first. */
-static void verify_doubtful(struct worker *worker, int64_t now_us)
+ * the partition by now. Refusals come from memory, so the database is asked first. False when it
+ * cannot be asked. */
+static bool verify_doubtful(struct worker *worker, int64_t now_us)
 {
     for (size_t i = 0; i < worker->claims.count; i++) {
         const struct slot *slot = &worker->claims.slots[i];
-        if (slot->state == SLOT_OWNED && claims_is_doubtful(slot, now_us)) {
-            (void)claims_verify(worker);
-            return;
-        }
+        if (slot->state == SLOT_OWNED && claims_is_doubtful(slot, now_us))
+            return claims_verify(worker) == DB_OK;
     }
+    return true;
 }
 
 /* ------------------------------------------------------------- failing */
@@ -355,7 +355,8 @@ bool batch_tick(struct worker *worker, int64_t now_us)
 
     if (now_us < worker->batch.not_before_us)
         return false;
-    verify_doubtful(worker, now_us);
+    if (!verify_doubtful(worker, now_us) || claims_must_reclaim(worker))
+        return false;
     arena_reset(&worker->arena);
     batch.works =
         arena_alloc(&worker->arena, (operations_limit(worker) + 1) * sizeof(struct work *));

@@ -14,6 +14,8 @@
 
 /* A lease is taken for over so much before the row says it, for the time that the answer took. */
 #define LEASE_MARGIN_US 200000
+/* What a peer may make us raise an epoch to: far from where it would end. */
+#define EPOCH_TOLD_MAX (UINT64_MAX / 4)
 
 static int64_t lease_us(const struct worker *worker)
 {
@@ -160,7 +162,13 @@ static void see(struct worker *worker, const struct store_seen *seen, int64_t no
     bool ours = seen->claim.epoch == slot->epoch &&
                 memcmp(seen->claim.claim_id, slot->claim_id, sizeof slot->claim_id) == 0;
     slot->seen_ours = ours;
-    if (slot->state == SLOT_OWNED && !ours) {
+    if (slot->state == SLOT_OWNED && ours && slot->told_epoch > slot->epoch) {
+        log_warn("partition=%u epoch=%llu a broker knows of epoch %llu, which the server has lost: "
+                 "claiming above it",
+                 slot->partition, (unsigned long long)slot->epoch,
+                 (unsigned long long)slot->told_epoch);
+        become(worker, slot, SLOT_RECLAIM);
+    } else if (slot->state == SLOT_OWNED && !ours) {
         log_warn("partition=%u epoch=%llu lost: another worker has claimed it", slot->partition,
                  (unsigned long long)slot->epoch);
         become(worker, slot, SLOT_OTHER);
@@ -239,7 +247,8 @@ static const struct store_taken *taken_of(const struct taking *taking, const str
  * partition in between; otherwise what was sent to us for the last one must not be run. */
 static void take_slot(struct worker *worker, struct slot *slot, const struct store_taken *taken)
 {
-    bool goes_on = slot->state == SLOT_RECLAIM && slot->seen_ours;
+    bool goes_on =
+        slot->state == SLOT_RECLAIM && slot->seen_ours && slot->told_epoch <= slot->epoch;
 
     if (!goes_on)
         slot->taking = worker->claims.takings;
@@ -377,6 +386,7 @@ static enum db_outcome take(struct worker *worker, struct slot **slots, size_t c
     for (size_t i = 0; i < count; i++) {
         taking.wanted[i].partition = slots[i]->partition;
         taking.wanted[i].epoch = slots[i]->seen_epoch;
+        taking.wanted[i].above = slots[i]->told_epoch;
         if (!random_bytes(taking.wanted[i].claim_id, sizeof taking.wanted[i].claim_id))
             abort(); /* nothing else would be unique */
     }
@@ -467,6 +477,24 @@ enum db_outcome claims_tick(struct worker *worker, int64_t now_us)
 int64_t claims_wait_us(const struct worker *worker, int64_t now_us)
 {
     return worker->claims.look_next_us > now_us ? worker->claims.look_next_us - now_us : 0;
+}
+
+void claims_connected(struct worker *worker, int64_t ahead_us)
+{
+    struct claims *claims = &worker->claims;
+
+    claims->jump_us = claims_must_reclaim(worker) ? claims->jump_us + ahead_us : 0;
+    claims->look_next_us = 0;
+}
+
+void claims_told(struct worker *worker, uint32_t partition, uint64_t epoch)
+{
+    struct slot *slot = worker_slot(worker, partition);
+
+    if (!slot || epoch <= slot->epoch || epoch > EPOCH_TOLD_MAX)
+        return;
+    slot->told_epoch = epoch;
+    worker->claims.look_next_us = 0;
 }
 
 void claims_connection_lost(struct worker *worker)

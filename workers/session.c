@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "protocol/error.h"
+#include "workers/claims.h"
 #include "workers/link.h"
 #include "workers/peer_clock.h"
 
@@ -292,11 +293,8 @@ static void take_heartbeat(struct session *session, const uint8_t *body, size_t 
         return;
     if (heartbeat->answer)
         take_echo(session, heartbeat->clock_us, (int64_t)heartbeat->echo, now_us);
-    for (size_t i = 0; i < heartbeat->n_stale; i++) {
-        struct slot *slot = worker_slot(session->worker, heartbeat->stale[i]->partition);
-        if (slot && heartbeat->stale[i]->epoch > slot->epoch)
-            session->worker->claims.look_next_us = 0; /* the database knows; ask it now */
-    }
+    for (size_t i = 0; i < heartbeat->n_stale; i++)
+        claims_told(session->worker, heartbeat->stale[i]->partition, heartbeat->stale[i]->epoch);
     hf__heartbeat__free_unpacked(heartbeat, NULL);
 }
 

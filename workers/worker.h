@@ -52,6 +52,7 @@ struct slot {
     uint64_t pruned_seq;
     int64_t prune_next_us;  /* monotonic */
     int64_t expire_next_us; /* monotonic; later than now only after expiring failed */
+    uint64_t told_epoch;    /* the highest of a claim that brokers told of */
     uint64_t taking;        /* the number of the claim since when nobody else has owned it */
     /* The row, when we last looked. */
     uint64_t seen_epoch, seen_connection;
@@ -68,7 +69,7 @@ struct claims {
     bool changed;     /* brokers must be told */
     uint64_t takings; /* claims so far; told to brokers, whose answer says which they know */
     int64_t look_next_us;
-    int64_t jump_us; /* of the server's clock at the last connect */
+    int64_t jump_us; /* of the server's clock, since what must be claimed again was ours */
 };
 
 struct metrics { /* since the last line in the log */

@@ -128,14 +128,105 @@ static void test_ownership_is_told_after_a_return(void **state)
     assert_string_equal(answer_to(at), "applied");
 }
 
+/* ------------------------------------------------------------- a server that has lost a tail */
+
+/* A broker has heard of a later epoch than the server knows of: the server was restored. It would
+ * never believe us, so we claim above it; and what was sent to us meanwhile does not run. */
+static void test_epoch_is_raised_above_what_a_broker_knows(void **state)
+{
+    (void)state;
+    house.stale_epoch = 1000;
+    pass(3 * SECOND);
+    assert_int_equal(house.row.claim.epoch, 1001);
+    assert_int_equal(house.epoch_told, 1001);
+    uint64_t at = dispatch_one(op_reserve(house.db, "A=5@W1"), 1);
+    turn();
+    assert_string_equal(answer_to(at), "applied");
+    /* No peer can make it run out. */
+    house.stale_epoch = UINT64_MAX;
+    pass(3 * SECOND);
+    assert_int_equal(house.row.claim.epoch, 1001);
+}
+
+/* ------------------------------------------------------------- another clock */
+
+static int64_t owner_time(void)
+{
+    return slot_now_us(&house.worker, &house.worker.claims.slots[0]);
+}
+
+static void lose_connection(void)
+{
+    db_close(&house.worker.db);
+}
+
+/* A jump between two servers is taken out once, however many connects it takes to claim again. */
+static void test_jumps_of_two_connects_add_up(void **state)
+{
+    (void)state;
+    int64_t before = owner_time() - house.mono_us;
+    lose_connection();
+    house.server_ahead_us += 100 * SECOND;
+    house.next_look = DB_LOST; /* connected, and lost before it was claimed */
+    turn();
+    house.server_ahead_us += 50 * SECOND;
+    pass(SECOND);
+    assert_int_equal(house.worker.claims.slots[0].state, SLOT_OWNED);
+    assert_true(llabs(owner_time() - house.mono_us - before) < 1000);
+    assert_int_equal(house.clock_offset_us, -150 * SECOND);
+}
+
+/* A jump while nothing was ours is not taken out of what is claimed later. */
+static void test_a_jump_of_before_is_forgotten(void **state)
+{
+    (void)state;
+    other_claims();
+    pass(SECOND);
+    assert_int_equal(house.worker.claims.slots[0].state, SLOT_OTHER);
+    lose_connection();
+    house.server_ahead_us += 100 * SECOND;
+    pass(SECOND);
+    other_hands_over();
+    pass(SECOND);
+    assert_int_equal(house.worker.claims.slots[0].state, SLOT_OWNED);
+    int64_t before = owner_time() - house.mono_us;
+    claims_distrust(&house.worker, &house.worker.claims.slots[0]);
+    pass(SECOND);
+    assert_true(llabs(owner_time() - house.mono_us - before) < 1000);
+}
+
+/* ------------------------------------------------------------- doubt */
+
+/* The lease has run out and the server cannot be asked: nothing is refused from memory. */
+static void test_nothing_is_told_in_doubt(void **state)
+{
+    (void)state;
+    uint64_t at = dispatch_one(op_reserve(house.db, "A=1@W1"), 1);
+    turn();
+    assert_string_equal(answer_to(at), "applied"); /* and the level is in memory */
+    at = dispatch_one(op_reserve(house.db, "A=9@W1"), 1);
+    sessions_read(&house.worker);
+    house.mono_us += 10 * SECOND;
+    house.next_look = DB_LOST;
+    batch_tick(&house.worker, house.mono_us);
+    assert_string_equal(answer_to(at), "");
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_applies_and_answers),     CASE(test_work_of_before_another_owner),
-        CASE(test_work_that_comes_later),   CASE(test_unknown_commit_and_another_owner),
-        CASE(test_work_survives_a_reclaim), CASE(test_ownership_is_told_after_a_return),
+        CASE(test_applies_and_answers),
+        CASE(test_work_of_before_another_owner),
+        CASE(test_work_that_comes_later),
+        CASE(test_unknown_commit_and_another_owner),
+        CASE(test_work_survives_a_reclaim),
+        CASE(test_ownership_is_told_after_a_return),
+        CASE(test_epoch_is_raised_above_what_a_broker_knows),
+        CASE(test_jumps_of_two_connects_add_up),
+        CASE(test_a_jump_of_before_is_forgotten),
+        CASE(test_nothing_is_told_in_doubt),
     };
 
     if (!log_open("test", "/dev/null"))

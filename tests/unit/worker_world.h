@@ -73,6 +73,7 @@ struct house {
     uint64_t sequence, credit, epoch_told, echo;
     bool silent; /* does not answer; what is asked meanwhile is not answered later either */
     bool told_owned, beat_after_return;
+    uint64_t stale_epoch; /* the broker knows of a claim with this epoch, and says so */
     struct letter in[HOUSE_MESSAGES], out[HOUSE_MESSAGES]; /* of the worker */
     size_t in_first, in_count, out_count;
 };
@@ -242,7 +243,8 @@ enum db_outcome store_take(struct db *db, const struct store_owner *owner,
         return DB_OK;
     house.taking = true;
     house.taken = wanted[0];
-    house.taken.epoch++;
+    house.taken.epoch = 1 + (wanted[0].above > wanted[0].epoch ? wanted[0].above : wanted[0].epoch);
+    house.taken.above = 0;
     house.offset.offset_us = house.clock_offset_us;
     *taken_count = 1;
     taken[0] = (struct store_taken){.claim = house.taken,
@@ -493,6 +495,12 @@ static inline void house_answers_beat(void)
     beat.clock_us = broker_now();
     beat.answer = true;
     beat.echo = house.echo;
+    Hf__Owned stale = HF__OWNED__INIT, *list[] = {&stale};
+    stale.epoch = house.stale_epoch;
+    if (house.stale_epoch > house.epoch_told) {
+        beat.stale = list;
+        beat.n_stale = 1;
+    }
     house_say((struct header){.type = MESSAGE_HEARTBEAT, .session = house.session}, &beat.base);
 }
 
