@@ -157,6 +157,14 @@ DURATION ?= 600
 fuzz: deps
 	@$(MAKE) --no-print-directory test FUZZ_SECONDS=$(DURATION) TESTS=--fuzz
 
+# Rounds of a minute of faults each, DURATION seconds of them in all, with seeds from SEED on.
+.PHONY: chaos
+SEED ?= $(shell date +%s)
+chaos: deps
+	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD) all test-programs
+	@BUILD=$(BUILD) PYTHONPATH=tests/integration HOLDFAST_CHAOS_DURATION=$(DURATION) \
+	    HOLDFAST_CHAOS_SEED=$(SEED) /usr/bin/python3 -B tests/faults/10-chaos.py
+
 # The tests with a database once more, with a real MySQL as every shard's server. Needs root once.
 # Those without one (90) do not care which it is.
 MYSQL_FOLDER ?= build-mysql
@@ -190,6 +198,7 @@ help:
 	@echo 'make valgrind      the tests with every program of ours under valgrind'
 	@echo 'make test-mysql    every test with a database on MySQL 9.7'
 	@echo 'make fuzz          fuzzers, DURATION= seconds each'
+	@echo 'make chaos         kills and stops under load, DURATION= seconds, SEED= repeats'
 	@echo 'make bench         throughput and latency beside the way most teams write it'
 	@echo 'make bench-quick   the same, shorter'
 	@echo 'make test-scale    memory and pages of a view at a million levels'

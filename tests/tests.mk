@@ -7,6 +7,7 @@ $(BUILD)/tests/integration/%: $(BUILD)/tests/integration/%.o $(ARCHIVES)
 	$(CC) $(LDFLAGS_ALL) -pthread -o $@ $< $(LINK_PARTS)
 
 FAULT_PROGRAMS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/faults/*.c))
+
 # The history checker: a library, which the simulation links too, and a program.
 HISTORY = $(BUILD)/lib/history.a
 $(HISTORY): $(call objects,tests/history)

@@ -352,6 +352,34 @@ bool history_result(struct history *history, uint64_t number, int64_t time_us,
     return true;
 }
 
+static bool is_open(const struct ident *ident)
+{
+    for (const struct call *call = ident->calls; call; call = call->next) {
+        if (call->operation->body.kind == HOLDFAST_SETTLE ||
+            (call->result && call->result->kind != HOLDFAST_KIND_UNKNOWN))
+            return false;
+    }
+    for (const struct call *call = ident->settlers; call; call = call->settler) {
+        if (call->result && call->result->kind == HOLDFAST_KIND_APPLIED)
+            return false;
+    }
+    return ident->calls != NULL;
+}
+
+void history_each_open(const struct history *history,
+                       void (*each)(void *data, const struct holdfast_operation *operation),
+                       void *data)
+{
+    for (const struct ident *ident = history->idents; ident; ident = ident->hh.next) {
+        const struct call *last = ident->calls;
+        if (!is_open(ident))
+            continue;
+        while (last->next)
+            last = last->next;
+        each(data, &last->operation->body);
+    }
+}
+
 /* ------------------------------------------------------------- rows */
 
 struct log *history_log(struct history *history, uint32_t partition)

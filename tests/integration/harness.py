@@ -488,7 +488,12 @@ class Cluster:
 
     def sql(self, query, shard=0, all_shards=False, admin=False):
         """Rows as tuples of text. admin: as the server's owner, to plant a fault."""
-        rows = []
+        text = self.sql_text(query, shard, all_shards, admin)
+        return [tuple(line.split("\t")) for line in text.splitlines()]
+
+    def sql_text(self, query, shard=0, all_shards=False, admin=False, seconds=30):
+        """Rows as lines, their columns with tabs between."""
+        text = []
         chosen = self.config["shards"] if all_shards else [self.config["shards"][shard]]
         for each in chosen:
             argv = ["mariadb", "--no-defaults", "--batch", "--skip-column-names", "--raw",
@@ -498,10 +503,11 @@ class Cluster:
             if not admin and each.get("password_file"):
                 with open(each["password_file"]) as file:
                     env["MYSQL_PWD"] = file.read().strip()
-            done = execute(argv + [each.get("database") or "holdfast"], 30, input=query, env=env)
+            done = execute(argv + [each.get("database") or "holdfast"], seconds, input=query,
+                           env=env)
             check(done.code == 0, "sql: %s" % done)
-            rows += [tuple(line.split("\t")) for line in done.out.splitlines()]
-        return rows
+            text.append(done.out)
+        return "".join(text)
 
     def number(self, query, **where):
         return int(self.sql(query, **where)[0][0])
