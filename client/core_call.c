@@ -135,10 +135,25 @@ static void call_move(struct core *core, struct call *call, enum call_state stat
     timer_moved(core, call);
 }
 
+/* A settle that was sent and not answered may void the id yet, so whoever asks again must not use
+ * it: that would be refused as used already. */
+static void mark_spent(struct call *call)
+{
+    struct holdfast_result *result = call->result;
+    bool sent = call->settling && call->settle_attempt > 1;
+
+    if (!sent || !result || result_is_static(result) ||
+        result->status == STATUS_operation_id_reused)
+        return;
+    if (result->kind == HOLDFAST_KIND_REFUSED || result->kind == HOLDFAST_KIND_SHED)
+        result->settle = HOLDFAST_SETTLE_VOID;
+}
+
 static void call_finish(struct core *core, struct call *call)
 {
     while (call->live)
         attempt_remove(core, call->live);
+    mark_spent(call);
     if (call->result && !result_is_static(call->result))
         call->result->attempts = call->sent;
     call_move(core, call, CALL_DONE, 0);
