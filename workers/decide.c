@@ -102,11 +102,10 @@ static void decide(struct worker *worker, struct batch *batch)
     }
 }
 
+/* begun_us: before the transaction, which renews the leases, was sent. */
 static void finish(struct worker *worker, const struct batch *batch, enum store_outcome outcome,
-                   const struct store_part *written, size_t written_count)
+                   const struct store_part *written, size_t written_count, int64_t begun_us)
 {
-    int64_t now_us = clock_monotonic_us();
-
     for (size_t p = 0; p < batch->part_count; p++) {
         if (outcome == STORE_DONE)
             ledger_commit(batch->parts[p].slot->ledger);
@@ -115,7 +114,7 @@ static void finish(struct worker *worker, const struct batch *batch, enum store_
     }
     for (size_t i = 0; outcome == STORE_DONE && i < written_count; i++) {
         struct slot *slot = worker_slot(worker, written[i].partition);
-        claims_renewed(worker, slot, written[i].now_us, now_us);
+        claims_renewed(worker, slot, written[i].now_us, begun_us);
     }
 }
 
@@ -123,6 +122,7 @@ static enum store_outcome write_changes(struct worker *worker, struct batch *bat
 {
     struct store_part *parts = arena_alloc(&worker->arena, (batch->part_count + 1) * sizeof *parts);
     size_t count = 0;
+    int64_t begun_us = clock_monotonic_us();
     enum store_outcome outcome = STORE_DONE;
 
     for (size_t p = 0; p < batch->part_count; p++) {
@@ -147,7 +147,7 @@ static enum store_outcome write_changes(struct worker *worker, struct batch *bat
     }
     for (size_t i = 0; outcome == STORE_DONE && i < count; i++)
         copy_changed(worker, &parts[i].changes);
-    finish(worker, batch, outcome, parts, count);
+    finish(worker, batch, outcome, parts, count, begun_us);
     return outcome;
 }
 
@@ -176,7 +176,7 @@ enum store_outcome batch_decide(struct worker *worker, struct batch *batch)
     batch->in_store = false;
     enum db_outcome loaded = look_up(worker, batch);
     if (loaded != DB_OK) {
-        finish(worker, batch, look_up_failed(loaded), NULL, 0);
+        finish(worker, batch, look_up_failed(loaded), NULL, 0, 0);
         return look_up_failed(loaded);
     }
     decide(worker, batch);

@@ -72,6 +72,15 @@ class Proxied(Cluster):
         """The server's data folder."""
         return os.path.join(self.dir, "shards", self.config["shards"][0]["name"], "data")
 
+    def tables(self):
+        return [name for name, in self.sql(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema='%s'"
+            " AND table_type='BASE TABLE'" % self.database, admin=True)]
+
+    @property
+    def database(self):
+        return self.config["shards"][0].get("database") or "holdfast"
+
     # ------------------------------------------------------------- workers
 
     def start_worker(self, name, brokers=None):
