@@ -3,7 +3,7 @@
  * Warehouses and reasons of the region as a worker knows them: which codes exist, and at which
  * version. Filled from the shard's copies and by partition 0's own commits; read by every ledger of
  * the worker. Nothing is ever removed from the region, so an old catalog can lack a code but never
- * have one too many.
+ * have one too many; but for a server that lost its tail, so that each claim begins with none.
  */
 #include "workers/ledger_impl.h"
 

@@ -17,6 +17,9 @@
  * clocks that do not run alike. */
 #define LEASE_MARGIN_US 200000
 
+/* No broker is further ahead than this by honest counting. */
+#define HEARD_AHEAD_MAX (UINT64_C(1) << 32)
+
 static int64_t lease_us(const struct worker *worker)
 {
     return (int64_t)worker->config->windows.lease_ms * 1000;
@@ -159,6 +162,12 @@ static void see(struct worker *worker, const struct store_seen *seen, int64_t be
         log_warn("partition=%u epoch=%llu lost: another worker has claimed it", slot->partition,
                  (unsigned long long)slot->epoch);
         become(worker, slot, SLOT_OTHER);
+    } else if (slot->state == SLOT_OWNED && slot->heard_epoch > slot->epoch) {
+        log_warn(
+            "partition=%u epoch=%llu heard=%llu the server has lost its tail: claiming above it",
+            slot->partition, (unsigned long long)slot->epoch,
+            (unsigned long long)slot->heard_epoch);
+        become(worker, slot, SLOT_RECLAIM);
     } else if (slot->state == SLOT_OWNED && begun_us > 0) {
         slot->lease_until_us = begun_us + lease_us(worker) - LEASE_MARGIN_US;
     }
@@ -359,6 +368,7 @@ static enum db_outcome take(struct worker *worker, struct slot **slots, size_t c
     for (size_t i = 0; i < count; i++) {
         taking.wanted[i].partition = slots[i]->partition;
         taking.wanted[i].epoch = slots[i]->seen_epoch;
+        taking.wanted[i].above = slots[i]->heard_epoch;
         if (!random_bytes(taking.wanted[i].claim_id, sizeof taking.wanted[i].claim_id))
             abort(); /* nothing else would be unique */
     }
@@ -500,6 +510,15 @@ enum db_outcome claims_verify(struct worker *worker)
     enum db_outcome outcome = run_look(worker, &look);
     store_look_release(&look);
     return outcome;
+}
+
+void claims_heard(struct worker *worker, struct slot *slot, uint64_t epoch)
+{
+    if (epoch <= slot->epoch || epoch - slot->epoch > HEARD_AHEAD_MAX)
+        return;
+    if (slot->heard_epoch < epoch)
+        slot->heard_epoch = epoch;
+    worker->claims.look_next_us = 0; /* the database knows; ask it now */
 }
 
 void claims_renewed(struct worker *worker, struct slot *slot, int64_t clock_us, int64_t begun_us)

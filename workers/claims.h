@@ -39,6 +39,11 @@ enum db_outcome claims_verify(struct worker *worker);
 /* The fence refused though the claim is ours: claimed again before anything else. */
 void claims_distrust(struct worker *worker, struct slot *slot);
 
+/* A broker has heard of this epoch, which is above ours. If the database says that the partition is
+ * ours all the same, its server was put back to an older state: it is claimed again, above that
+ * epoch, or the broker would never believe us. */
+void claims_heard(struct worker *worker, struct slot *slot, uint64_t epoch);
+
 /* A batch with this slot in it was committed; it was begun at begun_us. */
 void claims_renewed(struct worker *worker, struct slot *slot, int64_t clock_us, int64_t begun_us);
 /* Has the lease of an owned slot run out by our own reckoning? Then look before answering. */

@@ -56,9 +56,9 @@ void ledger_claimed(struct ledger *ledger, uint64_t epoch, const uint8_t claim_i
     cache_clear(ledger);
     known_clear(ledger);
     due_release(&ledger->due);
-    /* Warehouses and reasons are put here, and another owner may have put some. */
-    if (ledger->partition == 0)
-        catalog_clear(ledger->catalog);
+    /* Warehouses and reasons: another owner of partition 0 may have put some, and a server that was
+     * put back to an older state has lost some. */
+    catalog_clear(ledger->catalog);
     ledger->epoch = epoch;
     memcpy(ledger->claim_id, claim_id, sizeof ledger->claim_id);
     ledger->last_seq = last_seq;

@@ -6,6 +6,8 @@ epochs and sequences come again.
 w1 speaks to the first broker alone and w2 to the second, so that each has clients that know of no
 other owner.
 """
+import shutil
+
 from proxied import *
 from proxy import *
 from proxy import hold as hold_back
@@ -173,6 +175,109 @@ def stale(cluster):
                 cluster.proxies[name].clear()
             cluster.resume("w1")
         note("%s: its client was told %s" % (stop, told))
+    audit(cluster)
+
+
+# ---------------------------------------------------------------- an older state
+
+
+def copy_tables(cluster):
+    cluster.sql("CREATE DATABASE older; " + "".join(
+        "CREATE TABLE older.`%s` LIKE `%s`; INSERT INTO older.`%s` SELECT * FROM `%s`;" % (
+            t, t, t, t) for t in cluster.tables()), admin=True)
+
+
+def put_back_tables(cluster):
+    """In one transaction, below connections that live on."""
+    cluster.sql("START TRANSACTION; " + "".join(
+        "DELETE FROM `%s`; INSERT INTO `%s` SELECT * FROM older.`%s`;" % (t, t, t)
+        for t in cluster.tables()) + "COMMIT; DROP DATABASE older", admin=True)
+
+
+@test("epoch and sequence come again under a worker that lives on: the claim id tells them apart")
+def same_numbers(cluster):
+    sku = begin(cluster, "AGAIN", W=1000)
+    for name in [n for n in cluster.children if n[0] == "w"]:
+        cluster.end_worker(name)
+    copy_tables(cluster)
+    only(cluster, "w1", [0])
+    row = "SELECT epoch, last_seq FROM `partition` WHERE partition_id=%d" % HOME
+    with cluster.peer(0) as first, cluster.peer(1) as second:
+        lost = hold(sku, 10)
+        applied(first, lost)
+        before = cluster.sql(row)
+        stale = hold(sku, 1)
+        rule = stop_at(cluster, "batch", TO_SERVER, True)
+        sequence = first.submit(stale, HOME, seconds=5)
+        check(rule.wait(scale(10)), "stopped before its transaction")
+        put_back_tables(cluster)
+        cluster.start_worker("w2", brokers=[1])
+        claimed_by(cluster, "w2")
+        kept = hold(sku, 3)
+        applied(second, kept)
+        equal(cluster.sql(row), before, "epoch and sequence are those that w1 knows")
+        rule.release()
+        cluster.resume("w1")
+        settles(cluster, stale, first.outcome(sequence, 20))
+        equal([movements(cluster, each) for each in (lost, kept, stale)], [0, 1, 1],
+              "movements of the lost, the new and the stale one")
+        equal(reserved(cluster, sku), 4, "units held")
+        # told as applied and lost with the tail: its retry applies it again, once
+        with cluster.peer(1) as peer:
+            check(not applied(peer, lost, attempt=2).replayed, "the lost one is applied anew")
+            check(applied(peer, lost, attempt=3).replayed, "and only once")
+        equal(reserved(cluster, sku), 14, "units held")
+    audit(cluster)
+
+
+@test("the server is put back to an older copy: it is served again, and the caches forget the tail")
+def older_copy(cluster):
+    begin(cluster, "OLD", W=1)
+    cluster.start_worker("w2")
+    wait_until(lambda: sorted(cluster.owners().values()) == 3 * ["w1"] + 3 * ["w2"], 20, "shares")
+    # of a worker that does not own partition 0, and does not put warehouses itself
+    home = next(p for p, owner in cluster.owners().items() if owner != cluster.owners()[0])
+    sku, gone = sku_of(cluster, "OLD", home), sku_of(cluster, "GONE", home)
+    cluster.stock(sku, W=1000)
+    kept = [hold(sku, 1) for _ in range(5)]
+    first = [alone(cluster, home, each) for each in kept]
+    cluster.stop_database()
+    copy = cluster.data + ".older"
+    shutil.copytree(cluster.data, copy)
+    cluster.start_database()
+    cluster.wait_served()
+    lost = [hold(sku, 1) for _ in range(5)]
+    for each in lost:
+        alone(cluster, home, each)
+    cluster.hf("warehouse", "put", "NEW", "--name", "only in the tail")
+    cluster.hf("item", "put", gone, "--name", "only in the tail")
+    cluster.hf("receive", gone + "=7@NEW", "--reference", "tail")
+    cluster.hf("receive", sku + "=7@NEW", "--reference", "tail")
+    for _ in range(3):  # epochs that the older copy does not know
+        for proxy in cluster.proxies.values():
+            was = proxy.count
+            proxy.cut_all()
+            wait_until(lambda: proxy.count > was, 10, "it connects again")
+        cluster.wait_served()
+    cluster.stop_database(signal.SIGKILL)
+    shutil.rmtree(cluster.data)
+    os.rename(copy, cluster.data)
+    begun = time.monotonic()
+    cluster.start_database()
+    alone(cluster, home, hold(sku, 1))
+    note("served again %.1f s after the server was started" % (time.monotonic() - begun))
+    check(time.monotonic() - begun < scale(15), "served again within seconds")
+    cluster.wait_served()
+    # what was only in the tail is not known any more, whatever the caches held
+    cluster.refused("unknown_sku", "receive", gone + "=1@W", "--reference", "x")
+    cluster.refused("unknown_warehouse", "receive", sku + "=1@NEW", "--reference", "x")
+    for each, result in zip(kept, first):
+        again = alone(cluster, home, each, attempt=2)
+        equal((again.replayed, again.sequence), (True, result.sequence), "what was kept")
+    for each in lost:
+        check(not alone(cluster, home, each, attempt=2).replayed, "what was lost is applied anew")
+        check(alone(cluster, home, each, attempt=3).replayed, "and only once")
+    equal(cluster.level(sku)["reserved"], 11, "units held")
     audit(cluster)
 
 

@@ -3,6 +3,7 @@
  * The gate and the life of a batch: ids, copies of them, partitions, needs, abort.
  */
 #include "tests/unit/ledger_world.h"
+#include "workers/ledger_impl.h"
 
 static void test_same_id_same_body_gives_the_first_result(void **state)
 {
@@ -442,6 +443,26 @@ static void test_a_new_owner_names_the_movement_before(void **state)
     world_destroy(w);
 }
 
+/* A server that was put back to an older state has lost some of it, whatever partition is claimed.
+ */
+static void test_every_claim_forgets_the_catalog(void **state)
+{
+    (void)state;
+    struct world *w = shop("");
+    struct ledger_limits limits = w->limits;
+    limits.partitions = 2;
+    struct ledger *other = ledger_new(1, &limits, w->catalog);
+    uint64_t version;
+    const struct code *code = &w->named[0].code;
+
+    catalog_put_warehouse(w->catalog, code, 1);
+    assert_true(catalog_warehouse(w->catalog, code->bytes, code->length, &version));
+    ledger_claimed(other, 1, world_claim, 0);
+    assert_false(catalog_warehouse(w->catalog, code->bytes, code->length, &version));
+    ledger_destroy(&other);
+    world_destroy(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -464,6 +485,7 @@ int main(void)
         cmocka_unit_test(test_items_and_barcodes),
         cmocka_unit_test(test_unknown_codes),
         cmocka_unit_test(test_a_new_owner_names_the_movement_before),
+        cmocka_unit_test(test_every_claim_forgets_the_catalog),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
