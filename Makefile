@@ -31,7 +31,7 @@ CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(WARNINGS) $(OPTIMISE) -fPIC -fvisibility=h
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(LDFLAGS_SANITIZE) $(LDFLAGS)
 
 # Folders whose sources, main.c apart, become one archive each.
-PARTS = common protocol schema broker workers client cli
+PARTS = common protocol schema broker workers view client cli
 PROGRAMS = holdfast holdfast-broker holdfast-worker
 FOLDER_holdfast = cli
 FOLDER_holdfast-broker = broker
@@ -105,7 +105,7 @@ fuzzers: $(FUZZERS)
 # ---------------------------------------------------------------- packages
 # pkg-config may be missing until these have run, so targets that need them build in a second make.
 
-.PHONY: deps deps-bench deps-dev deps-mysql
+.PHONY: deps deps-bench deps-dev deps-mysql deps-valgrind
 deps:
 	@sh tools/deps.sh build run test
 deps-bench:
@@ -114,6 +114,8 @@ deps-dev:
 	@sh tools/deps.sh build run test bench dev
 deps-mysql:
 	@sh tools/deps.sh build run test mysql
+deps-valgrind:
+	@sh tools/deps.sh build run test valgrind
 
 # ---------------------------------------------------------------- tests
 
@@ -143,19 +145,38 @@ asan: deps
 	    all test-programs
 	@BUILD=$(BUILD)-asan HOLDFAST_TEST_TIMESCALE=10 tests/run $(TESTS)
 
+# Programs and unit tests are run by valgrind; the databases and the tests' own tools are not.
+.PHONY: valgrind
+valgrind: deps deps-valgrind
+	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD) all test-programs
+	@BUILD=$(BUILD) HOLDFAST_TEST_TIMESCALE=10 tests/run --valgrind --unit --integration --faults \
+	    $(TESTS)
+
 .PHONY: fuzz
 DURATION ?= 600
 fuzz: deps
 	@$(MAKE) --no-print-directory test FUZZ_SECONDS=$(DURATION) TESTS=--fuzz
 
-# The integration tests once more with a real MySQL as every shard's server. Needs root once.
+# Rounds of a minute of faults each, DURATION seconds of them in all, with seeds from SEED on.
+.PHONY: chaos
+SEED ?= $(shell date +%s)
+chaos: deps
+	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD) all test-programs
+	@BUILD=$(BUILD) PYTHONPATH=tests/integration HOLDFAST_CHAOS_DURATION=$(DURATION) \
+	    HOLDFAST_CHAOS_SEED=$(SEED) /usr/bin/python3 -B tests/faults/10-chaos.py
+
+# The tests with a database once more, with a real MySQL as every shard's server. Needs root once.
+# Those without one (90) do not care which it is.
 MYSQL_FOLDER ?= build-mysql
-MYSQL_TESTS ?= 12 60 62 63 64 65
+MYSQL_TESTS ?= $(filter-out integration/90-house.py,$(patsubst tests/%,%,$(wildcard \
+               tests/integration/[0-9]*.py tests/faults/[0-9]*.py)))
 .PHONY: test-mysql
 test-mysql: deps deps-mysql
 	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD) all test-programs
 	@tools/mysql-root.sh $(MYSQL_FOLDER)
-	@BUILD=$(BUILD) HOLDFAST_MYSQLD=$(abspath $(MYSQL_FOLDER))/mysqld tests/run $(MYSQL_TESTS)
+	@BUILD=$(BUILD) HOLDFAST_MYSQLD=$(abspath tests/integration/mysqld-for-tests) \
+	    HOLDFAST_TEST_MYSQLD=$(abspath $(MYSQL_FOLDER))/mysqld tests/run \
+	    --integration --faults $(if $(TESTS),$(TESTS),$(MYSQL_TESTS))
 
 # ---------------------------------------------------------------- the rest
 
@@ -174,10 +195,13 @@ help:
 	@echo 'make test          all tests; TESTS="62 63" runs files whose names begin so'
 	@echo 'make unit          unit tests alone'
 	@echo 'make asan          the tests under AddressSanitizer and UBSan'
-	@echo 'make test-mysql    the integration tests on MySQL 9.7'
+	@echo 'make valgrind      the tests with every program of ours under valgrind'
+	@echo 'make test-mysql    every test with a database on MySQL 9.7'
 	@echo 'make fuzz          fuzzers, DURATION= seconds each'
+	@echo 'make chaos         kills and stops under load, DURATION= seconds, SEED= repeats'
 	@echo 'make bench         throughput and latency beside the way most teams write it'
 	@echo 'make bench-quick   the same, shorter'
+	@echo 'make test-scale    memory and pages of a view at a million levels'
 	@echo 'make install       honours PREFIX and DESTDIR'
 	@echo 'make deps          installs the Debian packages that are missing'
 	@echo 'make clean'

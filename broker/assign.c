@@ -21,6 +21,7 @@
 #include <utlist.h>
 
 #include "common/log.h"
+#include "protocol/holdfast.pb-c.h"
 
 /* A worker's outbox is sent before it takes more than this. */
 #define DISPATCH_OUTBOX_BYTES (1024u * 1024u)
@@ -303,6 +304,19 @@ static struct op *resolve(struct dispatch *d, struct session *s, uint64_t sequen
     return op;
 }
 
+/* Only this dispatch is certain not to have applied it, and an earlier one may have: unlike a
+ * refusal, which is decided after the id was looked up, a shed says nothing about that one. */
+static bool sheds_in_doubt(const struct op *op, const uint8_t *body, size_t body_bytes)
+{
+    if (!op->maybe || op->type != MESSAGE_OPERATION)
+        return false;
+    Hf__Result *result = hf__result__unpack(NULL, body_bytes, body);
+    bool sheds = !result || !status_is_known(result->status) ||
+                 status_kind((enum status)result->status) == STATUS_KIND_SHED;
+    hf__result__free_unpacked(result, NULL);
+    return sheds;
+}
+
 void worker_result(struct dispatch *d, struct session *s, const struct header *header,
                    const uint8_t *body, size_t body_bytes, struct moment now)
 {
@@ -317,6 +331,10 @@ void worker_result(struct dispatch *d, struct session *s, const struct header *h
     if (is_query != (header->type == MESSAGE_ANSWER)) {
         op_finish(d, op, STATUS_unknown, now);
         session_doom(d, s, ERROR_malformed);
+        return;
+    }
+    if (sheds_in_doubt(op, body, body_bytes)) {
+        op_finish(d, op, STATUS_unknown, now);
         return;
     }
     drain_count(&d->partitions[op->partition].drain, now.monotonic_us);
@@ -390,6 +408,8 @@ static void release_op(struct dispatch *d, const struct session *s, struct op *o
     }
     if (was_sent && op->type == MESSAGE_OPERATION && op->attempt < UINT16_MAX)
         op->attempt++;
+    if (was_sent)
+        op->maybe = true;
     d->requeued++;
     queue_again(d, op);
     partition_wake(&d->partitions[op->partition]);

@@ -48,6 +48,7 @@ struct op {
     uint8_t op_class;
     uint16_t attempt;
     uint32_t deaths; /* of workers that had it in flight; above 0 it is a suspect */
+    bool maybe;      /* a dispatch of it ended without an answer, and may have applied it */
     int64_t not_after_us;
     int64_t admitted_us;      /* monotonic */
     uint64_t order;           /* in the partition, by first dispatch */

@@ -125,7 +125,8 @@ bool core_submit(struct core *core, struct core_time now, enum core_call_kind ki
     call->op_class = encoded->op_class;
     call->route = encoded->route;
     call->attempt = encoded->attempt;
-    call->uncertain = kind == CORE_OPERATION && encoded->attempt > 1;
+    call->inherited = kind == CORE_OPERATION && encoded->attempt > 1;
+    call->uncertain = call->inherited;
     call->deadline_us = now.mono_us + timeout_us;
     call->effect_deadline_us = call->deadline_us - settle_us;
     call->state = CALL_READY;
@@ -210,8 +211,7 @@ static bool out_reserve(struct core *core, size_t bytes)
 
 static int64_t not_after(const struct core *core, const struct call *call)
 {
-    bool may_settle = call->kind == CORE_OPERATION && !call->settling;
-    int64_t until = may_settle ? call->effect_deadline_us : call->deadline_us;
+    int64_t until = call_deadline_us(call);
     int64_t most = core->now.mono_us + core->not_after_max_us;
 
     return (until < most ? until : most) + core->clock.offset_us;

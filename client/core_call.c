@@ -108,6 +108,12 @@ static bool is_certain(const struct call *call)
 
 /* ------------------------------------------------------------- states */
 
+/* For operations alone the two deadlines differ. */
+int64_t call_deadline_us(const struct call *call)
+{
+    return call->settling || call->spent ? call->deadline_us : call->effect_deadline_us;
+}
+
 /* The one function that changes a call's state. wake_us counts for CALL_SENT and CALL_PAUSED. */
 static void call_move(struct core *core, struct call *call, enum call_state state, int64_t wake_us)
 {
@@ -252,6 +258,18 @@ static void attempt_unknown(struct core *core, struct call *call, bool settles, 
         pause(core, call, 0);
 }
 
+/* The id is applied, and not settled any more than that: its body may be another than ours. A
+ * worker looks it up and replays or says that it is reused; nothing new can begin under it. */
+static void ask_with_body(struct core *core, struct call *call)
+{
+    call->spent = true;
+    call->settling = false;
+    if (call->state != CALL_READY)
+        call_move(core, call, CALL_READY, 0);
+    else
+        timer_moved(core, call);
+}
+
 /* wrong_partition is no fault of the caller: the map may be newer than ours, or we only guessed. */
 static bool follow(struct core *core, struct call *call, uint32_t partition, bool is_newest)
 {
@@ -274,6 +292,11 @@ static void on_settled(struct core *core, struct call *call, const Hf__Result *w
 
     if (status == STATUS_applied && wire->settle == HF__SETTLE_OUTCOME__SETTLE_APPLIED &&
         wire->settled) {
+        if (call->inherited) {
+            if (call->settling)
+                ask_with_body(core, call);
+            return;
+        }
         result = decode_result(wire->settled, call->operation_id);
         if (result)
             result->replayed = true;
@@ -457,7 +480,7 @@ static void time_is_up(struct core *core, struct call *call)
 void call_wake(struct core *core, struct call *call)
 {
     int64_t now = core->now.mono_us;
-    int64_t deadline = call->settling ? call->deadline_us : call->effect_deadline_us;
+    int64_t deadline = call_deadline_us(call);
 
     if (now >= deadline) {
         time_is_up(core, call);

@@ -86,7 +86,10 @@ struct call {
     /* An attempt was sent whose end this session will not tell: its session ended, its outcome
      * was `unknown`, or an earlier process sent it. Only settling makes a refusal certain. */
     bool uncertain;
+    bool inherited; /* the caller's id may have been sent before, with whatever body */
 
+    /* A settle said that the id is applied; the operation is sent to learn if with this body. */
+    bool spent;
     bool settling; /* what goes out is a settle of operation_id */
     uint8_t settle_id[UUID_BYTES];
     uint16_t settle_attempt;
@@ -95,6 +98,9 @@ struct call {
     struct holdfast_result *result;
     struct holdfast_answer *answer;
 };
+
+/* When the call's next message is of no use any more: of the operation early enough to settle. */
+int64_t call_deadline_us(const struct call *call);
 
 struct call_queue {
     struct call *first, *last;

@@ -9,7 +9,7 @@
 
 int64_t call_due_us(const struct call *call)
 {
-    int64_t deadline = call->settling ? call->deadline_us : call->effect_deadline_us;
+    int64_t deadline = call_deadline_us(call);
 
     if (call->state == CALL_READY)
         return deadline;

@@ -7,7 +7,38 @@ $(BUILD)/tests/integration/%: $(BUILD)/tests/integration/%.o $(ARCHIVES)
 	$(CC) $(LDFLAGS_ALL) -pthread -o $@ $< $(LINK_PARTS)
 
 FAULT_PROGRAMS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/faults/*.c))
-$(BUILD)/tests/faults/%: $(BUILD)/tests/faults/%.o $(ARCHIVES)
-	$(CC) $(LDFLAGS_ALL) -pthread -o $@ $< $(LINK_PARTS)
 
-test-programs: $(LOAD_GENERATORS) $(FAULT_PROGRAMS)
+# The history checker: a library, which the simulation links too, and a program.
+HISTORY = $(BUILD)/lib/history.a
+$(HISTORY): $(call objects,tests/history)
+	@mkdir -p $(@D)
+	@echo '  AR $@'
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(BUILD)/tests/history/check-history: $(BUILD)/tests/history/main.o $(HISTORY) $(ARCHIVES)
+	@echo '  LINK $@'
+	@$(CC) $(LDFLAGS_ALL) -o $@ $< $(HISTORY) $(LINK_PARTS)
+
+$(BUILD)/tests/unit/test_history: $(HISTORY)
+$(BUILD)/tests/unit/test_history: LINK_PARTS := $(HISTORY) $(LINK_PARTS)
+
+$(FAULT_PROGRAMS): $(HISTORY)
+$(BUILD)/tests/faults/%: $(BUILD)/tests/faults/%.o $(ARCHIVES)
+	@echo '  LINK $@'
+	@$(CC) $(LDFLAGS_ALL) -pthread -o $@ $< $(HISTORY) $(LINK_PARTS)
+
+test-programs: $(LOAD_GENERATORS) $(FAULT_PROGRAMS) $(BUILD)/tests/history/check-history
+
+# Programs that measure at a million levels: make test-scale.
+SCALE_PROGRAMS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/scale/*.c))
+$(BUILD)/tests/scale/%: $(BUILD)/tests/scale/%.o $(ARCHIVES)
+	@mkdir -p $(@D)
+	@echo '  LINK $@'
+	@$(CC) $(LDFLAGS_ALL) -o $@ $< $(LINK_PARTS)
+
+.PHONY: test-scale
+test-scale: deps
+	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD) $(SCALE_PROGRAMS)
+	@$(BUILD)/tests/scale/view
+	@$(BUILD)/tests/scale/view 1000000 4

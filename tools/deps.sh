@@ -4,7 +4,7 @@
 # Installs the Debian packages that Holdfast needs and that are missing; `make deps` calls it. On
 # another system it installs nothing and says what is lacking.
 #
-# usage: deps.sh [build|run|test|bench|dev|mysql]...   (default: build run test)
+# usage: deps.sh [build|run|test|bench|dev|valgrind|mysql]...   (default: build run test)
 #        deps.sh --list GROUP...                       prints the packages of the groups
 set -eu
 
@@ -21,10 +21,11 @@ packages() {
             python3-protobuf python3-jsonschema jq g++ util-linux procps bash-completion
         ;;
     bench) echo linux-perf gnuplot-nox ;;
-    dev) echo clang-format valgrind gdb ;;
+    dev) echo clang-format valgrind gdb llvm-14 ;;
+    valgrind) echo valgrind ;;
     mysql) echo debootstrap ;;
     *)
-        echo "deps.sh: unknown group \"$1\": build, run, test, bench, dev or mysql" >&2
+        echo "deps.sh: unknown group \"$1\": build, run, test, bench, dev, valgrind or mysql" >&2
         exit 64
         ;;
     esac

@@ -35,11 +35,6 @@
 /* After a partition could not expire what is due. */
 #define EXPIRE_PAUSE_US 1000000
 
-static struct slot *slot_of(struct worker *worker, const struct work *work)
-{
-    return worker_slot(worker, work->header.partition);
-}
-
 /* Deals with work that must not be run (any more). True: it is gone. */
 static bool dispose(struct worker *worker, struct work **work, int64_t now_us)
 {
@@ -50,12 +45,12 @@ static bool dispose(struct worker *worker, struct work **work, int64_t now_us)
         *work = NULL;
         return true;
     }
-    if (maybe && (!slot_of(worker, *work) || now_us - (*work)->maybe_since_us > MAYBE_US)) {
+    if (maybe && (!work_slot(worker, *work) || now_us - (*work)->maybe_since_us > MAYBE_US)) {
         work_answer_status(work, STATUS_unknown,
                            "the connection was lost at the commit, and the partition with it");
         return true;
     }
-    if (!maybe && (!slot_of(worker, *work) || worker->stopping)) {
+    if (!maybe && (!work_slot(worker, *work) || worker->stopping)) {
         worker->metrics.returned++;
         work_return(work);
         return true;
@@ -144,7 +139,7 @@ static void take_operations(struct worker *worker, struct batch *batch, int64_t 
                 break;
             continue;
         }
-        work->part = part_of(batch, slot_of(worker, work));
+        work->part = part_of(batch, work_slot(worker, work));
         batch->parts[work->part].operations++;
         batch->works[batch->count++] = work;
         bytes += work->body_bytes;
@@ -172,18 +167,14 @@ static void take_due(struct worker *worker, struct batch *batch, int64_t now_us)
 }
 
 /* A lease that has run out by our own reckoning: perhaps we were stopped, and somebody else owns
- * the partition by now. Refusals come from memory, so the database is asked first. False: it could
- * not be asked, and nothing may be decided. */
+ * the partition by now. Refusals come from memory, so the database is asked first. False when it
+ * cannot be asked. */
 static bool verify_doubtful(struct worker *worker, int64_t now_us)
 {
     for (size_t i = 0; i < worker->claims.count; i++) {
         const struct slot *slot = &worker->claims.slots[i];
-        if (slot->state == SLOT_OWNED && claims_is_doubtful(slot, now_us)) {
-            if (claims_verify(worker) == DB_OK)
-                return true;
-            worker->batch.not_before_us = clock_monotonic_us() + PAUSE_US;
-            return false;
-        }
+        if (slot->state == SLOT_OWNED && claims_is_doubtful(slot, now_us))
+            return claims_verify(worker) == DB_OK;
     }
     return true;
 }
@@ -362,7 +353,9 @@ bool batch_tick(struct worker *worker, int64_t now_us)
     struct batch batch = {.look_up_ids = worker->batch.look_up_ids,
                           .expire_limit = EXPIRE_PER_BATCH};
 
-    if (now_us < worker->batch.not_before_us || !verify_doubtful(worker, now_us))
+    if (now_us < worker->batch.not_before_us)
+        return false;
+    if (!verify_doubtful(worker, now_us) || claims_must_reclaim(worker))
         return false;
     arena_reset(&worker->arena);
     batch.works =

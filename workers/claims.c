@@ -16,9 +16,8 @@
  * for any time before its answer was read. It is taken for over so much before the row says it, for
  * clocks that do not run alike. */
 #define LEASE_MARGIN_US 200000
-
-/* No broker is further ahead than this by honest counting. */
-#define HEARD_AHEAD_MAX (UINT64_C(1) << 32)
+/* What a peer may make us raise an epoch to: far from where it would end. */
+#define EPOCH_TOLD_MAX (UINT64_MAX / 4)
 
 static int64_t lease_us(const struct worker *worker)
 {
@@ -56,6 +55,13 @@ struct slot *worker_slot(struct worker *worker, uint32_t partition)
         return NULL;
     struct slot *slot = &claims->slots[claims->index[partition]];
     return slot->state == SLOT_OTHER ? NULL : slot;
+}
+
+struct slot *work_slot(struct worker *worker, const struct work *work)
+{
+    struct slot *slot = worker_slot(worker, work->header.partition);
+
+    return slot && work->takings >= slot->taking ? slot : NULL;
 }
 
 int64_t slot_now_us(const struct worker *worker, const struct slot *slot)
@@ -158,16 +164,17 @@ static void see(struct worker *worker, const struct store_seen *seen, int64_t be
     slot->seen_mine = seen->mine;
     bool ours = seen->claim.epoch == slot->epoch &&
                 memcmp(seen->claim.claim_id, slot->claim_id, sizeof slot->claim_id) == 0;
-    if (slot->state == SLOT_OWNED && !ours) {
+    slot->seen_ours = ours;
+    if (slot->state == SLOT_OWNED && ours && slot->told_epoch > slot->epoch) {
+        log_warn("partition=%u epoch=%llu a broker knows of epoch %llu, which the server has lost: "
+                 "claiming above it",
+                 slot->partition, (unsigned long long)slot->epoch,
+                 (unsigned long long)slot->told_epoch);
+        become(worker, slot, SLOT_RECLAIM);
+    } else if (slot->state == SLOT_OWNED && !ours) {
         log_warn("partition=%u epoch=%llu lost: another worker has claimed it", slot->partition,
                  (unsigned long long)slot->epoch);
         become(worker, slot, SLOT_OTHER);
-    } else if (slot->state == SLOT_OWNED && slot->heard_epoch > slot->epoch) {
-        log_warn(
-            "partition=%u epoch=%llu heard=%llu the server has lost its tail: claiming above it",
-            slot->partition, (unsigned long long)slot->epoch,
-            (unsigned long long)slot->heard_epoch);
-        become(worker, slot, SLOT_RECLAIM);
     } else if (slot->state == SLOT_OWNED && begun_us > 0) {
         slot->lease_until_us = begun_us + lease_us(worker) - LEASE_MARGIN_US;
     }
@@ -217,30 +224,44 @@ struct taking {
     struct slot **slots;
     struct store_claim *wanted; /* of each slot, with the claim id drawn for it */
     size_t count;
-    size_t taken;
+    int64_t begun_us;          /* before the claim was sent */
+    struct store_taken *taken; /* of each slot that was taken, in any order */
+    size_t taken_count;
 };
 
-static bool is_taken(const struct taking *taking, size_t i)
+static struct slot *slot_taken(const struct taking *taking, const struct store_taken *taken)
 {
-    return memcmp(taking->slots[i]->claim_id, taking->wanted[i].claim_id, 16) == 0;
+    for (size_t i = 0; i < taking->count; i++) {
+        if (taking->wanted[i].partition == taken->claim.partition)
+            return taking->slots[i];
+    }
+    return NULL;
 }
 
+static const struct store_taken *taken_of(const struct taking *taking, const struct slot *slot)
+{
+    for (size_t t = 0; t < taking->taken_count; t++) {
+        if (taking->taken[t].claim.partition == slot->partition)
+            return &taking->taken[t];
+    }
+    return NULL;
+}
+
+/* The claim is committed. It only goes on with our last one when nobody can have owned the
+ * partition in between; otherwise what was sent to us for the last one must not be run. */
 static void take_slot(struct worker *worker, struct slot *slot, const struct store_taken *taken,
                       int64_t begun_us)
 {
-    bool jumped, again = slot->state == SLOT_RECLAIM;
+    bool goes_on =
+        slot->state == SLOT_RECLAIM && slot->seen_ours && slot->told_epoch <= slot->epoch;
 
+    if (!goes_on)
+        slot->taking = worker->claims.takings;
+    if (!goes_on || taken->clock_high_us > slot->clock_high_us)
+        slot->clock_high_us = taken->clock_high_us;
     slot->epoch = taken->claim.epoch;
     memcpy(slot->claim_id, taken->claim.claim_id, sizeof slot->claim_id);
-    if (!again || taken->clock_high_us > slot->clock_high_us)
-        slot->clock_high_us = taken->clock_high_us;
-    slot->clock_offset_us =
-        timeline_offset_us(taken->server_us, taken->clock_offset_us, taken->clock_high_us,
-                           again ? worker->claims.jump_us : 0, &jumped);
-    if (jumped)
-        log_warn("partition=%u clock_offset_us=%lld the shard's clock is another one: the old "
-                 "timeline goes on",
-                 slot->partition, (long long)slot->clock_offset_us);
+    slot->clock_offset_us = taken->clock_offset_us;
     slot->pruned_seq = taken->pruned_seq;
     slot->lease_until_us = begun_us + lease_us(worker) - LEASE_MARGIN_US;
     slot->prune_next_us = clock_monotonic_us() + CLAIMS_LOOK_US;
@@ -271,43 +292,44 @@ static enum db_outcome take_rows(struct taking *taking)
 {
     struct worker *worker = taking->worker;
     struct store_owner owner = owner_of(worker);
-    struct store_taken *taken = must_allocate(taking->count, sizeof *taken);
-    size_t count = 0;
 
-    int64_t begun_us = clock_monotonic_us();
-    enum db_outcome outcome =
-        store_take(&worker->db, &owner, taking->wanted, taking->count, taken, &count);
-    for (size_t t = 0; t < count; t++) {
-        struct slot *slot = NULL;
-        for (size_t i = 0; i < taking->count && !slot; i++) {
-            if (taking->wanted[i].partition == taken[t].claim.partition)
-                slot = taking->slots[i];
-        }
-        if (!slot)
-            continue;
-        take_slot(worker, slot, &taken[t], begun_us);
-        taking->taken++;
-    }
-    free(taken);
-    return outcome;
+    taking->begun_us = clock_monotonic_us();
+    return store_take(&worker->db, &owner, taking->wanted, taking->count, taking->taken,
+                      &taking->taken_count);
 }
 
-/* Offsets that are not those of the rows: written with the claim, so that the next owner goes on.
- */
+/* Each partition goes on in the time that it had: the offset that it needs for that. */
+static void carry_time_on(struct taking *taking)
+{
+    for (size_t t = 0; t < taking->taken_count; t++) {
+        struct store_taken *taken = &taking->taken[t];
+        const struct slot *slot = slot_taken(taking, taken);
+        bool jumped, again = slot && slot->state == SLOT_RECLAIM;
+        taken->clock_offset_us =
+            timeline_offset_us(taken->server_us, taken->clock_offset_us, taken->clock_high_us,
+                               again ? taking->worker->claims.jump_us : 0, &jumped);
+        if (jumped)
+            log_warn("partition=%u clock_offset_us=%lld the shard's clock is another one: the old "
+                     "timeline goes on",
+                     taken->claim.partition, (long long)taken->clock_offset_us);
+    }
+}
+
+/* Written with the claim, so that the next owner goes on. */
 static enum db_outcome write_offsets(const struct taking *taking)
 {
-    struct store_offset *offsets = must_allocate(taking->count, sizeof *offsets);
+    struct store_offset *offsets = must_allocate(taking->taken_count, sizeof *offsets);
     size_t count = 0;
     enum db_outcome outcome = DB_OK;
 
-    for (size_t i = 0; i < taking->count; i++) {
-        const struct slot *slot = taking->slots[i];
-        if (!is_taken(taking, i) || slot->clock_offset_us == 0)
+    for (size_t t = 0; t < taking->taken_count; t++) {
+        const struct store_taken *taken = &taking->taken[t];
+        if (taken->clock_offset_us == 0)
             continue;
         struct store_offset *offset = &offsets[count++];
-        offset->partition = slot->partition;
-        offset->offset_us = slot->clock_offset_us;
-        memcpy(offset->claim_id, slot->claim_id, sizeof offset->claim_id);
+        offset->partition = taken->claim.partition;
+        offset->offset_us = taken->clock_offset_us;
+        memcpy(offset->claim_id, taken->claim.claim_id, sizeof offset->claim_id);
     }
     if (count > 0)
         outcome = store_offsets(&taking->worker->db, offsets, count);
@@ -318,22 +340,25 @@ static enum db_outcome write_offsets(const struct taking *taking)
 /* After the claim is committed: it is ours, and the ledger learns what is live. */
 static enum db_outcome own(struct taking *taking)
 {
+    struct worker *worker = taking->worker;
     enum db_outcome outcome = DB_OK;
 
+    worker->claims.takings++;
     for (size_t i = 0; i < taking->count; i++) {
         struct slot *slot = taking->slots[i];
-        bool taken = is_taken(taking, i);
+        const struct store_taken *taken = taken_of(taking, slot);
         if (!taken && slot->state == SLOT_RECLAIM) {
             log_warn("partition=%u lost: another worker has claimed it", slot->partition);
-            become(taking->worker, slot, SLOT_OTHER);
+            become(worker, slot, SLOT_OTHER);
         }
         if (!taken)
             continue;
+        take_slot(worker, slot, taken, taking->begun_us);
         if (outcome == DB_OK)
-            outcome = store_due(&taking->worker->db, slot->ledger);
+            outcome = store_due(&worker->db, slot->ledger);
         /* Without its deadlines it must be claimed again. */
-        become(taking->worker, slot, outcome == DB_OK ? SLOT_OWNED : SLOT_RECLAIM);
-        taking->worker->claims.changed = true; /* the epoch did */
+        become(worker, slot, outcome == DB_OK ? SLOT_OWNED : SLOT_RECLAIM);
+        worker->claims.changed = true; /* the epoch did */
     }
     return outcome;
 }
@@ -344,17 +369,15 @@ static enum db_outcome run_claim(struct taking *taking)
 
     kill_old_owners(taking);
     enum db_outcome outcome = take_rows(taking);
+    carry_time_on(taking);
     if (outcome == DB_OK)
         outcome = write_offsets(taking);
     if (outcome == DB_OK)
         outcome = db_commit(&worker->db);
-    if (outcome != DB_OK) {
-        db_rollback(&worker->db);
-        for (size_t i = 0; i < taking->count; i++)
-            memset(taking->slots[i]->claim_id, 0, 16); /* not ours, whatever was seen of it */
-        return outcome;
-    }
-    return own(taking);
+    if (outcome == DB_OK)
+        return own(taking);
+    db_rollback(&worker->db);
+    return outcome;
 }
 
 /* Claims these slots, as far as they may be. */
@@ -365,17 +388,20 @@ static enum db_outcome take(struct worker *worker, struct slot **slots, size_t c
     if (count == 0)
         return DB_OK;
     taking.wanted = must_allocate(count, sizeof *taking.wanted);
+    taking.taken = must_allocate(count, sizeof *taking.taken);
     for (size_t i = 0; i < count; i++) {
         taking.wanted[i].partition = slots[i]->partition;
         taking.wanted[i].epoch = slots[i]->seen_epoch;
-        taking.wanted[i].above = slots[i]->heard_epoch;
+        taking.wanted[i].above = slots[i]->told_epoch;
         if (!random_bytes(taking.wanted[i].claim_id, sizeof taking.wanted[i].claim_id))
             abort(); /* nothing else would be unique */
     }
     enum db_outcome outcome = run_claim(&taking);
     free(taking.wanted);
-    if (outcome == DB_OK || taking.taken > 0)
-        log_info("claimed=%zu wanted=%zu owned=%zu", taking.taken, count, worker->claims.owned);
+    free(taking.taken);
+    if (outcome == DB_OK || taking.taken_count > 0)
+        log_info("claimed=%zu wanted=%zu owned=%zu", taking.taken_count, count,
+                 worker->claims.owned);
     return outcome;
 }
 
@@ -459,6 +485,24 @@ int64_t claims_wait_us(const struct worker *worker, int64_t now_us)
     return worker->claims.look_next_us > now_us ? worker->claims.look_next_us - now_us : 0;
 }
 
+void claims_connected(struct worker *worker, int64_t ahead_us)
+{
+    struct claims *claims = &worker->claims;
+
+    claims->jump_us = claims_must_reclaim(worker) ? claims->jump_us + ahead_us : 0;
+    claims->look_next_us = 0;
+}
+
+void claims_told(struct worker *worker, uint32_t partition, uint64_t epoch)
+{
+    struct slot *slot = worker_slot(worker, partition);
+
+    if (!slot || epoch <= slot->epoch || epoch > EPOCH_TOLD_MAX)
+        return;
+    slot->told_epoch = epoch;
+    worker->claims.look_next_us = 0;
+}
+
 void claims_connection_lost(struct worker *worker)
 {
     for (size_t i = 0; i < worker->claims.count; i++) {
@@ -510,15 +554,6 @@ enum db_outcome claims_verify(struct worker *worker)
     enum db_outcome outcome = run_look(worker, &look);
     store_look_release(&look);
     return outcome;
-}
-
-void claims_heard(struct worker *worker, struct slot *slot, uint64_t epoch)
-{
-    if (epoch <= slot->epoch || epoch - slot->epoch > HEARD_AHEAD_MAX)
-        return;
-    if (slot->heard_epoch < epoch)
-        slot->heard_epoch = epoch;
-    worker->claims.look_next_us = 0; /* the database knows; ask it now */
 }
 
 void claims_renewed(struct worker *worker, struct slot *slot, int64_t clock_us, int64_t begun_us)

@@ -26,23 +26,24 @@ void claims_release_memory(struct worker *worker);
 enum db_outcome claims_tick(struct worker *worker, int64_t now_us);
 int64_t claims_wait_us(const struct worker *worker, int64_t now_us);
 
+/* There is a connection, and the server's clock is so far ahead of where we had it. */
+void claims_connected(struct worker *worker, int64_t ahead_us);
 /* The connection broke: what is ours must be claimed again before anything else is done. */
 void claims_connection_lost(struct worker *worker);
 /* Claims again what must be. What somebody else has claimed meanwhile is lost. */
 enum db_outcome claims_reclaim(struct worker *worker);
 bool claims_must_reclaim(const struct worker *worker);
 
-/* The fence refused, or a lease is doubtful: looks at once, so that what is lost is known. Unless it
- * gives DB_OK, nothing has been learnt. */
+/* A broker knows of a claim with a higher epoch: the database is asked, soon. If it still shows
+ * ours, the server has lost that claim (it was restored), and the broker would never believe us: so
+ * the partition is claimed again, above it. */
+void claims_told(struct worker *worker, uint32_t partition, uint64_t epoch);
+
+/* The fence refused: looks at once, so that what is lost is known. */
 enum db_outcome claims_verify(struct worker *worker);
 
 /* The fence refused though the claim is ours: claimed again before anything else. */
 void claims_distrust(struct worker *worker, struct slot *slot);
-
-/* A broker has heard of this epoch, which is above ours. If the database says that the partition is
- * ours all the same, its server was put back to an older state: it is claimed again, above that
- * epoch, or the broker would never believe us. */
-void claims_heard(struct worker *worker, struct slot *slot, uint64_t epoch);
 
 /* A batch with this slot in it was committed; it was begun at begun_us. */
 void claims_renewed(struct worker *worker, struct slot *slot, int64_t clock_us, int64_t begun_us);

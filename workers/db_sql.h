@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Statements and their replies, for the modules that hold SQL: store_*.c, query*.c and audit.c. What
- * decides does not include this.
+ * Statements and their replies, for the modules that hold SQL: store_*.c, query*.c and audit.c.
+ * What decides does not include this.
  */
 #ifndef WORKERS_DB_SQL_H
 #define WORKERS_DB_SQL_H

@@ -16,6 +16,36 @@ static ProtobufCBinaryData code_bytes(const struct code *code, struct arena *are
                                  .data = arena_copy(arena, code->bytes, code->length)};
 }
 
+static Hf__ReservationLine *line_message(const struct reservation_line *line, struct arena *arena)
+{
+    Hf__ReservationLine *out = arena_alloc(arena, sizeof *out);
+
+    hf__reservation_line__init(out);
+    out->quantity = (uint32_t)line->quantity;
+    out->reserved = (uint32_t)line->reserved;
+    out->committed = (uint32_t)line->committed;
+    out->shipped = (uint32_t)line->shipped;
+    out->cancelled = (uint32_t)line->cancelled;
+    out->released = (uint32_t)line->released;
+    out->returned = (uint32_t)line->returned;
+    return out;
+}
+
+/* The record that a put_* movement carries: packed by the ledger itself. */
+static void add_record(const struct movement *m, Hf__Movement *out, struct arena *arena)
+{
+    if (m->kind == HF__MOVEMENT_KIND__MOVEMENT_ITEM_PUT) {
+        out->item = hf__item__unpack(&arena->allocator, m->detail.len, m->detail.data);
+        if (out->item)
+            out->item->version = m->seq;
+    } else if (m->kind == HF__MOVEMENT_KIND__MOVEMENT_WAREHOUSE_PUT ||
+               m->kind == HF__MOVEMENT_KIND__MOVEMENT_REASON_PUT) {
+        out->named = hf__named__unpack(&arena->allocator, m->detail.len, m->detail.data);
+        if (out->named)
+            out->named->version = m->seq;
+    }
+}
+
 Hf__Movement *history_message(const struct movement *m, struct arena *arena)
 {
     Hf__Movement *out = arena_alloc(arena, sizeof *out);
@@ -47,7 +77,13 @@ Hf__Movement *history_message(const struct movement *m, struct arena *arena)
         reservation_id_format(m->reservation_id, text);
         out->reservation.len = strlen(text);
         out->reservation.data = arena_copy(arena, text, strlen(text));
+        out->revision = m->revision;
+        if (out->after) {
+            out->line = m->line;
+            out->line_after = line_message(&m->line_after, arena);
+        }
     }
+    add_record(m, out, arena);
     out->state = m->state;
     out->expires_at_us = m->expires_at_us;
     out->order = m->order;

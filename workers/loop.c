@@ -39,10 +39,9 @@ static bool connected(struct worker *worker, int64_t now_us)
                     db_error(&worker->db));
         return false;
     }
-    worker->claims.jump_us = timeline_follow(&worker->timeline, server_us, clock_monotonic_us());
+    claims_connected(worker, timeline_follow(&worker->timeline, server_us, clock_monotonic_us()));
     log_info("shard=%s server=%zu connection=%lu connected", worker->shard->name, worker->db.server,
              worker->db.thread_id);
-    worker->claims.look_next_us = 0;
     return true;
 }
 

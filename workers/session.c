@@ -13,6 +13,7 @@
 #include "protocol/error.h"
 #include "workers/claims.h"
 #include "workers/link.h"
+#include "workers/peer_clock.h"
 
 #define OUTBOX_BYTES_MAX (256 * 1024) /* then it is sent before more is put in */
 #define HELLO_REPEAT_US 1000000
@@ -34,9 +35,13 @@ struct session {
     int64_t hello_next_us;
     int64_t heard_us, beat_next_us;
     int64_t heartbeat_us;
-    int64_t clock_ahead_us; /* broker's wall clock minus our monotonic one */
-    uint64_t received;      /* the highest sequence that came */
+    struct peer_clock clock;
+    uint64_t received; /* the highest sequence that came */
     uint64_t granted;
+    int64_t echo;      /* of the latest heartbeat: when it was sent, and never the same twice */
+    int64_t told_echo; /* of the first heartbeat that told of told_takings claims */
+    uint64_t told_takings;
+    uint64_t takings; /* of our claims, the broker knows so many */
     uint32_t waiting; /* received and not answered */
     bool tell_owned;
     uint8_t *outbox; /* the body of a BATCH in the making */
@@ -53,11 +58,14 @@ static void become(struct session *session, enum session_state state, int64_t no
     session->id = 0;
     session->received = 0;
     session->granted = 0;
+    session->told_takings = 0;
+    session->takings = 0;
     session->waiting = 0;
     session->hello_next_us = state == SESSION_REFUSED ? now_us + HELLO_REPEAT_US : now_us;
     if (state == SESSION_OPEN) {
         session->tell_owned = true;
         session->beat_next_us = now_us;
+        session->clock.known = false; /* told by the first answer, before any work */
     }
 }
 
@@ -137,6 +145,9 @@ uint8_t *session_answer(struct work *work, uint8_t type, size_t body_bytes)
     session->outbox_bytes += bytes;
     session->outbox_count++;
     session->waiting--;
+    /* The broker takes us for not serving the partition until it is told again. */
+    if (type == MESSAGE_RETURNED)
+        session->tell_owned = true;
     return at + BATCH_ITEM_BYTES;
 }
 
@@ -163,6 +174,18 @@ static void say_hello(struct session *session, int64_t now_us)
     if (hf__hello__get_packed_size(&hello) <= sizeof body)
         (void)send_frames(session, &header, body, hf__hello__pack(&hello, body));
     session->hello_next_us = now_us + HELLO_REPEAT_US;
+}
+
+static int64_t next_echo(struct session *session, int64_t now_us)
+{
+    uint64_t takings = session->worker->claims.takings;
+
+    session->echo = now_us > session->echo ? now_us : session->echo + 1;
+    if (takings != session->told_takings) {
+        session->told_takings = takings;
+        session->told_echo = session->echo;
+    }
+    return session->echo;
 }
 
 /* Everything that we own, at once when it changes and from the loop: a worker whose loop hangs
@@ -192,6 +215,7 @@ static void beat(struct session *session, int64_t now_us)
     }
     heartbeat.owned = list;
     heartbeat.clock_us = timeline_now_us(&worker->timeline, now_us);
+    heartbeat.echo = (uint64_t)next_echo(session, now_us);
     size_t bytes = hf__heartbeat__get_packed_size(&heartbeat);
     uint8_t *body = malloc(bytes + 1);
     if (!body)
@@ -243,13 +267,21 @@ static void take_welcome(struct session *session, const struct header *header, c
     become(session, SESSION_OPEN, now_us);
     session->id = header->session;
     session->heard_us = now_us;
-    session->clock_ahead_us = welcome->clock_us - now_us;
     uint32_t heartbeat_ms = welcome->heartbeat_ms;
     if (heartbeat_ms == 0 || heartbeat_ms > HEARTBEAT_MS_MAX)
         heartbeat_ms = (uint32_t)session->worker->config->windows.heartbeat_ms;
     session->heartbeat_us = (int64_t)heartbeat_ms * 1000;
     log_info("broker=%s session=%u open", session->broker->worker, session->id);
     hf__welcome__free_unpacked(welcome, NULL);
+}
+
+/* The broker answers in order: what it sends from here on, it sends knowing what that heartbeat
+ * said. */
+static void take_echo(struct session *session, int64_t clock_us, int64_t echo, int64_t now_us)
+{
+    peer_clock_hear(&session->clock, clock_us, echo < now_us ? echo : now_us, now_us);
+    if (echo >= session->told_echo && echo <= session->echo)
+        session->takings = session->told_takings;
 }
 
 static void take_heartbeat(struct session *session, const uint8_t *body, size_t body_bytes,
@@ -259,12 +291,10 @@ static void take_heartbeat(struct session *session, const uint8_t *body, size_t 
 
     if (!heartbeat)
         return;
-    session->clock_ahead_us = heartbeat->clock_us - now_us;
-    for (size_t i = 0; i < heartbeat->n_stale; i++) {
-        struct slot *slot = worker_slot(session->worker, heartbeat->stale[i]->partition);
-        if (slot)
-            claims_heard(session->worker, slot, heartbeat->stale[i]->epoch);
-    }
+    if (heartbeat->answer)
+        take_echo(session, heartbeat->clock_us, (int64_t)heartbeat->echo, now_us);
+    for (size_t i = 0; i < heartbeat->n_stale; i++)
+        claims_told(session->worker, heartbeat->stale[i]->partition, heartbeat->stale[i]->epoch);
     hf__heartbeat__free_unpacked(heartbeat, NULL);
 }
 
@@ -305,7 +335,10 @@ static void take_work(struct session *session, const struct header *header, cons
     struct work *work = malloc(sizeof *work + body_bytes);
     if (!work)
         abort();
-    *work = (struct work){.session = session, .header = *header, .body_bytes = body_bytes};
+    *work = (struct work){.session = session,
+                          .header = *header,
+                          .takings = session->takings,
+                          .body_bytes = body_bytes};
     memcpy(work->body, body, body_bytes);
     work_push(header->type == MESSAGE_QUERY ? &worker->queries : &worker->operations, work);
 }
@@ -419,7 +452,7 @@ struct broker_link *sessions_link(const struct worker *worker, size_t index)
 
 int64_t session_clock_us(const struct session *session, int64_t monotonic_us)
 {
-    return monotonic_us + session->clock_ahead_us;
+    return peer_clock_us(&session->clock, monotonic_us);
 }
 
 void sessions_keep(struct worker *worker, int64_t now_us)

@@ -48,7 +48,7 @@ enum store_outcome {
     STORE_REPEATS,    /* DB_REPEATS; nothing was written */
     STORE_TOO_LARGE,  /* more than STORE_TEXT_BYTES_MAX; nothing was written */
     STORE_LOST,       /* the connection ended before COMMIT was sent: nothing will be written */
-    STORE_UNKNOWN,    /* the connection ended at COMMIT */
+    STORE_UNKNOWN,    /* COMMIT had no answer, or one that does not say */
     STORE_NOT_WRITER, /* nothing was written */
     STORE_FAILED,     /* another error; nothing was written */
 };

@@ -28,13 +28,14 @@ static const char look_renew_set[] =
     " STRAIGHT_JOIN `partition` t FORCE INDEX (PRIMARY) ON t.partition_id=n.p AND t.epoch=n.e AND "
     "t.claim_id=n.c SET t.lease_until_us=" STORE_NOW "+";
 
-static const char *const claim_names[] = {"p", "e", "c", "h", NULL};
+static const char *const claim_names[] = {"p", "e", "c", NULL};
+static const char *const wanted_names[] = {"p", "e", "c", "a", NULL};
 static const char claim_update[] = "START TRANSACTION;UPDATE ";
 static const char claim_join[] =
     " STRAIGHT_JOIN `partition` t FORCE INDEX (PRIMARY) ON t.partition_id=n.p AND t.epoch=n.e AND "
     "t.moved_to IS NULL AND (t.owner='' OR t.lease_until_us<" STORE_NOW " OR t.instance=";
 static const char claim_set[] =
-    ") SET t.epoch=GREATEST(t.epoch,n.h)+1,t.claim_id=n.c,t.connection_id="
+    ") SET t.epoch=GREATEST(t.epoch,n.a)+1,t.claim_id=n.c,t.connection_id="
     "CONNECTION_ID(),t.lease_until_us=" STORE_NOW "+";
 static const char claim_owner[] = ",t.owner=";
 static const char claim_instance[] = ",t.instance=";
@@ -74,6 +75,21 @@ static void add_claims(struct sql *sql, const struct store_claim *claims, size_t
     struct sql_rows rows;
 
     sql_rows_begin(sql, &rows, claim_names);
+    for (size_t i = 0; i < count; i++) {
+        sql_rows_next(sql, &rows);
+        sql_rows_uint(sql, &rows, claims[i].partition);
+        sql_rows_uint(sql, &rows, claims[i].epoch);
+        sql_rows_hex(sql, &rows, claims[i].claim_id, sizeof claims[i].claim_id);
+    }
+    sql_rows_end(sql, &rows);
+}
+
+/* The same, with what their epochs must be above. */
+static void add_wanted(struct sql *sql, const struct store_claim *claims, size_t count)
+{
+    struct sql_rows rows;
+
+    sql_rows_begin(sql, &rows, wanted_names);
     for (size_t i = 0; i < count; i++) {
         sql_rows_next(sql, &rows);
         sql_rows_uint(sql, &rows, claims[i].partition);
@@ -235,7 +251,7 @@ enum db_outcome store_take(struct db *db, const struct store_owner *owner,
 
     begin_sql(&sql, db);
     sql_add(&sql, claim_update);
-    add_claims(&sql, wanted, count);
+    add_wanted(&sql, wanted, count);
     sql_add(&sql, claim_join);
     sql_hex(&sql, owner->instance, UUID_BYTES);
     sql_add(&sql, claim_set);

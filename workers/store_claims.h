@@ -21,8 +21,8 @@ struct store_owner {
 struct store_claim {
     uint32_t partition;
     uint64_t epoch;
-    uint64_t above; /* store_take: the new epoch is higher than this as well; 0: no matter */
     uint8_t claim_id[16];
+    uint64_t above; /* of what shall be claimed: its new epoch is higher than this, too */
 };
 
 /* ------------------------------------------------------------- looking */
@@ -61,7 +61,7 @@ struct store_taken { /* a partition's row, after it was taken */
 void store_kill(struct db *db, uint64_t connection);
 
 /* Begins a transaction; raises the epoch of each of `wanted` that is at that epoch and may be taken
- * (handed over, past its lease, or ours by its row), to one more or to `above` + 1; draws it the
+ * (handed over, past its lease, or ours by its row), by one or to one above `above`, draws it the
  * claim id, and reads what was taken into *taken, which has room for count. The transaction stays
  * open: db_commit ends it, or db_rollback, which must follow any outcome but DB_OK. */
 enum db_outcome store_take(struct db *db, const struct store_owner *owner,

@@ -35,9 +35,13 @@ enum store_outcome store_end(struct db *db, enum db_outcome ran, bool fenced)
         return outcome;
     }
     outcome = outcome_of(db_commit(db));
-    if (outcome == STORE_LOST)
-        return STORE_UNKNOWN;
-    if (outcome != STORE_DONE)
+    if (outcome == STORE_DONE)
+        return outcome;
+    if (outcome == STORE_AGAIN) { /* these say that it was rolled back, or wait for a ROLLBACK */
         db_rollback(db);
-    return outcome;
+        return outcome;
+    }
+    /* Anything else that a server says to COMMIT may come after the rows. */
+    db_close(db);
+    return STORE_UNKNOWN;
 }

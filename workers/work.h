@@ -22,6 +22,7 @@ struct work {
     struct session *session;
     struct header header; /* its session is the one that the work came in */
     enum work_state state;
+    uint64_t takings; /* of our claims, so many were known to the broker that sent it */
     int64_t maybe_since_us;
     Hf__Operation *operation; /* in the batch's arena, while it is in one */
     size_t part;              /* of the batch */

@@ -46,27 +46,30 @@ struct slot {
     enum slot_state state; /* changed by claims.c alone */
     struct ledger *ledger; /* NULL until it was ours for the first time */
     uint64_t epoch;
-    uint64_t heard_epoch; /* the highest that a broker knows; above ours only after a lost tail */
     uint8_t claim_id[16];
     int64_t clock_high_us, clock_offset_us;
     int64_t lease_until_us; /* monotonic, by our own reckoning, a little early */
     uint64_t pruned_seq;
     int64_t prune_next_us;  /* monotonic */
     int64_t expire_next_us; /* monotonic; later than now only after expiring failed */
+    uint64_t told_epoch;    /* the highest of a claim that brokers told of */
+    uint64_t taking;        /* the number of the claim since when nobody else has owned it */
     /* The row, when we last looked. */
     uint64_t seen_epoch, seen_connection;
-    bool seen_free, seen_mine;
+    bool seen_free, seen_mine; /* mine: this process's; ours: this very claim */
+    bool seen_ours;
 };
 
 struct claims {
     struct slot *slots; /* by partition */
     size_t count;
-    int32_t *index; /* partition → slot, -1: not of this shard */
-    size_t owned;   /* slots that are not SLOT_OTHER */
-    size_t share;   /* how many we may have */
-    bool changed;   /* brokers must be told */
+    int32_t *index;   /* partition → slot, -1: not of this shard */
+    size_t owned;     /* slots that are not SLOT_OTHER */
+    size_t share;     /* how many we may have */
+    bool changed;     /* brokers must be told */
+    uint64_t takings; /* claims so far; told to brokers, whose answer says which they know */
     int64_t look_next_us;
-    int64_t jump_us; /* of the server's clock at the last connect */
+    int64_t jump_us; /* of the server's clock, since what must be claimed again was ours */
 };
 
 struct metrics { /* since the last line in the log */
@@ -117,6 +120,9 @@ struct worker {
 
 /* The slot when the partition is ours or being claimed again; otherwise NULL. */
 struct slot *worker_slot(struct worker *worker, uint32_t partition);
+/* The same, and NULL for work that was sent to us when we owned it another time: somebody else may
+ * have owned it in between, and run the operation, and its client may have been told. */
+struct slot *work_slot(struct worker *worker, const struct work *work);
 /* The owner's time for a partition now. */
 int64_t slot_now_us(const struct worker *worker, const struct slot *slot);
 

@@ -165,6 +165,13 @@ struct history_figures {
 /* After history_judge. */
 const struct history_figures *history_figures(const struct history *history);
 
+/* Each id about which nothing certain was answered yet, with the operation of its last call (valid
+ * as long as the history): what a client that goes on after a kill has to try again or to settle.
+ * Settles are none of them. */
+void history_each_open(const struct history *history,
+                       void (*each)(void *data, const struct holdfast_operation *operation),
+                       void *data);
+
 /* ------------------------------------------------------------- the text form (format.md) */
 
 /* Each writes one whole line with one write, so that a process killed in it leaves at most a last

@@ -126,6 +126,7 @@ def down_after(cluster):
 
 @test("a worker that cannot start is told by status, and the rest works")
 def bad_worker(cluster):
+    wait_until(lambda: well(cluster), 30, "both workers have seen the schema as it was")
     schema(cluster, "UPDATE schema_version SET done=0 WHERE number=1 AND statement=0")
     try:
         worker = cluster.processes("worker")[0]

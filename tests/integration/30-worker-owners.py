@@ -130,6 +130,22 @@ def fenced(cluster):
                          " epoch) WHERE c.claim_id IS NULL"), 0, "movements without a claim")
 
 
+@test("a server that has lost later claims: the partitions are claimed above what brokers know")
+def lost_claims(cluster):
+    known = cluster.number("SELECT MAX(epoch) FROM `partition`")
+    check(known > 2, "brokers know of later epochs than the server will")
+    cluster.sql("DELETE FROM claim WHERE epoch>1", admin=True)
+    cluster.sql("UPDATE `partition` SET epoch=1, claim_id=RANDOM_BYTES(16), owner='',"
+                " lease_until_us=0, connection_id=0", admin=True)
+    with cluster.peer() as peer:
+        for sku in SKUS:
+            reserve = wire.operation("reserve", lines=[(sku, "W", 1)], ttl_ms=600000)
+            equal(peer.call(reserve, cluster.partition(sku)).status, 0, "status of the reserve")
+    cluster.wait_served()
+    check(cluster.number("SELECT MIN(epoch) FROM `partition` WHERE partition_id=%d"
+                         % cluster.partition(SKUS[0])) > 1, "it was claimed")
+
+
 @test("connections killed in the middle of batches: everything is applied once")
 def connections_killed(cluster):
     killed = []

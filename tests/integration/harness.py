@@ -38,6 +38,10 @@ import wire  # noqa: E402
 from wire import BUILD, ROOT, TIMESCALE, pb, partition_of, scale  # noqa: E402,F401
 
 BIN = os.path.abspath(os.environ.get("HOLDFAST_BIN", os.path.join(BUILD, "bin")))
+LOAD = os.environ.get("HOLDFAST_LOAD", os.path.join(BUILD, "tests", "integration", "load"))
+ON_MYSQL = bool(os.environ.get("HOLDFAST_MYSQLD"))
+# Of a database: MariaDB knows the owner of the server's process; for MySQL see mysqld-for-tests.
+ADMINISTRATOR = "holdfast_test" if ON_MYSQL else getpass.getuser()
 MARK = "HOLDFAST_TEST_MARK"  # in the environment of everything that this file starts
 mark = "%d-%s" % (os.getpid(), secrets.token_hex(4))
 
@@ -83,14 +87,19 @@ def wait_until(condition, seconds, what):
 # ---------------------------------------------------------------- processes
 
 
+PROGRAMS = ("holdfast", "holdfast-broker", "holdfast-worker", "mysqld")
+
+
 class Process:
     """A process of this test, found in /proc by its mark."""
 
     def __init__(self, pid, argv, started):
         self.pid, self.argv, self.started = pid, argv, started
         program = os.path.basename(argv[0])
-        if program.startswith("ld-linux"):  # tools/mysql-root.sh runs MySQL by its own loader
-            program = next((os.path.basename(w) for w in argv if w.endswith("/mysqld")), program)
+        # tools/mysql-root.sh runs MySQL by its own loader, tests/run our programs by valgrind.
+        if program.startswith(("ld-linux", "valgrind")):
+            words = [os.path.basename(word) for word in argv if not word.startswith("-")]
+            program = next((w for w in words if w in PROGRAMS), program)
         roles = {"holdfast-worker": "worker", "holdfast-broker": "broker",
                  "mariadbd": "mariadbd", "mysqld": "mariadbd"}
         self.role = roles.get(program, "supervisor" if program == "holdfast" else program)
@@ -188,6 +197,20 @@ class Finished:
             " ".join(self.argv), self.code, self.out.strip()[-2000:], self.err.strip()[-2000:])
 
 
+def rest_of_output(child):
+    """What a child that was killed has said. What it had started may hold the pipes open for ever, so
+    it is not waited for long."""
+    try:
+        out, err = child.communicate(timeout=scale(2))
+    except subprocess.TimeoutExpired as late:
+        out, err = late.stdout, late.stderr
+        for pipe in (child.stdin, child.stdout, child.stderr):
+            if pipe:
+                pipe.close()
+    return [text.decode(errors="replace") if isinstance(text, bytes) else text or ""
+            for text in (out, err)]
+
+
 def execute(argv, seconds=30, input=None, env=None):
     merged = dict(os.environ, **{MARK: mark}, **(env or {}))
     child = subprocess.Popen(argv, stdin=subprocess.PIPE if input is not None
@@ -197,7 +220,7 @@ def execute(argv, seconds=30, input=None, env=None):
         out, err = child.communicate(input, timeout=scale(seconds))
     except subprocess.TimeoutExpired:
         child.kill()
-        out, err = child.communicate()
+        out, err = rest_of_output(child)
         raise Failure("not done within %g s: %s\nstdout: %s\nstderr: %s" % (
             scale(seconds), " ".join(argv), out[-2000:], err[-2000:]))
     return Finished(argv, child.returncode, out, err)
@@ -454,8 +477,7 @@ class Cluster:
 
     def load(self, script, clients=8, seconds=60, **options):
         """Runs a script (see load.c) with so many clients; returns Load."""
-        argv = [os.path.join(BUILD, "tests", "integration", "load"), "--cluster", self.file,
-                "--clients", str(clients)]
+        argv = [LOAD, "--cluster", self.file, "--clients", str(clients)]
         for name, value in options.items():
             argv += ["--" + name.replace("_", "-"), str(value)]
         done = execute(argv, seconds, input="\n".join(script) + "\n")
@@ -466,20 +488,26 @@ class Cluster:
 
     def sql(self, query, shard=0, all_shards=False, admin=False):
         """Rows as tuples of text. admin: as the server's owner, to plant a fault."""
-        rows = []
+        text = self.sql_text(query, shard, all_shards, admin)
+        return [tuple(line.split("\t")) for line in text.splitlines()]
+
+    def sql_text(self, query, shard=0, all_shards=False, admin=False, seconds=30):
+        """Rows as lines, their columns with tabs between."""
+        text = []
         chosen = self.config["shards"] if all_shards else [self.config["shards"][shard]]
         for each in chosen:
             argv = ["mariadb", "--no-defaults", "--batch", "--skip-column-names", "--raw",
                     "--socket=" + each["servers"][0]["socket"],
-                    "--user=" + (getpass.getuser() if admin else str(each["user"]))]
+                    "--user=" + (ADMINISTRATOR if admin else str(each["user"]))]
             env = {}
             if not admin and each.get("password_file"):
                 with open(each["password_file"]) as file:
                     env["MYSQL_PWD"] = file.read().strip()
-            done = execute(argv + [each.get("database") or "holdfast"], 30, input=query, env=env)
+            done = execute(argv + [each.get("database") or "holdfast"], seconds, input=query,
+                           env=env)
             check(done.code == 0, "sql: %s" % done)
-            rows += [tuple(line.split("\t")) for line in done.out.splitlines()]
-        return rows
+            text.append(done.out)
+        return "".join(text)
 
     def number(self, query, **where):
         return int(self.sql(query, **where)[0][0])

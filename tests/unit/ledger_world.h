@@ -39,6 +39,7 @@ struct world {
     uint32_t ids;
 
     /* the database */
+    uint64_t epoch;
     uint64_t last_seq;
     struct level levels[WORLD_LEVELS];
     size_t level_count;
@@ -73,7 +74,8 @@ static inline struct world *world_new(uint32_t partitions)
     arena_init(&w->arena);
     arena_init(&w->forever);
     w->now_us = START_US;
-    ledger_claimed(w->ledger, 1, world_claim, 0);
+    w->epoch = 1;
+    ledger_claimed(w->ledger, w->epoch, world_claim, 0);
     return w;
 }
 
@@ -232,7 +234,7 @@ static inline void check_movement(struct world *w, const struct movement *m)
     const struct balances *b = &m->after;
 
     assert_int_equal(m->seq, w->last_seq + 1);
-    assert_int_equal(m->epoch, 1);
+    assert_int_equal(m->epoch, w->epoch);
     assert_true(m->kind != HF__MOVEMENT_KIND__MOVEMENT_NONE);
     if (m->warehouse.length == 0)
         return;

@@ -158,6 +158,43 @@ static void test_an_id_of_an_earlier_process_is_settled(void **state)
     told(0, HOLDFAST_INSUFFICIENT_STOCK);
 }
 
+/* A settle knows the id and not the body: the caller's may be another one. */
+static void test_a_settled_id_of_an_earlier_process_is_asked_with_its_body(void **state)
+{
+    (void)state;
+    world_submit(&w, 0, 2, TIMEOUT_US);
+    world_run(&w);
+    world_answer(&w, 0, STATUS_insufficient_stock);
+    world_settled(&w, 1, HF__SETTLE_OUTCOME__SETTLE_APPLIED);
+    assert_int_equal(w.done_count, 0);
+    assert_false(w.sent[2].settles);
+    assert_true(w.sent[2].header.attempt > 2);
+    world_answer(&w, 2, STATUS_operation_id_reused);
+    told(0, HOLDFAST_OPERATION_ID_REUSED);
+}
+
+/* Late: only the settle was left to send. The body may still be asked about, and no longer begin.
+ */
+static void test_a_settled_id_is_asked_with_its_body_until_time_is_up(void **state)
+{
+    size_t settle = 0;
+
+    (void)state;
+    world_submit(&w, 0, 2, TIMEOUT_US);
+    world_run(&w);
+    while (!w.sent[settle].settles) {
+        world_pass(&w, 100000);
+        settle = w.sent_count - 1;
+    }
+    int64_t before_us = w.sent[0].header.not_after_us;
+    world_settled(&w, settle, HF__SETTLE_OUTCOME__SETTLE_APPLIED);
+    size_t asked = w.sent_count - 1;
+    assert_false(w.sent[asked].settles);
+    assert_true(w.sent[asked].header.not_after_us > before_us);
+    world_answer(&w, asked, STATUS_applied);
+    told(0, HOLDFAST_APPLIED);
+}
+
 static void test_shed_is_sent_again(void **state)
 {
     Hf__Result busy;
@@ -462,6 +499,8 @@ int main(void)
         CASE(test_settling_finds_what_was_applied),
         CASE(test_refusals_of_all_attempts_wait_for_no_settle),
         CASE(test_an_id_of_an_earlier_process_is_settled),
+        CASE(test_a_settled_id_of_an_earlier_process_is_asked_with_its_body),
+        CASE(test_a_settled_id_is_asked_with_its_body_until_time_is_up),
         CASE(test_shed_is_sent_again),
         CASE(test_shed_until_the_end_is_told),
         CASE(test_unknown_is_retried_and_makes_refusals_uncertain),

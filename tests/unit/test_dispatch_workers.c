@@ -439,6 +439,55 @@ static void test_dispatched_once_is_never_shed(void **state)
     world_end(w);
 }
 
+static void reply_status_of(struct world *w, uint32_t peer, const struct sent *op,
+                            enum status status)
+{
+    uint8_t body[64];
+    Hf__Result result;
+    struct header header = {
+        .type = MESSAGE_RESULT,
+        .partition = op->header.partition,
+        .session = op->header.session,
+        .sequence = op->header.sequence,
+    };
+    hf__result__init(&result);
+    result.status = (uint32_t)status;
+    world_message(w, SIDE_WORKER, peer, &header, body, hf__result__pack(&result, body));
+    world_flush(w);
+}
+
+/* A worker that comes after a dead one may only say what its own dispatch did. A refusal is looked
+ * up before; a shed is not, so the one that died may have applied it. */
+static void test_a_shed_after_a_death_is_unknown(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct sent *op;
+    world_start(w);
+    world_worker(w, W, 0, 8, 1, 100);
+    uint32_t c = world_hello(w, SIDE_CLIENT, C);
+    send_some(w, c, 1, 2, 0);
+    assert_next(w, W, 1, &op);
+    assert_next(w, W, 2, &op);
+    die(w, W, c);
+    world_worker(w, W2, 0, 8, 2, 100);
+    assert_next(w, W2, 1, &op);
+    assert_int_equal(op->header.attempt, 2);
+    reply_status_of(w, W2, op, STATUS_deadline_exceeded);
+    assert_int_equal(world_status(w, C, NULL, NULL), STATUS_unknown);
+    assert_next(w, W2, 2, &op);
+    reply_status_of(w, W2, op, STATUS_insufficient_stock);
+    assert_int_equal(world_status(w, C, NULL, NULL), STATUS_insufficient_stock);
+    send_some(w, c, 3, 3, 0); /* what was given back was never begun */
+    assert_next(w, W2, 3, &op);
+    world_reply(w, W2, op, MESSAGE_RETURNED);
+    world_own(w, W2, op->header.session, 0, 8, 2);
+    assert_next(w, W2, 3, &op);
+    reply_status_of(w, W2, op, STATUS_deadline_exceeded);
+    assert_int_equal(world_status(w, C, NULL, NULL), STATUS_deadline_exceeded);
+    world_end(w);
+}
+
 /* Many operations, workers that come and go at random: every operation is answered exactly once,
  * or is still held, and the counts agree. */
 static void test_nothing_is_lost_or_doubled(void **state)
@@ -527,6 +576,7 @@ int main(void)
         cmocka_unit_test(test_hello_again_on_the_same_connection),
         cmocka_unit_test(test_what_never_left_is_not_suspected),
         cmocka_unit_test(test_dispatched_once_is_never_shed),
+        cmocka_unit_test(test_a_shed_after_a_death_is_unknown),
         cmocka_unit_test(test_nothing_is_lost_or_doubled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the design says that each operation does: the state of one partition, and the effect that an
+ * operation has on it or why it is refused. It shares no code with the worker, so that a mistake
+ * would have to be made twice. It knows no time but the one it is given, and of
+ * warehouses and reasons only that they may exist: who knows which is the catalog's affair.
+ */
+#ifndef TESTS_HISTORY_MODEL_H
+#define TESTS_HISTORY_MODEL_H
+
+#include "tests/history/history_impl.h"
+
+struct watch { /* refusals that may become true when this changes */
+    struct pending **items;
+    size_t count, capacity;
+};
+
+struct model_sku {
+    const char *sku; /* interned; the key is the pointer */
+    bool is_item;
+    uint64_t item_version;
+    struct model_level *levels;
+    struct watch watch;
+    UT_hash_handle hh;
+};
+
+struct model_level {
+    struct model_level *next; /* of the sku */
+    struct model_sku *owner;
+    const char *warehouse;
+    struct history_balances now;
+    uint64_t version, on_hand_version;
+    int64_t planned; /* scratch of reserve */
+};
+
+struct model_line {
+    struct model_level *level;
+    struct history_line now;
+};
+
+struct model_hold {
+    uint8_t id[RESERVATION_ID_BYTES];
+    int state; /* HOLDFAST_STATE_NONE: there is none */
+    uint32_t revision;
+    int64_t expires_at_us;
+    struct model_line *lines;
+    size_t line_count, line_capacity;
+    struct watch watch;
+    UT_hash_handle hh;
+};
+
+struct model {
+    struct history *history;
+    struct model_sku *skus;
+    struct model_hold *holds;
+    struct effect *effect; /* the last one decided */
+};
+
+struct effect_row {
+    struct model_level *level; /* NULL: a record's movement */
+    int kind;
+    int64_t on_hand, reserved, committed, unavailable;
+    int64_t safety_stock, reorder_point; /* -1: stays */
+    size_t line;                         /* of the hold */
+    struct history_line change;          /* of that line */
+};
+
+struct effect {
+    int status; /* HOLDFAST_APPLIED: the rows; otherwise why not */
+    struct effect_row *rows;
+    size_t row_count, row_capacity;
+    struct holdfast_shortage *shortages;
+    size_t shortage_count, shortage_capacity;
+    struct model_hold *hold; /* as it will be: */
+    int state;
+    int64_t expires_at_us;
+};
+
+struct model *model_new(struct history *history);
+void model_destroy(struct model **model);
+
+struct model_sku *model_sku(struct model *model, const char *sku); /* made if needed */
+struct model_level *model_level(struct model *model, const char *sku, const char *warehouse);
+struct model_hold *model_hold(struct model *model, const uint8_t id[RESERVATION_ID_BYTES]);
+
+int64_t model_available(const struct history_balances *balances);
+int64_t model_shortfall(const struct history_balances *balances);
+
+/* What the operation does at that time; valid until the next one is decided. A reservation that
+ * would be made is effect->hold, made but without lines. Barcodes, limits and codes of the catalog
+ * are not looked at. */
+const struct effect *model_decide(struct model *model, const struct operation *operation,
+                                  const uint8_t operation_id[UUID_BYTES], uint32_t partition,
+                                  int64_t now_us);
+/* What the expiry of a hold does. */
+const struct effect *model_expire(struct model *model, struct model_hold *hold);
+
+#endif
