@@ -213,8 +213,9 @@ static void history_print(const struct invocation *invocation, struct history *h
                           size_t limit)
 {
     size_t count = history->movement_count < limit ? history->movement_count : limit;
-    qsort((void *)history->movements, history->movement_count, sizeof(*history->movements),
-          newest_first);
+    if (history->movement_count > 0)
+        qsort((void *)history->movements, history->movement_count, sizeof(*history->movements),
+              newest_first);
     for (size_t i = 0; invocation->json && i < count; i++)
         json_line(movement_json(history->movements[i]));
     if (!invocation->json)

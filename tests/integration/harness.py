@@ -42,6 +42,16 @@ LOAD = os.environ.get("HOLDFAST_LOAD", os.path.join(BUILD, "tests", "integration
 ON_MYSQL = bool(os.environ.get("HOLDFAST_MYSQLD"))
 # Of a database: MariaDB knows the owner of the server's process; for MySQL see mysqld-for-tests.
 ADMINISTRATOR = "holdfast_test" if ON_MYSQL else getpass.getuser()
+
+
+def is_plain():
+    """Neither under valgrind nor of a sanitizer's build: memory and time mean something."""
+    with open(os.path.join(BIN, "holdfast"), "rb") as file:
+        text = file.read()
+    return text[:2] != b"#!" and b"__asan_init" not in text
+
+
+PLAIN = is_plain()
 MARK = "HOLDFAST_TEST_MARK"  # in the environment of everything that this file starts
 mark = "%d-%s" % (os.getpid(), secrets.token_hex(4))
 
@@ -291,6 +301,15 @@ def with_sections(text, sections):
 # ---------------------------------------------------------------- the cluster
 
 
+def sanitizer_lines(folder):
+    """What UBSan, which writes nowhere else, has said in the logs of a folder."""
+    found = []
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+        with open(os.path.join(folder, name), errors="replace") as file:
+            found += [line.strip() for line in file if re.search(r": runtime error: ", line)]
+    return found
+
+
 class Cluster:
     """A private cluster made by `holdfast up` in a temporary folder.
 
@@ -364,6 +383,7 @@ class Cluster:
         for process in left:
             wrong.append("left over after down: %r" % process)
             process.signal(signal.SIGKILL)
+        wrong += sanitizer_lines(os.path.join(self.dir, "log"))
         if os.environ.get("HOLDFAST_TEST_KEEP"):
             note("kept: " + self.dir)
         else:
@@ -603,6 +623,7 @@ class BrokerAlone:
             if kind is None:
                 check(self.child.poll() is None, "the broker ended: " + self.log_text())
                 equal(self.stop(), 0, "exit code of the broker after SIGTERM")
+                equal(sanitizer_lines(self.dir), [], "findings of a sanitizer")
             else:
                 note(self.log_text())
         finally:

@@ -197,6 +197,17 @@ static int child(struct holdfast *client)
     return 0;
 }
 
+/* What libzmq holds cannot be given back in a child, and valgrind would look for it at its end. So
+ * the child becomes another program first. */
+static void leave(int code)
+{
+    char command[32];
+
+    snprintf(command, sizeof command, "exit %d", code);
+    execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+    _exit(127);
+}
+
 static void test_fork(void **state)
 {
     struct holdfast *client = opened();
@@ -207,7 +218,7 @@ static void test_fork(void **state)
     holdfast_result_free(&result);
     pid_t pid = fork();
     if (pid == 0)
-        _exit(child(client));
+        leave(child(client));
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
