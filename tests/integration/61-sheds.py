@@ -106,7 +106,7 @@ def poison():
             lives = 1
             while len(outcomes) < len(sent) and time.monotonic() < stop:
                 try:
-                    dispatched = worker.dispatch(0.1)
+                    dispatched = worker.dispatch(0.1 / TIMESCALE)  # the peer must beat
                 except wire.Timeout:
                     dispatched = None
                 if dispatched and dispatched.body.operation_id == deadly.operation_id:
