@@ -165,6 +165,14 @@ chaos: deps
 	@BUILD=$(BUILD) PYTHONPATH=tests/integration HOLDFAST_CHAOS_DURATION=$(DURATION) \
 	    HOLDFAST_CHAOS_SEED=$(SEED) /usr/bin/python3 -B tests/faults/10-chaos.py
 
+# How much of the code that decides the corpora reach.
+COVER_FLAGS = BUILD=$(BUILD)-cover CC=clang-14 WARNINGS= SANITIZE=fuzzer-no-link \
+              CFLAGS='-fprofile-instr-generate -fcoverage-mapping' LDFLAGS=-fprofile-instr-generate
+.PHONY: fuzz-coverage
+fuzz-coverage: deps-dev
+	@$(MAKE) --no-print-directory -s -j$(JOBS) $(COVER_FLAGS) fuzzers
+	@tests/fuzz/coverage.sh $(BUILD)-cover
+
 # The tests with a database once more, with a real MySQL as every shard's server. Needs root once.
 # Those without one (90) do not care which it is.
 MYSQL_FOLDER ?= build-mysql
@@ -199,6 +207,7 @@ help:
 	@echo 'make test-mysql    every test with a database on MySQL 9.7'
 	@echo 'make fuzz          fuzzers, DURATION= seconds each'
 	@echo 'make chaos         kills and stops under load, DURATION= seconds, SEED= repeats'
+	@echo 'make fuzz-coverage which lines the corpora of the fuzzers reach'
 	@echo 'make bench         throughput and latency beside the way most teams write it'
 	@echo 'make bench-quick   the same, shorter'
 	@echo 'make test-scale    memory and pages of a view at a million levels'
@@ -208,6 +217,6 @@ help:
 
 .PHONY: clean
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(FUZZ_BUILD)
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-cover $(FUZZ_BUILD)
 
 -include $(shell find $(BUILD) -name mysql-root -prune -o -type f -name '*.d' -print 2>/dev/null)

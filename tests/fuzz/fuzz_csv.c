@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Any bytes as a CSV file: every record lies inside the file and inside its buffers, a record that
- * is written out again reads the same, and what an import makes of it is a row or a reason.
+ * is written out again reads the same, and what an import makes of it, in both of its readings, is
+ * a row or a reason.
  */
 #include <assert.h>
 #include <stdint.h>
@@ -49,6 +50,27 @@ static void check_record(const struct csv_record *record)
         assert(strlen(record->fields[i]) <= record->raw_bytes);
 }
 
+/* The first reading of an import; NULL: it does not understand the file. */
+static struct import_scan *scan_quietly(FILE *file)
+{
+    static struct csv_reader reader;
+    static FILE *nowhere;
+    FILE *kept = stderr;
+    struct import_scan *scan;
+
+    if (!nowhere)
+        nowhere = fopen("/dev/null", "w");
+    assert(nowhere != NULL);
+    reader.file = file;
+    stderr = nowhere;
+    int code = import_scan_file(&scan, &reader, "fuzz");
+    stderr = kept;
+    if (code != 0)
+        import_scan_destroy(&scan);
+    rewind(file);
+    return scan;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct csv_reader reader;
@@ -57,13 +79,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct import_row row;
     struct import_fault fault;
     char why[256];
-    uint64_t last = 0;
+    struct import_scan *scan;
+    uint64_t last = 0, lines = 0;
     FILE *file;
     bool understood;
     if (size == 0)
         return 0;
     file = fmemopen((void *)(uintptr_t)data, size, "r");
     assert(file != NULL);
+    scan = scan_quietly(file);
     if (csv_open(&reader, file) == NULL && (record = csv_next(&reader)) != NULL) {
         understood = import_header(record, &columns, "fuzz", false, why) == NULL;
         for (size_t n = 0; record != NULL; record = csv_next(&reader), n++) {
@@ -75,8 +99,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 check_round_trip(record, reader.delimiter);
             if (understood && !import_row_read(record, &columns, &row, &fault))
                 assert(fault.why[0] != '\0');
+            else if (scan != NULL && n > 0 && import_contradicted(scan, &row, &fault))
+                assert(fault.why[0] != '\0');
+            lines += n > 0;
         }
+        assert(scan == NULL || (understood && import_line_count(scan) == lines));
     }
+    import_scan_destroy(&scan);
     fclose(file);
     return 0;
 }

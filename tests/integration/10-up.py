@@ -103,7 +103,8 @@ def ordinary_user():
             prefix = ["setpriv", "--reuid=61234", "--regid=61234", "--clear-groups", "--"]
         os.chmod(folder, 0o755)
         # A user without an entry in passwd, and without a home or a session.
-        environment = {"HOME": folder, "XDG_RUNTIME_DIR": "", "LOGNAME": "", "USER": ""}
+        environment = {"HOME": folder, "TMPDIR": folder, "XDG_RUNTIME_DIR": "", "LOGNAME": "",
+                       "USER": ""}
         holdfast = prefix + [os.path.join(programs, "holdfast")]
         home = os.path.join(folder, ".local/share/holdfast")
         done = execute(holdfast + ["up", "--workers", "1", "--partitions", "4"], 60,
