@@ -34,6 +34,10 @@
 #define MAYBE_US 5000000
 /* After a partition could not expire what is due. */
 #define EXPIRE_PAUSE_US 1000000
+/* Before a reservation that cannot be released is tried again: from this, doubled up to that while
+ * nothing of its partition can be. */
+#define PUT_OFF_US 5000000
+#define PUT_OFF_MAX_US 60000000
 
 /* Deals with work that must not be run (any more). True: it is gone. */
 static bool dispose(struct worker *worker, struct work **work, int64_t now_us)
@@ -221,17 +225,47 @@ static void pause_expiring(struct batch *batch, int64_t now_us)
     }
 }
 
+static int64_t put_off_until(struct part *part)
+{
+    int64_t pause_us = part->slot->put_off_us > 0 ? part->slot->put_off_us : PUT_OFF_US;
+
+    part->slot->put_off_us = pause_us < PUT_OFF_MAX_US / 2 ? 2 * pause_us : PUT_OFF_MAX_US;
+    return part->now_us + pause_us;
+}
+
+/* What is due fails the same way each time: then it goes alone, a partition at a time, and in
+ * halves, down to the one reservation that is put off. Others must not wait for it. */
+static void divide_due(struct worker *worker, struct batch *batch, int64_t now_us)
+{
+    struct batch_state *state = &worker->batch;
+    struct part *part = &batch->parts[0];
+    uint8_t id[RESERVATION_ID_BYTES];
+    char text[RESERVATION_TEXT_BYTES];
+
+    if (!state->expire_alone) {
+        state->expire_alone = true;
+    } else if (part->expired > 1) {
+        state->expire_limit = (part->expired + 1) / 2;
+    } else if (ledger_put_off_due(part->slot->ledger, put_off_until(part), id)) {
+        reservation_id_format(id, text);
+        log_error("partition=%u reservation=%s is due, and the database refuses to release it",
+                  part->slot->partition, text);
+    } else {
+        pause_expiring(batch, now_us);
+    }
+}
+
 /* The batch fails the same way each time. First with ids looked up, then in halves. */
 static void divide(struct worker *worker, struct batch *batch, int64_t now_us)
 {
     struct batch_state *state = &worker->batch;
 
     if (batch->count == 0) {
-        if (state->expire_alone)
-            pause_expiring(batch, now_us);
-        state->expire_alone = true;
+        divide_due(worker, batch, now_us);
         return;
     }
+    for (size_t p = 0; p < batch->part_count; p++)
+        state->expire_alone = state->expire_alone || batch->parts[p].expires;
     if (state->troubled == 0) {
         state->troubled = batch->count;
         state->look_up_ids = true;
@@ -299,9 +333,14 @@ static void done(struct worker *worker, struct batch *batch, int64_t now_us)
         /* Due, and yet nothing came of it: do not spin. */
         if (batch->parts[p].expires && batch->parts[p].expired == 0 && batch->count == 0)
             slot->expire_next_us = now_us + EXPIRE_PAUSE_US;
+        if (batch->parts[p].expired > 0)
+            slot->put_off_us = 0;
     }
     if (batch->count == 0 && batch->part_count > 0 && state->expire_alone && state->troubled == 0)
         state->expire_alone = false;
+    if (batch->count == 0 && state->expire_limit > 0)
+        state->expire_limit =
+            state->expire_limit < EXPIRE_PER_BATCH / 2 ? 2 * state->expire_limit : 0;
     state->troubled -= batch->count < state->troubled ? batch->count : state->troubled;
     if (state->troubled == 0) {
         state->look_up_ids = false;
@@ -351,7 +390,9 @@ static void settle(struct worker *worker, struct batch *batch, enum store_outcom
 bool batch_tick(struct worker *worker, int64_t now_us)
 {
     struct batch batch = {.look_up_ids = worker->batch.look_up_ids,
-                          .expire_limit = EXPIRE_PER_BATCH};
+                          .expire_limit = worker->batch.expire_limit > 0
+                                              ? worker->batch.expire_limit
+                                              : EXPIRE_PER_BATCH};
 
     if (now_us < worker->batch.not_before_us)
         return false;

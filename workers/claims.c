@@ -266,6 +266,7 @@ static void take_slot(struct worker *worker, struct slot *slot, const struct sto
     slot->lease_until_us = begun_us + lease_us(worker) - LEASE_MARGIN_US;
     slot->prune_next_us = clock_monotonic_us() + CLAIMS_LOOK_US;
     slot->expire_next_us = 0;
+    slot->put_off_us = 0;
     if (!slot->ledger)
         slot->ledger = ledger_new(slot->partition, &worker->ledger_limits, worker->catalog);
     ledger_claimed(slot->ledger, slot->epoch, slot->claim_id, taken->last_seq);

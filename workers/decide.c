@@ -78,9 +78,27 @@ static enum db_outcome look_up(struct worker *worker, const struct batch *batch)
     return outcome;
 }
 
+static void expire(struct batch *batch)
+{
+    size_t left = batch->expire_limit, rows = 0;
+
+    for (size_t p = 0; p < batch->part_count; p++) {
+        struct part *part = &batch->parts[p];
+        struct ledger *ledger = part->slot->ledger;
+        size_t before = ledger_rows(ledger);
+        part->expired = 0;
+        while (part->expires && left > 0 &&
+               rows + ledger_rows(ledger) - before < EXPIRE_ROWS_PER_BATCH &&
+               ledger_expire(ledger, 1) == 1) {
+            part->expired++;
+            left--;
+        }
+        rows += ledger_rows(ledger) - before;
+    }
+}
+
 static void decide(struct worker *worker, struct batch *batch)
 {
-    size_t expire_left = batch->expire_limit;
 
     batch->decisions = arena_zalloc(&worker->arena, (batch->count + 1) * sizeof *batch->decisions);
     for (size_t p = 0; p < batch->part_count; p++) {
@@ -93,13 +111,7 @@ static void decide(struct worker *worker, struct batch *batch)
                       work->header.partition, work->header.op_class, attempt_of(work),
                       &batch->decisions[i]);
     }
-    for (size_t p = 0; p < batch->part_count; p++) {
-        struct part *part = &batch->parts[p];
-        part->expired = 0;
-        if (part->expires && expire_left > 0)
-            part->expired = ledger_expire(part->slot->ledger, expire_left);
-        expire_left -= part->expired;
-    }
+    expire(batch);
 }
 
 /* begun_us: before the transaction, which renews the leases, was sent. */

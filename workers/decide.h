@@ -11,6 +11,8 @@
 
 /* Most reservations that one batch expires. */
 #define EXPIRE_PER_BATCH 1000u
+/* And about so many rows of movements; one reservation may have more. */
+#define EXPIRE_ROWS_PER_BATCH 4096u
 
 /* A partition's share of the batch. */
 struct part {

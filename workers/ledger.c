@@ -281,10 +281,10 @@ static enum status run_handler(struct ledger *ledger, struct turn *turn)
         if (!turn->holds_in_the_way)
             return status;
         uint64_t number = ledger->turn_number;
-        while (!freed && (due = due_next(ledger)) != NULL)
+        while (!freed && ledger->movement_count < DUE_ROWS_MAX && (due = due_next(ledger)) != NULL)
             freed = hold_expire(ledger, due, number);
         if (!freed)
-            return ledger->due_left
+            return ledger->due_left || ledger->movement_count >= DUE_ROWS_MAX
                        ? refuse_plain(turn, STATUS_unavailable,
                                       "reservations that are due are still being released")
                        : status;
@@ -464,10 +464,30 @@ size_t ledger_expire(struct ledger *ledger, size_t limit)
     struct reservation_entry *entry;
 
     while (count < limit && (entry = due_next(ledger)) != NULL) {
+        if (!ledger->expired_any)
+            memcpy(ledger->expired_first, entry->id, sizeof ledger->expired_first);
+        ledger->expired_any = true;
         hold_expire(ledger, entry, 0);
         count++;
     }
     return count;
+}
+
+size_t ledger_rows(const struct ledger *ledger)
+{
+    return ledger->movement_count;
+}
+
+bool ledger_put_off_due(struct ledger *ledger, int64_t until_us, uint8_t id[RESERVATION_ID_BYTES])
+{
+    assert(!ledger->arena);
+    if (!ledger->expired_any)
+        return false;
+    memcpy(id, ledger->expired_first, RESERVATION_ID_BYTES);
+    due_set(&ledger->due, id, until_us);
+    due_keep(&ledger->due);
+    ledger->expired_any = false;
+    return true;
 }
 
 int64_t ledger_next_due_us(const struct ledger *ledger)

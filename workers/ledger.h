@@ -125,8 +125,16 @@ void ledger_decide(struct ledger *ledger, const Hf__Operation *operation, uint32
  * (ledger_need_due); returns how many. */
 size_t ledger_expire(struct ledger *ledger, size_t limit);
 
+/* Movements of the running batch so far. */
+size_t ledger_rows(const struct ledger *ledger);
+
 /* When the next reservation is due, or INT64_MAX. */
 int64_t ledger_next_due_us(const struct ledger *ledger);
+
+/* After a batch was aborted: the reservation that ledger_expire released first in it is not looked
+ * at again before until_us, unless an operation touches it: the database refuses it each time.
+ * False: there was none. */
+bool ledger_put_off_due(struct ledger *ledger, int64_t until_us, uint8_t id[RESERVATION_ID_BYTES]);
 
 /* ------------------------------------------------------------- what to write */
 

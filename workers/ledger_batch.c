@@ -352,6 +352,7 @@ void ledger_begin(struct ledger *ledger, int64_t now_us, struct arena *arena)
     ledger->seq = ledger->last_seq;
     ledger->due_listed = false;
     ledger->due_left = false;
+    ledger->expired_any = false;
 }
 
 static void fill_levels(struct ledger *ledger, struct changes *changes)

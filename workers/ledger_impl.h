@@ -36,6 +36,9 @@
 /* Most due reservations that one batch looks at. While more are waiting, want of stock is answered
  * `unavailable` and not refused. */
 #define DUE_PER_BATCH_MAX 4096u
+/* Nor does want of stock release more once the batch has so many movements: a transaction has a
+ * limit. */
+#define DUE_ROWS_MAX 4096u
 /* movement.idx and reservation_line.line are SMALLINT UNSIGNED. */
 #define ROWS_PER_OPERATION_MAX 65535u
 
@@ -258,6 +261,8 @@ struct ledger {
     size_t due_count, due_capacity, due_next;
     bool due_listed;
     bool due_left; /* something due was not loaded, or there is more than one batch takes */
+    bool expired_any;
+    uint8_t expired_first[RESERVATION_ID_BYTES]; /* by ledger_expire, in the last batch */
 };
 
 /* Makes room for one more element of `size` bytes. */

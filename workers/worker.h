@@ -52,6 +52,7 @@ struct slot {
     uint64_t pruned_seq;
     int64_t prune_next_us;  /* monotonic */
     int64_t expire_next_us; /* monotonic; later than now only after expiring failed */
+    int64_t put_off_us;     /* for how long a reservation that cannot be released is let be */
     uint64_t told_epoch;    /* the highest of a claim that brokers told of */
     uint64_t taking;        /* the number of the claim since when nobody else has owned it */
     /* The row, when we last looked. */
@@ -80,11 +81,12 @@ struct metrics { /* since the last line in the log */
 
 /* How what failed is run again: see batch.c. */
 struct batch_state {
-    size_t limit;      /* operations; 0: limits.batch_operations */
-    size_t troubled;   /* so many at the front of the queue belong to a batch that failed */
-    bool look_up_ids;  /* theirs, on attempt 1 too */
-    bool expire_alone; /* what is due goes into batches of its own, a partition at a time */
-    unsigned failures; /* in a row, of the kinds that may pass */
+    size_t limit;        /* operations; 0: limits.batch_operations */
+    size_t troubled;     /* so many at the front of the queue belong to a batch that failed */
+    bool look_up_ids;    /* theirs, on attempt 1 too */
+    bool expire_alone;   /* what is due goes into batches of its own, a partition at a time … */
+    size_t expire_limit; /* … and so many reservations; 0: EXPIRE_PER_BATCH */
+    unsigned failures;   /* in a row, of the kinds that may pass */
     int64_t not_before_us;
 };
 

@@ -212,6 +212,146 @@ static void test_nothing_is_told_in_doubt(void **state)
     assert_string_equal(answer_to(at), "");
 }
 
+/* ------------------------------------------------------------- what is due */
+
+static Hf__Operation *short_reserve(const char *spec)
+{
+    Hf__Operation *op = op_reserve(house.db, spec);
+
+    op->reserve->ttl_ms = 1000;
+    return op;
+}
+
+/* Holds 1 of A for a second, `count` times over; the reservation of the first. */
+static char *hold_shortly(size_t count)
+{
+    char *first = NULL;
+
+    (void)dispatch_one(op_receive(house.db, "A=100@W1"), 1);
+    turn();
+    for (size_t i = 0; i < count; i++) {
+        Hf__Operation *op = short_reserve("A=1@W1");
+        uint64_t at = dispatch_one(op, 1);
+        turn();
+        assert_string_equal(answer_to(at), "applied");
+        if (!first)
+            first = reservation_of(house.db, op);
+    }
+    return first;
+}
+
+/* More is due than one transaction takes. */
+static void test_many_due_in_pieces(void **state)
+{
+    (void)state;
+    hold_shortly(40);
+    house.largest_write = 10;
+    pass(5 * SECOND);
+    assert_int_equal(reserved(), 0);
+}
+
+/* A thousand of six lines each, for ten seconds. */
+static void hold_many_lines(void)
+{
+    static const char lines[] = "A=1@W1 A=1@W2 A=1@W3 B=1@W1 B=1@W2 B=1@W3";
+
+    (void)dispatch_one(
+        op_receive(house.db, "A=1000@W1 A=1000@W2 A=1000@W3 B=1000@W1 B=1000@W2 B=1000@W3"), 1);
+    for (int i = 0; i < 1000; i++) {
+        Hf__Operation *op = op_reserve(house.db, lines);
+        op->reserve->ttl_ms = 10000;
+        (void)dispatch_one(op, 1);
+        if (i % 100 == 0)
+            turn();
+    }
+    turn();
+    assert_int_equal(reserved(), 1000);
+    house.largest_write = EXPIRE_ROWS_PER_BATCH + 6;
+}
+
+/* They are not tried in one transaction at all. */
+static void test_due_ones_of_many_lines(void **state)
+{
+    (void)state;
+    hold_many_lines();
+    pass(11 * SECOND);
+    assert_int_equal(reserved(), 0);
+    assert_int_equal(house.too_large, 0);
+}
+
+/* Nor does an operation that wants stock take them all into its transaction. */
+static void test_want_of_stock_and_many_due(void **state)
+{
+    (void)state;
+    hold_many_lines();
+    house.largest_write = 0;
+    house.mono_us += 11 * SECOND;
+    house.db->now_us = broker_now();
+    uint64_t at = dispatch_one(op_reserve(house.db, "A=5000@W1"), 1);
+    turn();
+    assert_string_equal(answer_to(at), "unavailable");
+    pass(2 * SECOND);
+    at = dispatch_one(op_reserve(house.db, "A=5000@W1"), 1);
+    turn();
+    assert_string_equal(answer_to(at), "insufficient_stock");
+}
+
+static void refuse_always(const char *reservation)
+{
+    assert_true(reservation_id_parse(reservation, strlen(reservation), house.refuses_reservation));
+    house.refuses = true;
+}
+
+/* The server refuses the rows of one reservation each time: the others are released. */
+static void test_a_due_one_that_is_refused(void **state)
+{
+    (void)state;
+    refuse_always(hold_shortly(40));
+    pass(5 * SECOND);
+    assert_int_equal(reserved(), 1);
+    /* Nobody is told `internal` but who touches that one. */
+    uint64_t at = dispatch_one(op_reserve(house.db, "A=1000@W1"), 1);
+    turn();
+    assert_string_equal(answer_to(at), "insufficient_stock");
+}
+
+/* Nor does it hold up the others while there is always something to do. */
+static void test_a_due_one_that_is_refused_under_load(void **state)
+{
+    (void)state;
+    refuse_always(hold_shortly(10));
+    house.config.limits.batch_operations = 1;
+    house.mono_us += 2 * SECOND;
+    house.db->now_us = broker_now();
+    for (int i = 0; i < 200; i++)
+        (void)dispatch_one(op_receive(house.db, "A=1@W1"), 1);
+    while (house.worker.operations.count > 0 || house.in_count > 0) {
+        if (reserved() == 1)
+            return;
+        house.mono_us += 1000;
+        turn();
+    }
+    fail_msg("%d are held when nothing waits any more", (int)reserved());
+}
+
+/* Who touches the one that is refused is told so, alone. */
+static void test_who_touches_the_refused_one(void **state)
+{
+    (void)state;
+    char *refused = hold_shortly(3);
+    refuse_always(refused);
+    house.mono_us += 2 * SECOND;
+    house.db->now_us = broker_now();
+    uint64_t before = dispatch_one(op_receive(house.db, "A=1@W1"), 1);
+    uint64_t at = dispatch_one(op_release(house.db, refused, ""), 1);
+    uint64_t after = dispatch_one(op_receive(house.db, "A=1@W1"), 1);
+    pass(3 * SECOND);
+    assert_string_equal(answer_to(before), "applied");
+    assert_string_equal(answer_to(at), "internal");
+    assert_string_equal(answer_to(after), "applied");
+    assert_int_equal(reserved(), 1);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -227,6 +367,12 @@ int main(void)
         CASE(test_jumps_of_two_connects_add_up),
         CASE(test_a_jump_of_before_is_forgotten),
         CASE(test_nothing_is_told_in_doubt),
+        CASE(test_many_due_in_pieces),
+        CASE(test_due_ones_of_many_lines),
+        CASE(test_want_of_stock_and_many_due),
+        CASE(test_a_due_one_that_is_refused),
+        CASE(test_a_due_one_that_is_refused_under_load),
+        CASE(test_who_touches_the_refused_one),
     };
 
     if (!log_open("test", "/dev/null"))

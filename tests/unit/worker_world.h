@@ -25,13 +25,13 @@
 #include "workers/store_claims.h"
 #include "workers/store_history.h"
 
-#define HOUSE_MESSAGES 512
+#define HOUSE_MESSAGES 2048
 #define HOUSE_SESSION 77u
 #define LEASE_US (3 * SECOND)
 
 struct letter {
     struct header header;
-    uint8_t body[1024];
+    uint8_t body[2048];
     size_t body_bytes;
 };
 
@@ -66,7 +66,7 @@ struct house {
     bool refuses;                                      /* … when this is set */
     void (*before_write)(struct house *);
     void (*before_due)(struct house *);
-    unsigned looks, dues, transactions;
+    unsigned looks, dues, transactions, too_large;
 
     /* the broker */
     uint32_t session;
@@ -363,8 +363,10 @@ static enum store_outcome write_part(const struct store_part *part)
 {
     const struct store_claim *claim = &house.row.claim;
 
-    if (house.largest_write > 0 && part->changes.movement_count > house.largest_write)
+    if (house.largest_write > 0 && part->changes.movement_count > house.largest_write) {
+        house.too_large++;
         return STORE_TOO_LARGE;
+    }
     if (part->epoch != claim->epoch ||
         memcmp(part->claim_id, claim->claim_id, sizeof claim->claim_id) != 0 ||
         part->changes.base_seq != house.db->last_seq)
