@@ -139,7 +139,7 @@ void history_final(struct history *history);
  *   result    an applied result tells what its movements say
  *   certain   two certain answers about one id agree
  *   settled   a settle's answer is what the ledger says
- *   refusal   a refusal was true at some moment between invoke and answer
+ *   refusal   a refusal was true at some moment between invoke and answer; what was due, released
  *   final     the tables at the end are what the movements add up to
  */
 typedef void history_finding_fn(void *data, const char *rule, const char *text);

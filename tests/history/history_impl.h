@@ -2,9 +2,10 @@
  *
  * What the files of the history checker share.
  *   store.c   takes events in: copies, interned codes, ids
- *   model.c   the state of a partition, and what each operation does to it
+ *   model.c, model_state.c   the state of a partition, and what each operation does to it
  *   ledger.c  the order of the ledger: rows, groups, and between which of them a call ran
- *   replay.c  the ledger against the model; refusals at every moment of their interval
+ *   replay.c  the ledger against the model
+ *   refusals.c, final.c   refusals at every moment of their interval; the tables at the end
  *   calls.c   answers against the ledger, id by id
  *   text.c, fields.c   the text form
  */

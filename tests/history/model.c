@@ -1,108 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * The model: state first, then an operation at a time in the order of the design's table.
+ * What each operation does, in the order of the design's table. The state is in model_state.c.
  */
 #include "tests/history/model.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-/* ------------------------------------------------------------- state */
-
-struct model *model_new(struct history *history)
-{
-    struct model *model = calloc(1, sizeof *model);
-    struct effect *effect = calloc(1, sizeof *effect);
-
-    if (!model || !effect)
-        abort();
-    model->history = history;
-    model->effect = effect;
-    return model;
-}
-
-void model_destroy(struct model **model)
-{
-    struct model *m = *model;
-
-    for (struct model_sku *sku = m->skus; sku; sku = sku->hh.next)
-        free(sku->watch.items);
-    for (struct model_hold *hold = m->holds; hold; hold = hold->hh.next) {
-        free(hold->watch.items);
-        free(hold->lines);
-    }
-    HASH_CLEAR(hh, m->skus);
-    HASH_CLEAR(hh, m->holds);
-    free(m->effect->rows);
-    free(m->effect->shortages);
-    free(m->effect);
-    free(m);
-    *model = NULL;
-}
-
-struct model_sku *model_sku(struct model *model, const char *sku)
-{
-    struct model_sku *found;
-
-    HASH_FIND_PTR(model->skus, &sku, found);
-    if (!found) {
-        found = arena_zalloc(&model->history->arena, sizeof *found);
-        found->sku = sku;
-        HASH_ADD_PTR(model->skus, sku, found);
-    }
-    return found;
-}
-
-struct model_level *model_level(struct model *model, const char *sku, const char *warehouse)
-{
-    struct model_sku *owner = model_sku(model, sku);
-    struct model_level *level;
-
-    for (level = owner->levels; level; level = level->next) {
-        if (level->warehouse == warehouse)
-            return level;
-    }
-    level = arena_zalloc(&model->history->arena, sizeof *level);
-    level->owner = owner;
-    level->warehouse = warehouse;
-    level->next = owner->levels;
-    owner->levels = level;
-    return level;
-}
-
-struct model_hold *model_hold(struct model *model, const uint8_t id[RESERVATION_ID_BYTES])
-{
-    struct model_hold *hold;
-
-    HASH_FIND(hh, model->holds, id, RESERVATION_ID_BYTES, hold);
-    if (!hold) {
-        hold = arena_zalloc(&model->history->arena, sizeof *hold);
-        memcpy(hold->id, id, RESERVATION_ID_BYTES);
-        HASH_ADD(hh, model->holds, id, RESERVATION_ID_BYTES, hold);
-    }
-    return hold;
-}
+/* ------------------------------------------------------------- an effect */
 
 static int64_t promised(const struct history_balances *balances)
 {
     return balances->reserved + balances->committed + balances->unavailable;
 }
-
-int64_t model_available(const struct history_balances *balances)
-{
-    int64_t left = balances->on_hand - promised(balances) - balances->safety_stock;
-
-    return left > 0 ? left : 0;
-}
-
-int64_t model_shortfall(const struct history_balances *balances)
-{
-    int64_t over = promised(balances) - balances->on_hand;
-
-    return over > 0 ? over : 0;
-}
-
-/* ------------------------------------------------------------- an effect */
 
 struct deciding {
     struct model *model;

@@ -24,13 +24,21 @@ struct model_sku {
     UT_hash_handle hh;
 };
 
+struct model_due { /* a hold of something at a level, as it was when it was noted */
+    int64_t expires_at_us;
+    const struct model_hold *hold;
+    size_t line;
+};
+
 struct model_level {
     struct model_level *next; /* of the sku */
     struct model_sku *owner;
     const char *warehouse;
     struct history_balances now;
     uint64_t version, on_hand_version;
-    int64_t planned; /* scratch of reserve */
+    int64_t planned;        /* scratch of reserve */
+    struct model_due *dues; /* a heap, the earliest first; what is over is still in it */
+    size_t due_count, due_capacity;
 };
 
 struct model_line {
@@ -82,6 +90,11 @@ void model_destroy(struct model **model);
 struct model_sku *model_sku(struct model *model, const char *sku); /* made if needed */
 struct model_level *model_level(struct model *model, const char *sku, const char *warehouse);
 struct model_hold *model_hold(struct model *model, const uint8_t id[RESERVATION_ID_BYTES]);
+
+/* Notes when what each line of the hold reserves is due: after every change of the hold. */
+void model_note_due(struct model_hold *hold);
+/* When the first active hold of something at the level is due; INT64_MAX: there is none. */
+int64_t model_next_due(struct model_level *level);
 
 int64_t model_available(const struct history_balances *balances);
 int64_t model_shortfall(const struct history_balances *balances);

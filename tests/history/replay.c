@@ -3,31 +3,12 @@
  * The ledger against the model, partition by partition and in order: before a group's rows are
  * applied, the model says what they should be. What is applied is what the ledger has, so that one
  * wrong row is one finding and not a thousand.
- *
- * Between two groups stand the refusals. A call that was refused met the partition in one of the
- * states between its bounds (ledger.c); it is tried in the first of them, and again whenever
- * something that it depends on has changed, until the model refuses it with the same words.
+ * Between two groups stand the refusals (refusals.c), behind the last the tables (final.c).
  */
-#include "tests/history/model.h"
+#include "tests/history/replay.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-struct pending { /* a refusal that waits for its moment */
-    const struct call *call;
-    size_t from, until; /* states, by the number of groups before them */
-    size_t tried;       /* the last state in which it was tried, plus 1 */
-    bool watches_hold, watches_skus, justified;
-};
-
-struct replay {
-    struct history *history;
-    struct model *model;
-    const struct log *log;
-    uint32_t partition;
-    struct pending *pendings; /* by from */
-    size_t pending_count, pending_capacity;
-};
 
 /* ------------------------------------------------------------- a row against the state before */
 
@@ -163,7 +144,7 @@ static const struct effect_row *find_row(struct replay *replay, const struct eff
     return NULL;
 }
 
-static bool equal_lines(const struct history_line *a, const struct history_line *b)
+bool equal_lines(const struct history_line *a, const struct history_line *b)
 {
     return a->quantity == b->quantity && a->reserved == b->reserved &&
            a->committed == b->committed && a->shipped == b->shipped &&
@@ -321,268 +302,9 @@ static void apply_group(struct replay *replay, const struct group *group)
         }
         apply_row(replay, row);
     }
-}
-
-/* ------------------------------------------------------------- refusals */
-
-/* Can the model say whether this refusal is true? */
-static bool is_judged(int status)
-{
-    switch (status) {
-    case HOLDFAST_INSUFFICIENT_STOCK:
-    case HOLDFAST_RESERVATION_EXPIRED:
-    case HOLDFAST_ALREADY_PURCHASED:
-    case HOLDFAST_ALREADY_RELEASED:
-    case HOLDFAST_NOT_ACTIVE:
-    case HOLDFAST_EXCEEDS_RESERVATION:
-    case HOLDFAST_EXCEEDS_COMMITTED:
-    case HOLDFAST_EXCEEDS_SHIPPED:
-    case HOLDFAST_INSUFFICIENT_ON_HAND:
-    case HOLDFAST_VERSION_CONFLICT:
-    case HOLDFAST_UNKNOWN_SKU:
-    case HOLDFAST_UNKNOWN_RESERVATION:
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool same_shortages(const struct effect *effect, const struct holdfast_result *result)
-{
-    if (effect->shortage_count != result->shortage_count)
-        return false;
-    for (size_t i = 0; i < effect->shortage_count; i++) {
-        const struct holdfast_shortage *wanted = &effect->shortages[i];
-        bool found = false;
-        for (size_t k = 0; k < result->shortage_count && !found; k++) {
-            const struct holdfast_shortage *told = &result->shortages[k];
-            found = told->sku == wanted->sku && told->warehouse == wanted->warehouse &&
-                    told->requested == wanted->requested && told->available == wanted->available;
-        }
-        if (!found)
-            return false;
-    }
-    return true;
-}
-
-static void watch(struct watch *watch, struct pending *pending)
-{
-    watch->items = history_grow(watch->items, watch->count, &watch->capacity, sizeof *watch->items);
-    watch->items[watch->count++] = pending;
-}
-
-static void watch_what_counts(struct replay *replay, struct pending *pending)
-{
-    const struct operation *operation = pending->call->operation;
-
-    if (operation->has_reservation) {
-        struct model_hold *hold = model_hold(replay->model, operation->reservation_id);
-        if (!pending->watches_hold)
-            watch(&hold->watch, pending);
-        pending->watches_hold = true;
-        for (size_t i = 0; i < hold->line_count && !pending->watches_skus; i++)
-            watch(&hold->lines[i].level->owner->watch, pending);
-        pending->watches_skus = pending->watches_skus || hold->line_count > 0;
-        return;
-    }
-    if (pending->watches_skus)
-        return;
-    pending->watches_skus = true;
-    if (operation->body.sku[0] != '\0')
-        watch(&model_sku(replay->model, operation->body.sku)->watch, pending);
-    for (size_t i = 0; i < operation->want_count; i++) {
-        if (i == 0 || operation->wants[i].sku != operation->wants[i - 1].sku)
-            watch(&model_sku(replay->model, operation->wants[i].sku)->watch, pending);
-    }
-}
-
-static void try_refusal(struct replay *replay, struct pending *pending, size_t state)
-{
-    const struct holdfast_result *result = pending->call->result;
-
-    if (pending->justified || pending->tried == state + 1 || state > pending->until)
-        return;
-    pending->tried = state + 1;
-    replay->history->figures.moments++;
-    const struct effect *effect =
-        model_decide(replay->model, pending->call->operation, pending->call->ident->id,
-                     replay->partition, pending->call->invoke_us);
-    pending->justified = effect->status == result->status && same_shortages(effect, result) &&
-                         result->partition == replay->partition;
-    if (!pending->justified)
-        watch_what_counts(replay, pending);
-}
-
-static void try_watchers(struct replay *replay, struct watch *watch, size_t state)
-{
-    size_t kept = 0, count = watch->count;
-
-    for (size_t i = 0; i < count; i++) {
-        struct pending *pending = watch->items[i];
-        try_refusal(replay, pending, state);
-        if (!pending->justified && pending->until > state)
-            watch->items[kept++] = pending;
-    }
-    /* None is added here meanwhile: whoever watches something watches it once. */
-    watch->count = kept;
-}
-
-static void try_after(struct replay *replay, const struct group *group, size_t state)
-{
-    const struct history_movement *rows = &replay->log->rows[group->first];
-
-    if (rows->has_reservation)
-        try_watchers(replay, &model_hold(replay->model, rows->reservation_id)->watch, state);
-    for (size_t i = 0; i < group->count; i++) {
-        if (rows[i].sku[0] != '\0' && (i == 0 || rows[i].sku != rows[i - 1].sku))
-            try_watchers(replay, &model_sku(replay->model, rows[i].sku)->watch, state);
-    }
-}
-
-static int compare_pendings(const void *a, const void *b)
-{
-    const struct pending *x = a, *y = b;
-
-    return x->from < y->from ? -1 : x->from > y->from;
-}
-
-static void collect(struct replay *replay)
-{
-    struct call *call, *next;
-
-    HASH_ITER(hh, replay->history->calls, call, next)
-    {
-        const struct operation *operation = call->operation;
-        if (!call->result || call->result->kind != HOLDFAST_KIND_REFUSED ||
-            !is_judged(call->result->status) || !operation->has_partition ||
-            operation->partition != replay->partition || operation->body.kind == HOLDFAST_SETTLE)
-            continue;
-        replay->pendings = history_grow(replay->pendings, replay->pending_count,
-                                        &replay->pending_capacity, sizeof *replay->pendings);
-        struct pending *pending = &replay->pendings[replay->pending_count++];
-        *pending = (struct pending){.call = call};
-        pending->from = ledger_groups_before(replay->log, call->invoke_us - 1);
-        pending->until = ledger_groups_possible(replay->log, call->answer_us);
-    }
-    replay->history->figures.refusals_judged += replay->pending_count;
-    if (replay->pending_count > 0)
-        qsort(replay->pendings, replay->pending_count, sizeof *replay->pendings, compare_pendings);
-}
-
-static void tell_unjustified(struct replay *replay)
-{
-    for (size_t i = 0; i < replay->pending_count; i++) {
-        const struct pending *pending = &replay->pendings[i];
-        const struct holdfast_result *result = pending->call->result;
-        const struct log *log = replay->log;
-        if (pending->justified)
-            continue;
-        uint64_t from = pending->from < log->group_count
-                            ? log->rows[log->groups[pending->from].first].seq - 1
-                            : log->row_count;
-        uint64_t until = pending->until < log->group_count
-                             ? log->rows[log->groups[pending->until].first].seq - 1
-                             : log->row_count;
-        finding(replay->history, "refusal",
-                "call %llu (%s) was refused as %s%s, which is true at no state of partition %u "
-                "from %llu to %llu; asked for: %s",
-                (unsigned long long)pending->call->number, show_id(pending->call->ident->id),
-                holdfast_status_name(result->status),
-                result->shortage_count > 0 ? " with these shortages" : "", replay->partition,
-                (unsigned long long)from, (unsigned long long)until,
-                pending->call->operation->same);
-    }
-}
-
-/* ------------------------------------------------------------- the end */
-
-static void check_level(struct replay *replay, const struct history_level *level)
-{
-    struct model_level *mine = model_level(replay->model, level->sku, level->warehouse);
-
-    if (memcmp(&level->now, &mine->now, sizeof mine->now) != 0 || level->version != mine->version ||
-        level->on_hand_version != mine->on_hand_version)
-        finding(replay->history, "final",
-                "level %s@%s of partition %u (on_hand %lld, reserved %lld, committed %lld, "
-                "version %llu) is not what the movements say (%lld, %lld, %lld, %llu)",
-                level->sku, level->warehouse, replay->partition, (long long)level->now.on_hand,
-                (long long)level->now.reserved, (long long)level->now.committed,
-                (unsigned long long)level->version, (long long)mine->now.on_hand,
-                (long long)mine->now.reserved, (long long)mine->now.committed,
-                (unsigned long long)mine->version);
-    mine->planned = -1; /* seen */
-}
-
-static void check_levels(struct replay *replay)
-{
-    const struct history *history = replay->history;
-
-    for (size_t i = 0; i < history->level_count; i++) {
-        if (history->levels[i].partition == replay->partition)
-            check_level(replay, &history->levels[i]);
-    }
-    for (struct model_sku *sku = replay->model->skus; sku; sku = sku->hh.next) {
-        for (struct model_level *level = sku->levels; level; level = level->next) {
-            if (level->planned == 0 && level->version > 0)
-                finding(replay->history, "final", "level %s@%s of partition %u is missing",
-                        sku->sku, level->warehouse, replay->partition);
-        }
-    }
-}
-
-static void check_reservations(struct replay *replay)
-{
-    const struct history *history = replay->history;
-    size_t mine = 0, told = 0;
-
-    for (const struct model_hold *hold = replay->model->holds; hold; hold = hold->hh.next)
-        mine += hold->state != HOLDFAST_STATE_NONE;
-    for (size_t i = 0; i < history->reservation_count; i++) {
-        const struct history_reservation *reservation = &history->reservations[i];
-        if (reservation->partition != replay->partition)
-            continue;
-        const struct model_hold *hold = model_hold(replay->model, reservation->reservation_id);
-        told++;
-        if (hold->state != reservation->state || hold->revision != reservation->revision ||
-            hold->expires_at_us != reservation->expires_at_us)
-            finding(replay->history, "final",
-                    "reservation %s is %s at revision %u: the movements say %s at %u",
-                    show_reservation(hold->id),
-                    holdfast_state_name((enum holdfast_reservation_state)reservation->state),
-                    reservation->revision,
-                    holdfast_state_name((enum holdfast_reservation_state)hold->state),
-                    hold->revision);
-    }
-    if (mine != told)
-        finding(replay->history, "final",
-                "partition %u has %zu reservations: the movements say %zu", replay->partition, told,
-                mine);
-}
-
-static void check_lines(struct replay *replay)
-{
-    const struct history *history = replay->history;
-    size_t mine = 0, told = 0;
-
-    for (const struct model_hold *hold = replay->model->holds; hold; hold = hold->hh.next)
-        mine += hold->line_count;
-    for (size_t i = 0; i < history->line_count; i++) {
-        const struct history_reservation_line *line = &history->lines[i];
-        if (line->partition != replay->partition)
-            continue;
-        const struct model_hold *hold = model_hold(replay->model, line->reservation_id);
-        told++;
-        if (line->line >= hold->line_count ||
-            hold->lines[line->line].level !=
-                model_level(replay->model, line->sku, line->warehouse) ||
-            !equal_lines(&hold->lines[line->line].now, &line->now))
-            finding(replay->history, "final",
-                    "line %u of reservation %s is not what the movements say", line->line,
-                    show_reservation(line->reservation_id));
-    }
-    if (mine != told)
-        finding(replay->history, "final", "partition %u has %zu lines: the movements say %zu",
-                replay->partition, told, mine);
+    if (rows->kind == HF__MOVEMENT_KIND__MOVEMENT_RESERVED ||
+        rows->kind == HF__MOVEMENT_KIND__MOVEMENT_EXTENDED)
+        model_note_due(model_hold(replay->model, rows->reservation_id));
 }
 
 /* ------------------------------------------------------------- all */
@@ -593,25 +315,18 @@ static void replay_log(struct history *history, uint32_t partition)
                             .model = model_new(history),
                             .log = &history->logs[partition],
                             .partition = partition};
-    size_t next = 0;
 
-    collect(&replay);
-    for (size_t state = 0; state <= replay.log->group_count; state++) {
-        if (state > 0) {
-            const struct group *group = &replay.log->groups[state - 1];
-            apply_group(&replay, group);
-            try_after(&replay, group, state);
-        }
-        for (; next < replay.pending_count && replay.pendings[next].from <= state; next++)
-            try_refusal(&replay, &replay.pendings[next], state);
+    refusals_collect(&replay);
+    refusals_begin(&replay, 0);
+    for (size_t i = 0; i < replay.log->group_count; i++) {
+        const struct group *group = &replay.log->groups[i];
+        apply_group(&replay, group);
+        refusals_try_after(&replay, group, i + 1);
+        refusals_begin(&replay, i + 1);
     }
-    tell_unjustified(&replay);
-    if (history->final) {
-        check_levels(&replay);
-        check_reservations(&replay);
-        check_lines(&replay);
-    }
-    free(replay.pendings);
+    refusals_tell(&replay);
+    if (history->final)
+        final_check(&replay);
     model_destroy(&replay.model);
 }
 
