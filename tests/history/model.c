@@ -52,7 +52,7 @@ static void add_shortage(struct effect *effect, const char *sku, const char *war
         (struct holdfast_shortage){.sku = sku,
                                    .warehouse = warehouse,
                                    .requested = (uint32_t)requested,
-                                   .available = (uint32_t)available};
+                                   .available = available > 0 ? (uint32_t)available : 0};
 }
 
 /* ------------------------------------------------------------- reserve */
