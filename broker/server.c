@@ -22,6 +22,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "broker/feed.h"
 #include "broker/lock.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -38,11 +39,15 @@
 #define GOODBYE_LINGER_MS 200
 #define ROUTER_PARTS 3 /* routing id, header, body */
 
+/* Beside each endpoint that is bound; the first two are those of the sides. */
+enum { LOCK_STATE = SIDE_COUNT, LOCK_PUBLISH, LOCK_CHANGES, LOCK_COUNT };
+
 struct server {
     void *context;
     void *router[SIDE_COUNT];
     void *state;
-    struct lock locks[SIDE_COUNT + 1];
+    struct feed feed;
+    struct lock locks[LOCK_COUNT];
     int signals; /* signalfd */
     struct dispatch *dispatch;
     int64_t next_state_us;
@@ -170,10 +175,13 @@ bool server_run(struct server *server)
         {.socket = server->router[SIDE_WORKER], .events = ZMQ_POLLIN},
         {.socket = server->router[SIDE_CLIENT], .events = ZMQ_POLLIN},
         {.fd = server->signals, .events = ZMQ_POLLIN},
+        {.socket = server->feed.in, .events = ZMQ_POLLIN},
+        {.socket = server->feed.out, .events = ZMQ_POLLIN},
     };
+    int count = server->feed.in ? 5 : 3;
 
     for (;;) {
-        if (zmq_poll(items, sizeof items / sizeof items[0], wait_ms(server)) < 0) {
+        if (zmq_poll(items, count, wait_ms(server)) < 0) {
             if (errno != EINTR)
                 return false;
             continue;
@@ -186,6 +194,8 @@ bool server_run(struct server *server)
         if (items[1].revents)
             read_some(server, SIDE_CLIENT);
         housekeeping(server);
+        if (count > 3 && (items[3].revents || items[4].revents))
+            feed_forward(&server->feed);
     }
     log_info("a signal ends the broker");
     dispatch_goodbye(server->dispatch, moment_now());
@@ -277,7 +287,19 @@ static bool open_sockets(struct server *server, const struct config_broker *endp
     server->state = zmq_socket(server->context, ZMQ_PUB);
     if (!server->state || !set_options(server->state, STATE_MESSAGES))
         return fail(error, "could not make a socket: %s", zmq_strerror(errno));
-    return bind_endpoint(server->state, endpoints->state, &server->locks[SIDE_COUNT], error);
+    return bind_endpoint(server->state, endpoints->state, &server->locks[LOCK_STATE], error);
+}
+
+/* A file without these endpoints has no views. */
+static bool open_feed(struct server *server, const struct config_broker *endpoints, char *error)
+{
+    if (endpoints->publish[0] == '\0')
+        return true;
+    if (!feed_open(&server->feed, server->context))
+        return fail(error, "could not make a socket: %s", zmq_strerror(errno));
+    return bind_endpoint(server->feed.in, endpoints->publish, &server->locks[LOCK_PUBLISH],
+                         error) &&
+           bind_endpoint(server->feed.out, endpoints->changes, &server->locks[LOCK_CHANGES], error);
 }
 
 static int open_signals(void)
@@ -299,7 +321,7 @@ struct server *server_open(const struct dispatch_config *config,
 
     if (!server)
         abort();
-    for (int i = 0; i <= SIDE_COUNT; i++)
+    for (int i = 0; i < LOCK_COUNT; i++)
         lock_init(&server->locks[i]);
     server->signals = open_signals();
     if (server->signals < 0) {
@@ -307,7 +329,7 @@ struct server *server_open(const struct dispatch_config *config,
         server_close(&server);
         return NULL;
     }
-    if (!open_sockets(server, endpoints, error)) {
+    if (!open_sockets(server, endpoints, error) || !open_feed(server, endpoints, error)) {
         server_close(&server);
         return NULL;
     }
@@ -329,10 +351,11 @@ void server_close(struct server **server)
     }
     if (s->state)
         zmq_close(s->state);
+    feed_close(&s->feed);
     if (s->context)
         zmq_ctx_term(s->context);
     /* libzmq leaves the socket's file where it is; under the lock it can only be ours */
-    for (int i = 0; i <= SIDE_COUNT; i++)
+    for (int i = 0; i < LOCK_COUNT; i++)
         lock_release(&s->locks[i]);
     if (s->signals >= 0)
         close(s->signals);

@@ -19,6 +19,7 @@
 #include "common/random.h"
 #include "workers/claims.h"
 #include "workers/decide.h"
+#include "workers/publish.h"
 #include "workers/session.h"
 
 /* A batch's text grows with its bodies; this keeps it far below STORE_TEXT_BYTES_MAX. */
@@ -415,6 +416,7 @@ bool batch_tick(struct worker *worker, int64_t now_us)
         settle(worker, &batch, batch_decide(worker, &batch));
     }
     sessions_flush(worker);
+    publish_flush(worker->publish);
     return batch.part_count > 0;
 }
 

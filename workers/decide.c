@@ -13,6 +13,7 @@
 #include "workers/claims.h"
 #include "workers/copy.h"
 #include "workers/history.h"
+#include "workers/publish.h"
 
 /* A reservation's skus are known only when it is loaded; then an expiry may need more. */
 #define LOOK_UP_ROUNDS 4
@@ -157,8 +158,10 @@ static enum store_outcome write_changes(struct worker *worker, struct batch *bat
         else
             worker->metrics.rollbacks++;
     }
-    for (size_t i = 0; outcome == STORE_DONE && i < count; i++)
+    for (size_t i = 0; outcome == STORE_DONE && i < count; i++) {
         copy_changed(worker, &parts[i].changes);
+        publish_changes(worker->publish, &parts[i]);
+    }
     finish(worker, batch, outcome, parts, count, begun_us);
     return outcome;
 }

@@ -11,6 +11,7 @@
 #include "workers/claims.h"
 #include "workers/copy.h"
 #include "workers/prune.h"
+#include "workers/publish.h"
 #include "workers/query.h"
 #include "workers/session.h"
 #include "workers/store.h"
@@ -86,6 +87,7 @@ int64_t worker_wait_us(const struct worker *worker, int64_t now_us)
         return 0;
     wait = least(wait, batch_wait_us(worker, now_us));
     wait = least(wait, copy_wait_us(worker, now_us));
+    wait = least(wait, publish_wait_us(worker->publish, now_us));
     return least(wait, prune_wait_us(worker, now_us));
 }
 
@@ -101,6 +103,7 @@ void worker_turn(struct worker *worker)
     sessions_keep(worker, clock_monotonic_us()); /* what we own is told before what we return */
     if (!connected(worker, clock_monotonic_us()) || claims_must_reclaim(worker)) {
         batch_sweep(worker, clock_monotonic_us());
+        publish_keep(worker, clock_monotonic_us());
         return;
     }
     for (int i = 0; i < BATCHES_PER_TURN && batch_tick(worker, clock_monotonic_us()); i++) {
@@ -108,6 +111,7 @@ void worker_turn(struct worker *worker)
             break;
         sessions_read(worker);
         sessions_keep(worker, clock_monotonic_us());
+        publish_keep(worker, clock_monotonic_us());
     }
     query_tick(worker, clock_monotonic_us());
     if (worker->operations.count == 0) {
@@ -117,6 +121,7 @@ void worker_turn(struct worker *worker)
     if (!db_connected(&worker->db))
         claims_connection_lost(worker);
     sessions_keep(worker, clock_monotonic_us());
+    publish_keep(worker, clock_monotonic_us());
     log_metrics(worker, now_us);
 }
 

@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "workers/link.h"
 #include "workers/loop.h"
+#include "workers/publish_link.h"
 #include "workers/session.h"
 
 #define EXIT_USAGE 64
@@ -105,15 +106,18 @@ static const struct config_shard *find_shard(const struct config *config, const 
 }
 
 /* Until a signal comes. */
-static int run(struct worker *worker, int signals)
+static int run(struct worker *worker, const struct publish_link *link, int signals)
 {
-    zmq_pollitem_t items[CONFIG_BROKERS_MAX + 1];
+    zmq_pollitem_t items[CONFIG_BROKERS_MAX + 2];
 
     for (;;) {
         size_t count = 0;
         for (; count < worker->session_count; count++)
             items[count] = (zmq_pollitem_t){
                 .socket = broker_link_socket(sessions_link(worker, count)), .events = ZMQ_POLLIN};
+        if (link)
+            items[count++] =
+                (zmq_pollitem_t){.socket = publish_link_socket(link), .events = ZMQ_POLLIN};
         items[count++] = (zmq_pollitem_t){.fd = signals, .events = ZMQ_POLLIN};
         int64_t wait = worker_wait_us(worker, clock_monotonic_us());
         if (zmq_poll(items, (int)count, (long)((wait + 999) / 1000)) < 0 && zmq_errno() != EINTR) {
@@ -143,15 +147,24 @@ static int open_signals(void)
 static int work(const struct config *config, const struct config_shard *shard, const char *name)
 {
     struct worker worker;
+    struct publish_link *link = NULL;
+    struct publish *publish = NULL;
     int signals = open_signals(), code = EXIT_SYSTEM;
     void *context = zmq_ctx_new();
 
     if (signals < 0 || !context)
         return EXIT_SYSTEM;
     log_info("pid=%d shard=%s started", (int)getpid(), shard->name);
-    if (worker_open(&worker, config, shard, name, context))
-        code = run(&worker, signals);
+    bool opened = worker_open(&worker, config, shard, name, context);
+    if (opened && publish_link_open(&link, context, config)) {
+        worker.publish = publish = link ? publish_new(publish_link_output(link)) : NULL;
+        code = run(&worker, link, signals);
+    } else if (opened) {
+        log_error("could not make a socket for changes: %s", zmq_strerror(zmq_errno()));
+    }
     worker_close(&worker, GOODBYE_LINGER_MS);
+    publish_destroy(&publish);
+    publish_link_close(&link);
     zmq_ctx_term(context);
     close(signals);
     log_info("code=%d stopped", code);

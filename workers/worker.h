@@ -13,6 +13,7 @@
  *   query.c      what is only read
  *   copy.c       warehouses and reasons, to the other shards
  *   prune.c      movements and reservations past their time
+ *   publish.c    what was committed, to whoever subscribes
  *   store_*.c    the rows: SQL, and nothing but SQL
  *   db.c         the connection
  *
@@ -116,6 +117,7 @@ struct worker {
     struct needs needs;
 
     struct copy *copy;
+    struct publish *publish; /* NULL: what was committed is told to nobody; owned by main.c */
     struct metrics metrics;
     int64_t metrics_next_us;
 };

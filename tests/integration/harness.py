@@ -568,14 +568,15 @@ class BrokerAlone:
         self.partitions, self.name = partitions, name
         self.dir = tempfile.mkdtemp(prefix="hf-")
         self.file = os.path.join(self.dir, "cluster.yaml")
-        self.client, self.worker, self.changes, self.state = (
-            "ipc://%s/%s" % (self.dir, which) for which in ("client", "worker", "changes", "state"))
+        self.client, self.worker, self.publish, self.changes, self.state = (
+            "ipc://%s/%s" % (self.dir, which)
+            for which in ("client", "worker", "publish", "changes", "state"))
         self.log = os.path.join(self.dir, "broker.log")
         text = ("version: 1\nname: %s\nregion: main\npartitions: %d\nshards:\n- name: s1\n"
                 "  durability: single\n  servers:\n  - socket: %s/none.sock\n  user: nobody\n"
-                "brokers:\n- client: %s\n  worker: %s\n  changes: %s\n  state: %s\n" % (
-                    name, partitions, self.dir, self.client, self.worker, self.changes,
-                    self.state))
+                "brokers:\n- client: %s\n  worker: %s\n  publish: %s\n  changes: %s\n"
+                "  state: %s\n" % (name, partitions, self.dir, self.client, self.worker,
+                                   self.publish, self.changes, self.state))
         sections = {k: v for k, v in (("limits", limits), ("windows", windows)) if v}
         with open(self.file, "w") as file:
             file.write(with_sections(text, sections))

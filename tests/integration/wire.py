@@ -56,6 +56,7 @@ pb = load_protocol()
 HELLO, WELCOME, HEARTBEAT, GOODBYE, ERROR, CREDIT = 1, 2, 3, 4, 5, 6
 OPERATION, RESULT, QUERY, ANSWER, RETURNED = 16, 17, 18, 19, 20
 BATCH, STATE = 24, 32
+CHANGES, BEACON, ASK = 40, 41, 42
 FREEING, INTERACTIVE, SERVICE, BULK = 0, 1, 2, 3
 PARTITION_NONE = 0xFFFFFFFF
 HEADER = struct.Struct(">HBBBBHIIQq")
@@ -130,7 +131,7 @@ class Message:
     """A header with its body, parsed where the type says what it is."""
     BODIES = {HELLO: pb.Hello, WELCOME: pb.Welcome, HEARTBEAT: pb.Heartbeat, ERROR: pb.Error,
               OPERATION: pb.Operation, RESULT: pb.Result, QUERY: pb.Query, ANSWER: pb.Answer,
-              STATE: pb.BrokerState}
+              STATE: pb.BrokerState, CHANGES: pb.Changes, BEACON: pb.Beacon}
 
     def __init__(self, header, raw):
         self.header, self.raw = header, raw
