@@ -162,6 +162,12 @@ static void see(struct worker *worker, const struct store_seen *seen, int64_t be
     slot->seen_connection = seen->connection;
     slot->seen_free = seen->free;
     slot->seen_mine = seen->mine;
+    if (slot->state == SLOT_RECLAIM && slot->tried_goes_on &&
+        memcmp(seen->claim.claim_id, slot->tried_id, sizeof slot->tried_id) == 0) {
+        /* The answer to its COMMIT was lost: this is our last claim, and follows the one before. */
+        slot->epoch = seen->claim.epoch;
+        memcpy(slot->claim_id, slot->tried_id, sizeof slot->claim_id);
+    }
     bool ours = seen->claim.epoch == slot->epoch &&
                 memcmp(seen->claim.claim_id, slot->claim_id, sizeof slot->claim_id) == 0;
     slot->seen_ours = ours;
@@ -247,13 +253,18 @@ static const struct store_taken *taken_of(const struct taking *taking, const str
     return NULL;
 }
 
+/* Can nobody have owned the partition since our last claim? */
+static bool goes_on_with_ours(const struct slot *slot)
+{
+    return slot->state == SLOT_RECLAIM && slot->seen_ours && slot->told_epoch <= slot->epoch;
+}
+
 /* The claim is committed. It only goes on with our last one when nobody can have owned the
  * partition in between; otherwise what was sent to us for the last one must not be run. */
 static void take_slot(struct worker *worker, struct slot *slot, const struct store_taken *taken,
                       int64_t begun_us)
 {
-    bool goes_on =
-        slot->state == SLOT_RECLAIM && slot->seen_ours && slot->told_epoch <= slot->epoch;
+    bool goes_on = goes_on_with_ours(slot);
 
     if (!goes_on)
         slot->taking = worker->claims.takings;
@@ -396,6 +407,8 @@ static enum db_outcome take(struct worker *worker, struct slot **slots, size_t c
         taking.wanted[i].above = slots[i]->told_epoch;
         if (!random_bytes(taking.wanted[i].claim_id, sizeof taking.wanted[i].claim_id))
             abort(); /* nothing else would be unique */
+        memcpy(slots[i]->tried_id, taking.wanted[i].claim_id, sizeof slots[i]->tried_id);
+        slots[i]->tried_goes_on = goes_on_with_ours(slots[i]);
     }
     enum db_outcome outcome = run_claim(&taking);
     free(taking.wanted);
