@@ -6,6 +6,10 @@ each must have been met.
 After each cut five operations, sent in one message over three partitions, have the answers that
 they would have had without it; a retry of each has the same answer; the ledger has what was applied
 once, and what was refused not at all. A cut alone is no reason for `unknown`.
+
+Two workers share the cases, each with partitions, a proxy and a thread of its own: after a second
+cut a worker waits before it connects again, and nothing else would be done meanwhile. The lease is
+long, so that neither ever takes over from the other.
 """
 from proxied import *
 from proxy import *
@@ -16,25 +20,68 @@ BYTES = {BEFORE: 0, HEADER: 2, LAST_BYTE: -1, AFTER: None}
 # Of a new connection; then, with more places each, of claiming again.
 CONNECTING = ["login", "isolation", "setup", "read-only", "schema", "clock"]
 CLAIMING = ["look", "kill", "claim", "offsets", "claim-commit", "due"]
-shop = []
-cases = []
+WORKERS = ("w1", "w2")
+sides = []
 
 
-def run_case(cluster, peer, asked, name, rules):
-    """Sends the operations with these rules set; each of them must have acted."""
-    proxy = cluster.proxies["w1"]
-    begun = time.monotonic()
-    try:
-        results = [peer.outcome(s, 15) for s in asked.send(peer)]
-        for rule in rules:
-            check(rule.wait(scale(10)), "met: %r" % rule)
-        proxy.clear()
-        asked.judge(peer, results)
-    except AssertionError as error:
-        raise Failure("%s: %s; steps: %s" % (name, error, proxy.steps(since=begun)))
-    finally:
-        proxy.clear()
-    cases.append(name)
+class Side:
+    """A worker, what is asked of it, and the cases it has had."""
+
+    def __init__(self, cluster, name):
+        self.cluster, self.name, self.proxy = cluster, name, cluster.proxies[name]
+        self.partitions = {p for p, owner in cluster.owners().items() if owner == name}
+        self.shop = Shop(cluster, name.upper() + "-", self.partitions)
+        self.once = next("%s-ONCE%d" % (name, i) for i in range(1000)
+                         if cluster.partition("%s-ONCE%d" % (name, i)) in self.partitions)
+        cluster.stock(self.once, W=0)
+        self.cases = 0
+
+    def case(self, peer, asked, name, rules):
+        """Sends the operations with these rules set; each of them must have acted."""
+        begun = time.monotonic()
+        try:
+            results = [peer.outcome(s, 15) for s in asked.send(peer)]
+            for rule in rules:
+                check(rule.wait(scale(10)), "met: %r" % rule)
+            self.proxy.clear()
+            asked.judge(peer, results)
+        except AssertionError as error:
+            raise Failure("%s, %s: %s; steps: %s" % (self.name, name, error,
+                                                     self.proxy.steps(since=begun)))
+        finally:
+            self.proxy.clear()
+        self.cases += 1
+
+    def lose_commit(self):
+        return [self.proxy.rule("commit", TO_WORKER if self.cases % 2 else TO_SERVER,
+                                cut(BYTES[BEFORE]))]
+
+    def forget(self):
+        self.proxy.cut_all()  # the caches go
+        return []
+
+    def ask_shop(self):
+        return self.shop.ask()
+
+    def retry_as_first(self):
+        return self.shop.ask(retry_attempt=1)  # so that only the key knows it
+
+    def take_everything(self):
+        """One operation that takes all that there is: decided anew after it was applied, it would
+        be refused."""
+        kind = ("purchase", "adjust", "release", "reserve")[self.cases % 4]
+        sku = self.once
+        self.cluster.hf("receive", sku + "=5@W", "--reference", "case")
+        left = self.cluster.level(sku)["available"]
+        asked = Asked(self.cluster)
+        if kind == "adjust":
+            asked.add(sku, "applied", kind, sku=sku, warehouse="W", delta=-left, reason="R")
+        elif kind == "reserve":
+            asked.add(sku, "applied", kind, lines=[(sku, "W", left)], ttl_ms=3600000)
+        else:
+            hold = self.cluster.hf("reserve", "%s=%d@W" % (sku, left)).json["reservation"]
+            asked.add(sku, "applied", kind, reservation=hold)
+        return asked
 
 
 def places(proxy, step):
@@ -53,40 +100,66 @@ def places(proxy, step):
     return found
 
 
-def every_cut(cluster, steps, prepare=lambda proxy, number: [], ask=lambda: shop[0].ask()):
-    """prepare: makes the rules that lead to the step."""
-    proxy = cluster.proxies["w1"]
-    begun, before = time.monotonic(), len(cases)
-    with cluster.peer() as peer:
-        for step in steps:
-            for direction, packet, kind in places(proxy, step):
-                asked = ask()  # first: it may need commits of its own
-                rules = prepare(proxy, len(cases))
-                rules.append(proxy.rule(step, direction, cut(BYTES[kind]), packet=packet))
-                run_case(cluster, peer, asked, "%s packet %d of %s, %s" % (
-                    kind, packet, step, direction), rules)
-    note("%d cuts, %.1f s" % (len(cases) - before, time.monotonic() - begun))
+def on_both(work):
+    """work(side) for both, at the same time."""
+    failures = []
+
+    def run_side(side):
+        try:
+            work(side)
+        except Exception as error:
+            failures.append(error)
+    threads = [threading.Thread(target=run_side, args=(side,)) for side in sides]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+def every_cut(cluster, steps, lead=None, ask=Side.ask_shop):
+    """Every place in these steps, shared between the sides. lead makes the rules that lead to the
+    step, ask the operations."""
+    cases = [(step,) + place for step in steps for place in places(sides[0].proxy, step)]
+    begun = time.monotonic()
+
+    def work(side):
+        with cluster.peer() as peer:
+            for step, direction, packet, kind in cases[sides.index(side)::2]:
+                asked = ask(side)  # first: it may need commits of its own
+                rules = lead(side) if lead else []
+                rules.append(side.proxy.rule(step, direction, cut(BYTES[kind]), packet=packet))
+                side.case(peer, asked, "%s packet %d of %s, %s" % (kind, packet, step, direction),
+                          rules)
+    on_both(work)
+    note("%d cuts, %.1f s" % (len(cases), time.monotonic() - begun))
     cluster.audit()
 
 
 @test("the steps of a batch and of coming back are known")
 def learn(cluster):
-    shop.append(Shop(cluster, "C"))
-    proxy = cluster.proxies["w1"]
-    # so that every claim of this partition stores an offset
-    cluster.sql("UPDATE `partition` SET clock_offset_us=1000 WHERE partition_id=0", admin=True)
-    with cluster.peer() as peer:
-        run_case(cluster, peer, shop[0].ask(), "none", [])
-        run_case(cluster, peer, shop[0].ask(), "first",
-                 [proxy.rule("commit", TO_WORKER, cut(BYTES[BEFORE]))])
-        begun = time.monotonic()
-        run_case(cluster, peer, shop[0].ask(), "none", [])
-    equal([s for s in proxy.steps(since=begun) if s != "look"][:3],
-          ["look-up", "batch", "commit"], "steps of a batch")
-    seen = proxy.steps()
+    wait_until(lambda: sorted(cluster.owners().values()) == 4 * ["w1"] + 4 * ["w2"], 20, "shares")
+    cluster.hf("reason", "put", "R", "--name", "R")
+    sides.extend(Side(cluster, name) for name in WORKERS)
+    # so that every claim of these partitions stores an offset
+    cluster.sql("UPDATE `partition` SET clock_offset_us=1000 WHERE partition_id IN (%s)"
+                % ",".join(str(min(side.partitions)) for side in sides), admin=True)
+
+    def work(side):
+        with cluster.peer() as peer:
+            side.case(peer, side.shop.ask(), "none", [])
+            side.case(peer, side.shop.ask(), "first",
+                      [side.proxy.rule("commit", TO_WORKER, cut(BYTES[BEFORE]))])
+            begun = time.monotonic()
+            side.case(peer, side.shop.ask(), "none", [])
+        equal([s for s in side.proxy.steps(since=begun) if s != "look"][:3],
+              ["look-up", "batch", "commit"], "steps of a batch")
+    on_both(work)
+    seen = sides[0].proxy.steps()
     check("other" not in seen[seen.index("commit"):], "every step is known: %s" % seen)
     for step in CONNECTING + CLAIMING:
-        check(proxy.sizes.get(step, 0) > 0, "%s was met: %s" % (step, proxy.sizes))
+        check(sides[0].proxy.sizes.get(step, 0) > 0, "%s was met" % step)
 
 
 @test("cut at every step of a batch")
@@ -96,56 +169,33 @@ def batch(cluster):
 
 @test("cut at every step of connecting, when the COMMIT or its answer had been lost")
 def connecting(cluster):
-    every_cut(cluster, CONNECTING, lose_commit)
+    every_cut(cluster, CONNECTING, Side.lose_commit)
 
 
 @test("cut at every step of claiming again, when the COMMIT or its answer had been lost")
 def claiming(cluster):
-    every_cut(cluster, CLAIMING, lose_commit)
-
-
-def lose_commit(proxy, number):
-    return [proxy.rule("commit", TO_WORKER if number % 2 else TO_SERVER, cut(BYTES[BEFORE]))]
+    every_cut(cluster, CLAIMING, Side.lose_commit)
 
 
 @test("cut at the ROLLBACK after a duplicate key has refused the batch")
 def duplicate(cluster):
-    def forget(proxy, number):
-        proxy.cut_all()  # the caches go, so that only the key knows the retry
-        return []
-    every_cut(cluster, ["rollback"], forget, lambda: shop[0].ask(retry_attempt=1))
+    every_cut(cluster, ["rollback"], Side.forget, Side.retry_as_first)
 
 
 @test("alone in its batch, and possible only once: a COMMIT that was lost is never a refusal")
 def only_once(cluster):
-    """Each takes all that there is: decided anew after it was applied, it would be refused."""
-    sku, kinds = "ONCE", ("purchase", "adjust", "release", "reserve")
-    cluster.stock(sku, W=0)
-    cluster.hf("reason", "put", "R", "--name", "R")
-
-    def one():
-        kind = kinds[len(cases) % len(kinds)]
-        cluster.hf("receive", sku + "=5@W", "--reference", "case")
-        left = cluster.level(sku)["available"]
-        asked = Asked(cluster)
-        if kind == "adjust":
-            asked.add(sku, "applied", kind, sku=sku, warehouse="W", delta=-left, reason="R")
-        elif kind == "reserve":
-            asked.add(sku, "applied", kind, lines=[(sku, "W", left)], ttl_ms=3600000)
-        else:
-            hold = cluster.hf("reserve", "%s=%d@W" % (sku, left)).json["reservation"]
-            asked.add(sku, "applied", kind, reservation=hold)
-        return asked
-    for _ in kinds:  # each kind at each place in turn
-        every_cut(cluster, ["commit"], ask=one)
-        cases.append("the next kind begins")
+    for _ in range(4):  # each kind at each place in turn
+        every_cut(cluster, ["commit"], ask=Side.take_everything)
+        for side in sides:
+            side.cases += 1
 
 
 @test("what is held and in stock is what the answers said")
 def balances(cluster):
-    shop[0].check_levels()
-    note("%d cases in all" % len(cases))
+    for side in sides:
+        side.shop.check_levels()
+    note("%d cases in all" % sum(side.cases for side in sides))
 
 
 if __name__ == "__main__":
-    run(cluster=Proxied, partitions=6)
+    run(cluster=Proxied, workers=WORKERS, partitions=8, windows={"lease": "60s"})

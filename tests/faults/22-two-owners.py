@@ -67,11 +67,11 @@ def audit(cluster):
     cluster.audit()
 
 
-def settles(cluster, operation, first, broker=1):
+def settles(cluster, operation, first):
     """What was answered `unknown` is applied once by its retry; anything else was `applied`."""
     check(name_of(first) in ("applied", "unknown"), "the stale owner's client was told %s (%s)" % (
         name_of(first), first.message))
-    with cluster.peer(broker) as peer:
+    with cluster.peer(0) as peer:
         again = applied(peer, operation, attempt=2)
     if name_of(first) == "applied":
         equal((again.replayed, again.sequence), (True, first.sequence), "the retry")
@@ -107,10 +107,12 @@ def remembers(cluster):
         claimed_by(cluster, "w2")
         applied(second, receive(sold_out, 10))
         late = hold(sold_out, 1)
-        again = first.submit(late, HOME, seconds=2)
+        again = first.submit(late, HOME)
         time.sleep(0.05)  # so that it is in the stopped worker's socket
         cluster.resume("w1")
         equal(name_of(first.outcome(sequence)), "applied", "what was committed before")
+        wait_until(lambda: "w1" in cluster.owners().values(), 20, "w1 has a share again")
+        cluster.end_worker("w2")
         settles(cluster, late, first.outcome(again, 20))
         equal(movements(cluster, late), 1, "movements of it")
     audit(cluster)
@@ -156,7 +158,7 @@ def stop_once(cluster, sku, step, direction, late, kill):
         rule.release()
         cluster.resume("w1")
         result = first.outcome(sequence, 20)
-    settles(cluster, reserve, result, broker=0)
+    settles(cluster, reserve, result)
     equal(movements(cluster, reserve), 1, "movements of it")
     return name_of(result)
 
@@ -208,7 +210,7 @@ def same_numbers(cluster):
         before = cluster.sql(row)
         stale = hold(sku, 1)
         rule = stop_at(cluster, "batch", TO_SERVER, True)
-        sequence = first.submit(stale, HOME, seconds=5)
+        sequence = first.submit(stale, HOME)
         check(rule.wait(scale(10)), "stopped before its transaction")
         put_back_tables(cluster)
         cluster.start_worker("w2", brokers=[1])
@@ -216,14 +218,19 @@ def same_numbers(cluster):
         kept = hold(sku, 3)
         applied(second, kept)
         equal(cluster.sql(row), before, "epoch and sequence are those that w1 knows")
+        begun = time.monotonic()
         rule.release()
         cluster.resume("w1")
+        wait_until(lambda: {"commit", "rollback"} & set(cluster.proxies["w1"].steps(since=begun)),
+                   10, "it has met the fence")
+        wait_until(lambda: "w1" in cluster.owners().values(), 20, "w1 has a share again")
+        cluster.end_worker("w2")
         settles(cluster, stale, first.outcome(sequence, 20))
         equal([movements(cluster, each) for each in (lost, kept, stale)], [0, 1, 1],
               "movements of the lost, the new and the stale one")
         equal(reserved(cluster, sku), 4, "units held")
         # told as applied and lost with the tail: its retry applies it again, once
-        with cluster.peer(1) as peer:
+        with cluster.peer(0) as peer:
             check(not applied(peer, lost, attempt=2).replayed, "the lost one is applied anew")
             check(applied(peer, lost, attempt=3).replayed, "and only once")
         equal(reserved(cluster, sku), 14, "units held")
