@@ -42,3 +42,4 @@ test-scale: deps
 	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD) $(SCALE_PROGRAMS)
 	@$(BUILD)/tests/scale/view
 	@$(BUILD)/tests/scale/view 1000000 4
+include tests/simulate/model/model.mk

@@ -13,6 +13,7 @@
 #define GUARD_BYTES ((size_t)4096)
 
 #if defined(__SANITIZE_ADDRESS__)
+#    include <sanitizer/asan_interface.h>
 #    include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -37,6 +38,12 @@ static void going_in(const struct coroutine *coroutine)
     __sanitizer_start_switch_fiber(&outside_fake, coroutine->stack, STACK_BYTES);
 }
 
+/* Whoever had the stack before may have been killed with its frames on it. */
+static void stack_again(const struct coroutine *coroutine)
+{
+    __asan_unpoison_memory_region(coroutine->stack, STACK_BYTES);
+}
+
 static void came_in(void)
 {
     __sanitizer_finish_switch_fiber(NULL, &outside_stack, &outside_bytes);
@@ -53,6 +60,11 @@ static void came_out(void)
 }
 #else
 static void going_in(const struct coroutine *coroutine)
+{
+    (void)coroutine;
+}
+
+static void stack_again(const struct coroutine *coroutine)
 {
     (void)coroutine;
 }
@@ -116,11 +128,12 @@ void coroutine_make(struct coroutine *coroutine, void (*body)(void *argument), v
 {
     if (!coroutine->stack)
         coroutine->stack = stack_new();
+    stack_again(coroutine);
     coroutine->body = body;
     coroutine->argument = argument;
     uintptr_t *top = (uintptr_t *)(void *)((char *)coroutine->stack + STACK_BYTES);
-    *--top = 0;
-    *--top = (uintptr_t)coroutine_first; /* where ret goes; the stack is aligned there */
+    top -= 2;                            /* the stack is aligned when ret has been */
+    *--top = (uintptr_t)coroutine_first; /* where ret goes */
     *--top = 0;                          /* rbp */
     *--top = 0;                          /* rbx */
     *--top = (uintptr_t)coroutine;       /* r12 */
@@ -161,6 +174,7 @@ void coroutine_make(struct coroutine *coroutine, void (*body)(void *argument), v
 {
     if (!coroutine->stack)
         coroutine->stack = stack_new();
+    stack_again(coroutine);
     coroutine->body = body;
     coroutine->argument = argument;
     /* The contexts live at the end of the stack. */

@@ -16,13 +16,15 @@
  * transaction did, and waits for nobody. Whatever changes a row locks it first, until COMMIT or
  * ROLLBACK; it waits for the lock for a second (1205), or is rolled back when the wait is a circle
  * (1213). A key that another transaction has inserted and not committed is waited for as well. A
- * row that was locked and does not match is let go at once. A statement that fails changes nothing.
+ * row that was locked and does not match is let go, the last one of a join apart, as MariaDB has
+ * it. A statement that fails changes nothing.
  *
  * Everything here is the world's memory; the rows of a server outlive its process.
  */
 #ifndef TESTS_SIMULATE_MODEL_DB_H
 #define TESTS_SIMULATE_MODEL_DB_H
 
+#include "protocol/header.h"
 #include "protocol/ids.h"
 #include "tests/simulate/sim.h"
 #include "workers/records.h"
@@ -38,7 +40,8 @@ void model_begin(void);
  * process: of role SIM_SERVER, without a body; model_server_start starts it. Empty: it holds
  * no partition yet. */
 struct model_server *model_server_new(struct sim_process *process, const char *address);
-/* It holds the partition from now on, as `holdfast up` writes its row. Only before it is started. */
+/* It holds the partition from now on, as `holdfast up` writes its row. Only before it is started.
+ */
 void model_server_hold(struct model_server *server, uint32_t partition);
 /* sim_start. To crash a server: sim_kill its process; what was not committed is gone, what was is
  * there when it is started again. sim_pause and sim_resume do to it what SIGSTOP does. */
@@ -91,6 +94,8 @@ struct model_commit {
     /* New rows of table movement, in the order of their keys. */
     const struct movement *const *movements;
     size_t movement_count;
+    const struct model_touched *touched; /* every row that it changed; of model_impl.h */
+    size_t touched_count;
 };
 typedef void model_commit_hook(const struct model_commit *commit);
 void model_on_commit(model_commit_hook *hook);

@@ -16,7 +16,8 @@ struct sim_worker {
     bool stop;                        /* SIGTERM: wake it on SIM_NET after setting this */
 };
 
-/* The body of a worker's process, for sim_start; argument: struct sim_worker, the world's memory. */
+/* The body of a worker's process, for sim_start; argument: struct sim_worker, the world's memory.
+ */
 void worker_body(void *sim_worker);
 
 #endif

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What is old enough to go: store_prune.h on the model database.
+ */
+#include "workers/store_prune.h"
+
+#include <string.h>
+
+#include "tests/simulate/model_impl.h"
+
+struct prune_arguments {
+    struct store_prune prune;
+    size_t limit;
+    uint64_t upto; /* asked for, or found */
+    uint8_t (*ids)[RESERVATION_ID_BYTES];
+    size_t count;
+};
+
+/* ------------------------------------------------------------- finding */
+
+/* The last movement of the operation that a movement belongs to. */
+static uint64_t end_of_operation(const struct model_run *run, const struct movement *movement)
+{
+    const struct model_table *once = &run->server->tables[MODEL_ONCE];
+    struct model_key prefix = model_key_of_operation(movement->partition, movement->operation_id);
+    uint64_t last = 0;
+
+    for (size_t i = model_seek(once, &prefix);
+         i < once->count && model_has_prefix(once->entries[i], &prefix); i++) {
+        const struct model_once *row = model_visible(once->entries[i], run->tx);
+        if (row && row->seq > last)
+            last = row->seq;
+    }
+    return last;
+}
+
+static unsigned find_movements(struct model_run *run)
+{
+    struct prune_arguments *arguments = run->arguments;
+    const struct store_prune *prune = &arguments->prune;
+    const struct model_table *table = &run->server->tables[MODEL_MOVEMENT];
+    struct model_key all = model_key_of_partition(prune->claim.partition);
+    struct model_key first = model_key_of_seq(prune->claim.partition, prune->pruned_seq + 1);
+    const struct movement *newest = NULL;
+    size_t looked_at = 0;
+
+    for (size_t i = model_seek(table, &first); i < table->count && looked_at < arguments->limit &&
+                                               model_has_prefix(table->entries[i], &all);
+         i++) {
+        const struct movement *row = model_visible(table->entries[i], run->tx);
+        if (!row)
+            continue;
+        looked_at++;
+        if (row->at_us < prune->cutoff_us)
+            newest = row;
+    }
+    if (newest)
+        arguments->upto = end_of_operation(run, newest);
+    return 0;
+}
+
+static bool has_movement(const struct model_run *run, uint32_t partition,
+                         const uint8_t id[RESERVATION_ID_BYTES])
+{
+    const struct model_table *table = &run->server->tables[MODEL_MOVEMENT];
+    struct model_key prefix = model_key_of_partition(partition);
+
+    for (size_t i = model_seek(table, &prefix);
+         i < table->count && model_has_prefix(table->entries[i], &prefix); i++) {
+        const struct movement *row = model_visible(table->entries[i], run->tx);
+        if (row && row->has_reservation &&
+            memcmp(row->reservation_id, id, RESERVATION_ID_BYTES) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool holds_something(const struct model_run *run, uint32_t partition,
+                            const uint8_t id[RESERVATION_ID_BYTES])
+{
+    const struct model_table *table = &run->server->tables[MODEL_LINE];
+    struct model_key prefix = model_key_of_reservation(partition, id);
+
+    for (size_t i = model_seek(table, &prefix);
+         i < table->count && model_has_prefix(table->entries[i], &prefix); i++) {
+        const struct reservation_line *row = model_visible(table->entries[i], run->tx);
+        if (row && (row->reserved > 0 || row->committed > 0))
+            return true;
+    }
+    return false;
+}
+
+static bool is_closed(const struct reservation *row)
+{
+    return row->state == HF__RESERVATION_STATE__RESERVATION_PURCHASED ||
+           row->state == HF__RESERVATION_STATE__RESERVATION_RELEASED ||
+           row->state == HF__RESERVATION_STATE__RESERVATION_EXPIRED;
+}
+
+static unsigned find_closed(struct model_run *run)
+{
+    struct prune_arguments *arguments = run->arguments;
+    const struct store_prune *prune = &arguments->prune;
+    uint32_t partition = prune->claim.partition;
+    const struct model_table *table = &run->server->tables[MODEL_RESERVATION];
+    struct model_key prefix = model_key_of_partition(partition);
+
+    arguments->ids = arena_zalloc(&run->request->arena, arguments->limit * sizeof *arguments->ids);
+    for (size_t i = model_seek(table, &prefix);
+         i < table->count && arguments->count < arguments->limit &&
+         model_has_prefix(table->entries[i], &prefix);
+         i++) {
+        const struct reservation *row = model_visible(table->entries[i], run->tx);
+        if (row && is_closed(row) && row->expires_at_us < prune->cutoff_us &&
+            row->created_at_us < prune->cutoff_us && !holds_something(run, partition, row->id) &&
+            !has_movement(run, partition, row->id))
+            memcpy(arguments->ids[arguments->count++], row->id, sizeof row->id);
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------- taking away */
+
+/* UPDATE partition SET pruned_seq, or with upto 0 SELECT … FOR UPDATE. */
+static unsigned fence(struct model_run *run)
+{
+    const struct prune_arguments *arguments = run->arguments;
+    const struct store_prune *prune = &arguments->prune;
+    struct model_key key = model_key_of_partition(prune->claim.partition);
+    struct model_entry *entry = model_take(run, MODEL_PARTITION, &key);
+
+    if (!entry)
+        return MODEL_BLOCKED;
+    const struct model_partition *before = model_visible(entry, run->tx);
+    if (!before || before->epoch != prune->claim.epoch ||
+        memcmp(before->claim_id, prune->claim.claim_id, 16) != 0 ||
+        (arguments->upto != 0 && before->pruned_seq != prune->pruned_seq))
+        return 0;
+    struct model_partition *row = model_row_copy(before, sizeof *row);
+    if (arguments->upto != 0)
+        row->pruned_seq = arguments->upto;
+    model_change(entry, row); /* unchanged too: the lock is kept */
+    run->affected++;
+    return 0;
+}
+
+static bool is_pruned(const struct prune_arguments *arguments, const struct movement *row)
+{
+    return row && row->seq > arguments->prune.pruned_seq && row->seq <= arguments->upto;
+}
+
+static unsigned write_checkpoint(struct model_run *run)
+{
+    const struct prune_arguments *arguments = run->arguments;
+    const struct model_table *table = &run->server->tables[MODEL_MOVEMENT];
+    struct model_key prefix = model_key_of_partition(arguments->prune.claim.partition);
+
+    for (size_t i = model_seek(table, &prefix);
+         i < table->count && model_has_prefix(table->entries[i], &prefix); i++) {
+        const struct movement *movement = model_visible(table->entries[i], run->tx);
+        if (!is_pruned(arguments, movement) || movement->sku.length == 0 ||
+            movement->warehouse.length == 0)
+            continue;
+        struct model_key key =
+            model_key_of_level(movement->partition, &movement->sku, &movement->warehouse);
+        struct model_entry *entry = model_take(run, MODEL_CHECKPOINT, &key);
+        if (!entry)
+            return MODEL_BLOCKED;
+        if (!entry->changed) /* ON DUPLICATE KEY UPDATE counts 2 */
+            run->affected += entry->now ? 2 : 1;
+        struct model_checkpoint *row = model_row_new(sizeof *row);
+        *row = (struct model_checkpoint){
+            .seq = movement->seq,
+            .on_hand = movement->after.on_hand,
+            .reserved = movement->after.reserved,
+            .committed = movement->after.committed,
+            .unavailable = movement->after.unavailable,
+        };
+        model_change(entry, row);
+    }
+    return 0;
+}
+
+static unsigned delete_row(struct model_run *run, enum model_table_name table,
+                           const struct model_key *key)
+{
+    struct model_entry *entry = model_take(run, table, key);
+
+    if (!entry)
+        return MODEL_BLOCKED;
+    if (!model_visible(entry, run->tx))
+        return 0;
+    model_change(entry, NULL);
+    run->affected++;
+    return 0;
+}
+
+static unsigned delete_movements(struct model_run *run)
+{
+    const struct prune_arguments *arguments = run->arguments;
+    const struct model_table *table = &run->server->tables[MODEL_MOVEMENT];
+    struct model_key prefix = model_key_of_partition(arguments->prune.claim.partition);
+    unsigned error = 0;
+
+    for (size_t i = model_seek(table, &prefix);
+         error == 0 && i < table->count && model_has_prefix(table->entries[i], &prefix); i++) {
+        const struct movement *movement = model_visible(table->entries[i], run->tx);
+        if (!is_pruned(arguments, movement))
+            continue;
+        struct model_key once = model_key_of_once(movement);
+        error = delete_row(run, MODEL_MOVEMENT, &table->entries[i]->key);
+        if (error == 0)
+            error = delete_row(run, MODEL_ONCE, &once);
+        run->affected--; /* the same row */
+    }
+    return error;
+}
+
+static unsigned delete_lines(struct model_run *run)
+{
+    const struct prune_arguments *arguments = run->arguments;
+    const struct model_table *table = &run->server->tables[MODEL_LINE];
+    unsigned error = 0;
+
+    for (size_t n = 0; n < arguments->count; n++) {
+        struct model_key prefix =
+            model_key_of_reservation(arguments->prune.claim.partition, arguments->ids[n]);
+        for (size_t i = model_seek(table, &prefix);
+             error == 0 && i < table->count && model_has_prefix(table->entries[i], &prefix); i++)
+            error = delete_row(run, MODEL_LINE, &table->entries[i]->key);
+    }
+    return error;
+}
+
+static unsigned delete_reservations(struct model_run *run)
+{
+    const struct prune_arguments *arguments = run->arguments;
+    unsigned error = 0;
+
+    for (size_t n = 0; error == 0 && n < arguments->count; n++) {
+        struct model_key key =
+            model_key_of_reservation(arguments->prune.claim.partition, arguments->ids[n]);
+        error = delete_row(run, MODEL_RESERVATION, &key);
+    }
+    return error;
+}
+
+/* ------------------------------------------------------------- the calls */
+
+static struct model_request *request_for(const struct store_prune *prune, size_t limit,
+                                         uint64_t upto)
+{
+    struct model_request *request = model_request_new(sizeof(struct prune_arguments));
+    struct prune_arguments *arguments = request->arguments;
+
+    arguments->prune = *prune;
+    arguments->limit = limit;
+    arguments->upto = upto;
+    return request;
+}
+
+/* Statement 1 is the fence. */
+static enum db_outcome run_step(struct db *db, struct model_request *request, uint64_t *rows)
+{
+    enum db_outcome outcome = model_call(db, request);
+
+    *rows = 0;
+    for (size_t s = 2; s < request->at; s++)
+        *rows += request->affected[s];
+    if (outcome == DB_OK && request->affected[1] != 1)
+        outcome = DB_MISMATCH;
+    model_request_release(&request);
+    if (outcome == DB_OK)
+        outcome = db_commit(db);
+    if (outcome != DB_OK)
+        db_rollback(db);
+    return outcome;
+}
+
+enum db_outcome store_prune_find(struct db *db, const struct store_prune *prune, size_t limit,
+                                 uint64_t *upto)
+{
+    struct model_request *request = request_for(prune, limit, 0);
+
+    model_request_add(request, find_movements);
+    model_request_ready();
+    enum db_outcome outcome = model_call(db, request);
+    *upto = outcome == DB_OK ? ((struct prune_arguments *)request->arguments)->upto : 0;
+    model_request_release(&request);
+    return outcome;
+}
+
+enum db_outcome store_prune_movements(struct db *db, const struct store_prune *prune, uint64_t upto,
+                                      uint64_t *rows)
+{
+    struct model_request *request = request_for(prune, 0, upto);
+
+    model_request_add(request, model_start);
+    model_request_add(request, fence);
+    model_request_add(request, write_checkpoint);
+    model_request_add(request, delete_movements);
+    model_request_ready();
+    return run_step(db, request, rows);
+}
+
+enum db_outcome store_prune_closed(struct db *db, const struct store_prune *prune, size_t limit,
+                                   uint8_t (*ids)[RESERVATION_ID_BYTES], size_t *count)
+{
+    struct model_request *request = request_for(prune, limit, 0);
+    const struct prune_arguments *arguments = request->arguments;
+
+    model_request_add(request, find_closed);
+    model_request_ready();
+    enum db_outcome outcome = model_call(db, request);
+    *count = outcome == DB_OK ? arguments->count : 0;
+    if (*count > 0)
+        memcpy(ids, arguments->ids, *count * sizeof *ids);
+    model_request_release(&request);
+    return outcome;
+}
+
+enum db_outcome store_prune_reservations(struct db *db, const struct store_prune *prune,
+                                         uint8_t (*ids)[RESERVATION_ID_BYTES], size_t count,
+                                         uint64_t *rows)
+{
+    struct model_request *request = request_for(prune, 0, 0);
+    struct prune_arguments *arguments = request->arguments;
+
+    arguments->ids = arena_copy(&request->arena, ids, count * sizeof *ids);
+    arguments->count = count;
+    model_request_add(request, model_start);
+    model_request_add(request, fence);
+    model_request_add(request, delete_lines);
+    model_request_add(request, delete_reservations);
+    model_request_ready();
+    return run_step(db, request, rows);
+}
