@@ -57,7 +57,7 @@ $(PB).o: $(PB).c
 	@echo '  CC $@'
 	@$(CC) -std=c11 $(OPTIMISE) -fPIC -fvisibility=hidden -I$(BUILD)/protocol -c -o $@ $<
 
-$(BUILD)/%.o: %.c | $(PB).h
+$(BUILD)/%.o: %.c $(PB).h
 	@mkdir -p $(@D)
 	@echo '  CC $<'
 	@$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<

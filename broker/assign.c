@@ -8,10 +8,13 @@
  *   - A worker is given one suspect at a time. Each suspect that is answered raises the number that
  *     may be in flight there by one (so a queue of innocents is through in a few round trips);
  *     a worker's next session begins with one again.
- *   - A suspect that was in flight at two deaths is dispatched only when nothing else is in flight
- *     at that worker, and nothing else until it is answered.
- *   - A suspect that was the only operation in flight when its worker died is poison.
- * So an operation that kills its worker every time is found after at most three deaths.
+ *   - A worker runs a suspect alone, as a trial that it announces to all its brokers before it
+ *     begins. If it dies then, that operation is poison, and nothing else is blamed, here or at
+ *     the other brokers.
+ *   - A worker may die before it can announce anything. A suspect that was there at two deaths is
+ *     dispatched only when nothing else is in flight at that worker, and nothing else until it is
+ *     answered; the SUSPECT_DEATHS_MAX-th death that it has met alone makes it poison, too.
+ * So an operation that kills its worker every time is found at the second death.
  */
 #include "broker/core.h"
 
@@ -26,6 +29,11 @@
 /* A worker's outbox is sent before it takes more than this. */
 #define DISPATCH_OUTBOX_BYTES (1024u * 1024u)
 #define FLIGHT_FIRST 256u
+/* Deaths, at the last of which a suspect was all that its worker had from us, although no trial was
+ * announced. Others' operations may have been to blame for some. */
+#define SUSPECT_DEATHS_MAX 4u
+/* Deaths by silence, during its trial: a worker that was stopped is no proof. */
+#define SILENT_DEATHS_MAX 3u
 
 /* ---- the worker's lists of partitions */
 
@@ -124,6 +132,12 @@ void worker_announce_end(struct dispatch *d, struct session *s, struct moment no
     }
 }
 
+void worker_trial(struct session *s, uint64_t sequence, bool elsewhere)
+{
+    s->worker.trial = sequence;
+    s->worker.trial_elsewhere = elsewhere;
+}
+
 void worker_credit(struct dispatch *d, struct session *s, const struct header *header,
                    const uint8_t *body, size_t body_bytes, struct moment now)
 {
@@ -137,7 +151,7 @@ void worker_credit(struct dispatch *d, struct session *s, const struct header *h
 
 /* ---- in flight */
 
-static struct op **flight_slot(struct worker_part *w, uint64_t sequence)
+static struct op **flight_slot(const struct worker_part *w, uint64_t sequence)
 {
     return &w->flight[sequence & (w->flight_size - 1)];
 }
@@ -388,23 +402,41 @@ static void poison(struct dispatch *d, const struct session *s, struct op *op, s
 
 /* How an operation that was in flight at an ended session is taken. */
 struct loss {
+    enum session_end how;
     uint64_t unsent; /* dispatches from here on never left this process: nothing has happened */
-    bool killed;     /* the worker may have died of the others */
+    uint64_t trial;  /* it died while it ran this one alone; 0: it did not say so */
+    bool elsewhere;  /* it died while it ran one of another broker's alone */
     bool was_alone;  /* only one had left */
 };
+
+/* The worker may have died of it. */
+static bool is_blamed(const struct op *op, const struct loss *loss)
+{
+    if (op->worker_sequence >= loss->unsent || loss->how == END_CLEAN)
+        return false;
+    return loss->trial ? op->worker_sequence == loss->trial : !loss->elsewhere;
+}
+
+/* After its last death was counted. */
+static bool is_poison(const struct op *op, const struct loss *loss)
+{
+    if (loss->trial)
+        return loss->how == END_GONE || op->deaths >= SILENT_DEATHS_MAX;
+    return loss->was_alone && op->deaths >= SUSPECT_DEATHS_MAX;
+}
 
 static void release_op(struct dispatch *d, const struct session *s, struct op *op,
                        const struct loss *loss, struct moment now)
 {
-    bool was_suspect = op->deaths > 0;
     bool was_sent = op->worker_sequence < loss->unsent;
 
     op_move(d, op, OP_NEW);
-    if (was_sent && loss->killed)
+    if (is_blamed(op, loss)) {
         op->deaths++;
-    if (was_sent && loss->killed && loss->was_alone && was_suspect) {
-        poison(d, s, op, now);
-        return;
+        if (is_poison(op, loss)) {
+            poison(d, s, op, now);
+            return;
+        }
     }
     if (was_sent && op->type == MESSAGE_OPERATION && op->attempt < UINT16_MAX)
         op->attempt++;
@@ -415,21 +447,36 @@ static void release_op(struct dispatch *d, const struct session *s, struct op *o
     partition_wake(&d->partitions[op->partition]);
 }
 
+static struct loss loss_of(const struct session *s, enum session_end how)
+{
+    const struct worker_part *w = &s->worker;
+    struct loss loss = {.how = how, .unsent = outbox_first_work(&s->out)};
+    uint32_t sent = 0;
+
+    for (uint64_t q = w->oldest; q <= w->sent && q < loss.unsent; q++)
+        sent += *flight_slot(w, q) != NULL;
+    loss.was_alone = sent == 1;
+    /* a trial that was answered is over, whatever it said last */
+    bool runs = w->trial >= w->oldest && w->trial <= w->sent && *flight_slot(w, w->trial);
+    loss.trial = runs ? w->trial : 0;
+    loss.elsewhere = w->trial_elsewhere;
+    return loss;
+}
+
 void worker_release(struct dispatch *d, struct session *s, enum session_end how, struct moment now)
 {
     struct worker_part *w = &s->worker;
-    struct loss loss = {.unsent = outbox_first_work(&s->out), .killed = how == END_DEAD};
-    uint32_t sent = 0;
+    struct loss loss = loss_of(s, how);
 
     while (w->owned)
         set_owner(d, w->owned, NULL, now.monotonic_us);
     if (w->in_flight > 0)
-        log_line(how == END_DEAD ? LOG_WARN : LOG_INFO,
+        log_line(how == END_CLEAN ? LOG_INFO : LOG_WARN,
                  "worker=\"%s\" session=%u operations=%u suspects=%s queued again", s->name.bytes,
-                 s->id, w->in_flight, how == END_DEAD ? "yes" : "no");
-    for (uint64_t q = w->oldest; q <= w->sent && q < loss.unsent; q++)
-        sent += *flight_slot(w, q) != NULL;
-    loss.was_alone = sent == 1;
+                 s->id, w->in_flight,
+                 how == END_CLEAN || loss.elsewhere ? "none"
+                 : loss.trial                       ? "one"
+                                                    : "all");
     for (uint64_t q = w->oldest; q <= w->sent; q++) {
         struct op *op = *flight_slot(w, q);
         if (op)

@@ -136,6 +136,9 @@ struct worker_part {
     /* suspects: how many are in flight, how many may be; and whether one must be alone */
     uint32_t trials, trial_window;
     bool alone;
+    /* What it says that it runs alone now: the dispatch, or one of another broker. */
+    uint64_t trial;
+    bool trial_elsewhere;
 };
 
 struct session {
@@ -214,8 +217,9 @@ void session_heartbeat(struct dispatch *d, struct session *s, const struct heade
                        const uint8_t *body, size_t body_bytes, struct moment now);
 /* Why a session ends; decides what becomes of a worker's operations. */
 enum session_end {
-    END_CLEAN, /* it said so: not suspects */
-    END_DEAD,  /* its process may have died of what it had in flight */
+    END_CLEAN,  /* it said so: not suspects */
+    END_GONE,   /* its process has died, perhaps of what it had in flight */
+    END_SILENT, /* the same, or it hangs, or was stopped */
 };
 /* Frees s. */
 void session_end(struct dispatch *d, struct session *s, enum session_end how, const char *why,
@@ -267,6 +271,8 @@ void worker_announce_begin(struct dispatch *d);
 void worker_announce(struct dispatch *d, struct session *s, uint32_t partition, uint64_t epoch,
                      uint64_t last_sequence);
 void worker_announce_end(struct dispatch *d, struct session *s, struct moment now);
+/* What it runs alone, as each heartbeat says: a dispatch of ours, or one of another broker's. */
+void worker_trial(struct session *s, uint64_t sequence, bool elsewhere);
 void worker_credit(struct dispatch *d, struct session *s, const struct header *header,
                    const uint8_t *body, size_t body_bytes, struct moment now);
 /* Hands it operations until its credit, its queues or the room in its outbox end. True when there

@@ -280,6 +280,7 @@ static bool announce(struct dispatch *d, struct session *s, const Hf__Heartbeat 
         worker_announce(d, s, owned->partition, owned->epoch, owned->last_sequence);
     }
     worker_announce_end(d, s, now);
+    worker_trial(s, heartbeat->trial, heartbeat->trial_elsewhere);
     return true;
 }
 
@@ -326,7 +327,7 @@ void session_end(struct dispatch *d, struct session *s, enum session_end how, co
                  s->id, s->name.bytes, (unsigned long long)s->client.admitted, s->client.in_flight,
                  why);
     else
-        log_line(how == END_DEAD ? LOG_WARN : LOG_INFO,
+        log_line(how == END_CLEAN ? LOG_INFO : LOG_WARN,
                  "side=worker session=%u name=\"%s\" partitions=%u in_flight=%u session ended: %s",
                  s->id, s->name.bytes, s->worker.owned_count, s->worker.in_flight, why);
     unlink_dirty(d, s);
@@ -434,7 +435,7 @@ void session_flush(struct dispatch *d, struct session *s, struct moment now)
         set_blocked(d, s, false, now);
         return;
     case DELIVERY_GONE:
-        session_end(d, s, END_DEAD, "its connection is gone", now);
+        session_end(d, s, END_GONE, "its connection is gone", now);
         return;
     case DELIVERY_FULL:
         break;
@@ -447,6 +448,20 @@ void session_flush(struct dispatch *d, struct session *s, struct moment now)
 
 /* ---- silence */
 
+/* Says something to a worker that says nothing: whether its connection is still there is known only
+ * when something is sent to it, and a dead worker's operations should not wait for three
+ * heartbeats. */
+static void probe(struct dispatch *d, struct session *s, struct moment now)
+{
+    Hf__Heartbeat beat;
+
+    hf__heartbeat__init(&beat);
+    beat.clock_us = now.wall_us;
+    beat.answer = 1;
+    beat.map_version = d->map_version;
+    send_control(d, s, MESSAGE_HEARTBEAT, &beat.base);
+}
+
 void sessions_tick(struct dispatch *d, struct moment now)
 {
     int64_t limit_us = DISPATCH_HEARTBEATS_MISSED * d->heartbeat_us;
@@ -456,10 +471,13 @@ void sessions_tick(struct dispatch *d, struct moment now)
         DL_FOREACH_SAFE(d->list[side], s, next)
         {
             int64_t since_us = s->heard_us > d->resumed_us ? s->heard_us : d->resumed_us;
-            if (now.monotonic_us - since_us <= limit_us)
+            if (now.monotonic_us - since_us <= limit_us) {
+                if (side == SIDE_WORKER && now.monotonic_us - s->heard_us > d->tick_us)
+                    probe(d, s, now);
                 continue;
+            }
             reply_error(d, s->side, s->route, s->route_bytes, s->id, 0, ERROR_silent, NULL);
-            session_end(d, s, END_DEAD, "three heartbeats were missed", now);
+            session_end(d, s, END_SILENT, "three heartbeats were missed", now);
         }
     }
 }

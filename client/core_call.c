@@ -389,6 +389,10 @@ static void on_answer(struct core *core, struct call *call, const Hf__Answer *wi
     enum status_kind kind = status_kind(status);
     struct holdfast_answer *answer = decode_answer(wire);
 
+    if (status == STATUS_wrong_partition && follow(core, call, wire->partition_wanted, is_newest)) {
+        holdfast_answer_free(&answer);
+        return;
+    }
     if (!answer)
         answer = make_answer(HOLDFAST_UNAVAILABLE, "", "out of memory");
     holdfast_answer_free(&call->answer);

@@ -28,7 +28,14 @@ $(BUILD)/tests/faults/%: $(BUILD)/tests/faults/%.o $(ARCHIVES)
 	@echo '  LINK $@'
 	@$(CC) $(LDFLAGS_ALL) -pthread -o $@ $< $(HISTORY) $(LINK_PARTS)
 
-test-programs: $(LOAD_GENERATORS) $(FAULT_PROGRAMS) $(BUILD)/tests/history/check-history
+# Planted faults, for LD_PRELOAD: not part of any program, and never with a sanitizer.
+PLANTED = $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/faults/planted/*.c))
+$(BUILD)/tests/faults/planted/%.so: tests/faults/planted/%.c
+	@mkdir -p $(@D)
+	@echo '  PLANT $@'
+	@$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O2 -fPIC -shared -o $@ $< -ldl
+
+test-programs: $(PLANTED) $(LOAD_GENERATORS) $(FAULT_PROGRAMS) $(BUILD)/tests/history/check-history
 
 # Programs that measure at a million levels: make test-scale.
 SCALE_PROGRAMS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/scale/*.c))

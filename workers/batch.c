@@ -138,6 +138,8 @@ static void take_operations(struct worker *worker, struct batch *batch, int64_t 
         bool suspect = (work->header.flags & HEADER_FLAG_SUSPECT) != 0;
         if (batch->count > 0 && (suspect || bytes + work->body_bytes > BATCH_BODY_BYTES))
             break;
+        if (batch->count == 0 && !sessions_try(worker, suspect ? work : NULL, now_us))
+            break;
         (void)work_pop(&worker->operations);
         if (dispose(worker, &work, now_us) || !decode(worker, &work)) {
             if (worker->batch.troubled > 0 && --worker->batch.troubled == 0)
@@ -408,13 +410,16 @@ bool batch_tick(struct worker *worker, int64_t now_us)
         take_due(worker, &batch, now_us);
     if (batch.part_count == 0)
         take_operations(worker, &batch, now_us);
-    if (due_now && !worker->batch.expire_alone)
+    if (due_now && !worker->batch.expire_alone && !worker->trial.waits)
         take_due(worker, &batch, now_us);
     if (batch.part_count > 0) {
         for (size_t p = 0; p < batch.part_count; p++)
             batch.parts[p].now_us = slot_now_us(worker, batch.parts[p].slot);
         settle(worker, &batch, batch_decide(worker, &batch));
     }
+    const struct work *next = work_peek(&worker->operations);
+    if (worker->trial.session && !(next && trial_is_of(&worker->trial, next)))
+        (void)sessions_try(worker, NULL, now_us); /* it was not put back: it is over */
     sessions_flush(worker);
     publish_flush(worker->publish);
     return batch.part_count > 0;
@@ -425,7 +430,7 @@ int64_t batch_wait_us(const struct worker *worker, int64_t now_us)
     int64_t wait_us = INT64_MAX;
 
     if (worker->operations.count > 0)
-        wait_us = 0;
+        wait_us = worker->trial.waits ? sessions_try_wait_us(worker, now_us) : 0;
     for (size_t i = 0; i < worker->claims.count; i++) {
         const struct slot *slot = &worker->claims.slots[i];
         if (slot->state != SLOT_OWNED)

@@ -118,6 +118,7 @@ static bool add_ids(struct sql *sql, struct query *query)
             return false;
         }
         if (reservation_id_partition(id) != query->slot->partition) {
+            query->answer.partition_wanted = reservation_id_partition(id);
             (void)query_refuse(query, STATUS_wrong_partition, "reservation.reservations",
                                "names a reservation of another partition");
             return false;

@@ -38,7 +38,9 @@ static bool check_skus(struct query *query, const ProtobufCBinaryData *skus, siz
     for (size_t i = 0; i < count; i++) {
         if (!query_code(query, &skus[i], field))
             return false;
-        if (partition_of_sku(skus[i].data, skus[i].len, partitions) != query->slot->partition) {
+        uint32_t partition = partition_of_sku(skus[i].data, skus[i].len, partitions);
+        if (partition != query->slot->partition) {
+            query->answer.partition_wanted = partition;
             (void)query_refuse(query, STATUS_wrong_partition, field,
                                "names a sku of another partition");
             return false;

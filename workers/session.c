@@ -44,7 +44,9 @@ struct session {
     uint64_t takings; /* of our claims, the broker knows so many */
     uint32_t waiting; /* received and not answered */
     bool tell_owned;
-    uint8_t *outbox; /* the body of a BATCH in the making */
+    int64_t trial_echo; /* of the heartbeat that told of the trial; 0: it is known */
+    bool deaf;          /* it did not answer in time, and was not heard since */
+    uint8_t *outbox;    /* the body of a BATCH in the making */
     size_t outbox_bytes, outbox_capacity;
     uint32_t outbox_count;
 };
@@ -62,6 +64,8 @@ static void become(struct session *session, enum session_state state, int64_t no
     session->takings = 0;
     session->waiting = 0;
     session->hello_next_us = state == SESSION_REFUSED ? now_us + HELLO_REPEAT_US : now_us;
+    session->trial_echo = 0; /* the first heartbeat of a session comes before any work of it */
+    session->deaf = false;
     if (state == SESSION_OPEN) {
         session->tell_owned = true;
         session->beat_next_us = now_us;
@@ -214,6 +218,10 @@ static void beat(struct session *session, int64_t now_us)
         list[heartbeat.n_owned++] = one;
     }
     heartbeat.owned = list;
+    if (worker->trial.session == session && worker->trial.id == session->id)
+        heartbeat.trial = worker->trial.sequence;
+    else
+        heartbeat.trial_elsewhere = worker->trial.session != NULL;
     heartbeat.clock_us = timeline_now_us(&worker->timeline, now_us);
     heartbeat.echo = (uint64_t)next_echo(session, now_us);
     size_t bytes = hf__heartbeat__get_packed_size(&heartbeat);
@@ -227,6 +235,51 @@ static void beat(struct session *session, int64_t now_us)
     free(body);
     free(list);
     free(owned);
+}
+
+static void announce_trial(struct worker *worker, const struct work *suspect, int64_t now_us)
+{
+    worker->trial = (struct trial){.since_us = now_us};
+    if (suspect) {
+        worker->trial.session = suspect->session;
+        worker->trial.id = suspect->header.session;
+        worker->trial.sequence = suspect->header.sequence;
+    }
+    for (size_t i = 0; i < worker->session_count; i++) {
+        struct session *session = &worker->sessions[i];
+        if (session->state != SESSION_OPEN)
+            continue;
+        beat(session, now_us);
+        session->trial_echo = session->echo;
+    }
+}
+
+bool sessions_try(struct worker *worker, const struct work *suspect, int64_t now_us)
+{
+    struct trial *trial = &worker->trial;
+
+    if (suspect ? !trial_is_of(trial, suspect) : trial->session != NULL)
+        announce_trial(worker, suspect, now_us);
+    bool late = sessions_try_wait_us(worker, now_us) == 0;
+    trial->waits = false;
+    for (size_t i = 0; i < worker->session_count; i++) {
+        struct session *session = &worker->sessions[i];
+        if (session->state != SESSION_OPEN || session->trial_echo == 0)
+            continue;
+        if (late)
+            session->deaf = true;
+        else if (!session->deaf)
+            trial->waits = true;
+    }
+    return !trial->waits;
+}
+
+int64_t sessions_try_wait_us(const struct worker *worker, int64_t now_us)
+{
+    int64_t until_us =
+        worker->trial.since_us + (int64_t)worker->config->windows.heartbeat_ms * 1000;
+
+    return until_us > now_us ? until_us - now_us : 0;
 }
 
 static void grant(struct session *session)
@@ -282,6 +335,8 @@ static void take_echo(struct session *session, int64_t clock_us, int64_t echo, i
     peer_clock_hear(&session->clock, clock_us, echo < now_us ? echo : now_us, now_us);
     if (echo >= session->told_echo && echo <= session->echo)
         session->takings = session->told_takings;
+    if (echo >= session->trial_echo)
+        session->trial_echo = 0;
 }
 
 static void take_heartbeat(struct session *session, const uint8_t *body, size_t body_bytes,
@@ -379,6 +434,7 @@ static bool receive(struct session *session, int64_t now_us)
         return true;
     }
     session->heard_us = now_us;
+    session->deaf = false;
     if (header.type == MESSAGE_BATCH) {
         const uint8_t *body;
         size_t body_bytes;

@@ -37,6 +37,13 @@ bool session_is_current(const struct work *work);
 /* The broker's clock now; what not_after is measured by. */
 int64_t session_clock_us(const struct session *session, int64_t monotonic_us);
 
+/* Before every batch: suspect is what runs alone now, or NULL when the batch is not a trial. Where
+ * that is not what brokers know, all are told; false while one has not answered that: ask again
+ * when something has arrived, or after sessions_try_wait_us. A broker that does not answer within a
+ * heartbeat is not waited for again until it is heard. */
+bool sessions_try(struct worker *worker, const struct work *suspect, int64_t now_us);
+int64_t sessions_try_wait_us(const struct worker *worker, int64_t now_us);
+
 /* The answer to work, put into the session's outbox. type: RESULT, ANSWER or RETURNED. bytes is
  * room for the body, to be filled at once; NULL when the session is over. The work is free again.
  */

@@ -93,6 +93,21 @@ struct batch_state {
     int64_t not_before_us;
 };
 
+/* The suspect that runs alone now, as brokers were told (session.h). */
+struct trial {
+    struct session *session; /* NULL: none */
+    uint32_t id;             /* of the session then */
+    uint64_t sequence;
+    int64_t since_us; /* it, or that it is over, was told */
+    bool waits;       /* for brokers to know */
+};
+
+static inline bool trial_is_of(const struct trial *trial, const struct work *work)
+{
+    return work->session == trial->session && work->header.session == trial->id &&
+           work->header.sequence == trial->sequence;
+}
+
 struct worker {
     const struct config *config;
     const struct config_shard *shard;
@@ -114,6 +129,7 @@ struct worker {
 
     struct work_queue operations, queries;
     struct batch_state batch;
+    struct trial trial;
     struct arena arena; /* of the batch: operations and results */
     struct arena rows;  /* of one look-up */
     struct needs needs;

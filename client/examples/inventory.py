@@ -397,25 +397,21 @@ class Client:
     def ask(self, query, sku, timeout=10.0):
         deadline = time.monotonic() + timeout
         answer = pb.Answer(status=UNAVAILABLE)
-        partitions = None
+        follows = 0
         while time.monotonic() < deadline:
             try:
                 self._ensure(deadline)
-                if partitions is None:
-                    # A client that only guesses asks them one by one.
-                    unsure = self.guess and sku not in self.known
-                    partitions = (list(range(self.partitions)) if unsure
-                                  else [self.partition_of(sku)])
-                sent = self._post(QUERY, query.SerializeToString(), INTERACTIVE, 0, partitions[0],
-                                  deadline)
+                sent = self._post(QUERY, query.SerializeToString(), INTERACTIVE, 0,
+                                  self.partition_of(sku), deadline)
                 got = self._wait({sent}, min(2.0, deadline - time.monotonic()))
             except SessionLost:
                 continue
             if not got:
                 continue
             answer = pb.Answer.FromString(got[2])
-            if answer.status == WRONG_PARTITION and len(partitions) > 1:
-                partitions.pop(0)
+            if answer.status == WRONG_PARTITION and follows < 4:
+                self.known[sku] = answer.partition_wanted
+                follows += 1
                 continue
             if kind_of(answer.status) in ("applied", "refused"):
                 return answer

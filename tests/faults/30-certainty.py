@@ -76,7 +76,7 @@ class Clients:
 
     def __enter__(self):
         self.child = subprocess.Popen(
-            [os.path.join(BUILD, "tests", "integration", "load"), "--cluster", self.file,
+            [LOAD, "--cluster", self.file,
              "--clients", str(self.clients), "--timeout-ms", str(self.timeout_ms)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env=dict(os.environ, **{MARK: mark}))

@@ -569,6 +569,7 @@ def dead_workers(world):
     world.good_worker()
     again = world.wait(world.worker, work, 20)
     assert again.header.attempt == 2 and again.header.flags == 1, again.header
+    world.worker.run_alone(again)
     world.worker.close()
     world.good_worker()
     result = world.wait(world.client, lambda m: m.header.type == RESULT

@@ -58,6 +58,7 @@ OPERATION, RESULT, QUERY, ANSWER, RETURNED = 16, 17, 18, 19, 20
 BATCH, STATE = 24, 32
 CHANGES, BEACON, ASK = 40, 41, 42
 FREEING, INTERACTIVE, SERVICE, BULK = 0, 1, 2, 3
+SUSPECT = 1
 PARTITION_NONE = 0xFFFFFFFF
 HEADER = struct.Struct(">HBBBBHIIQq")
 MAGIC, VERSION = 0x4846, 1
@@ -320,14 +321,15 @@ class FakeWorker(Peer):
         super().__init__(endpoint, cluster, pb.ROLE_WORKER, name, shard=shard.encode(),
                          partitions=partitions)
         self.owned = {p: epoch for p in owned}
+        self.trial = 0  # the dispatch that it runs alone
 
     def begin(self, credit=1000):
         self.hello()
         self.heartbeat()
         self.grant(credit)
 
-    def heartbeat(self):
-        body = pb.Heartbeat(clock_us=now_us())
+    def heartbeat(self, echo=0):
+        body = pb.Heartbeat(clock_us=now_us(), trial=self.trial, echo=echo)
         for partition, epoch in sorted(self.owned.items()):
             body.owned.add(partition=partition, epoch=epoch)
         self.send(HEARTBEAT, body)
@@ -336,10 +338,21 @@ class FakeWorker(Peer):
         self.send(CREDIT, sequence=sequence)
 
     def dispatch(self, seconds=5):
-        return self.wait_type(OPERATION, QUERY, seconds=seconds)
+        message = self.wait_type(OPERATION, QUERY, seconds=seconds)
+        if message.header.flags & SUSPECT:
+            self.run_alone(message)
+        return message
+
+    def run_alone(self, message):
+        """A trial of a suspect: begins when the broker knows of it."""
+        self.trial = message.header.sequence
+        self.inbox = [m for m in self.inbox if m.header.type != HEARTBEAT]
+        self.heartbeat(echo=self.trial)
+        self.wait(lambda m: m.header.type == HEARTBEAT and m.body.echo == self.trial)
 
     def answer(self, message, body):
         kind = RESULT if message.header.type == OPERATION else ANSWER
+        self.trial = 0
         self.send(kind, body, session=message.header.session, sequence=message.header.sequence,
                   partition=message.header.partition)
 

@@ -229,9 +229,10 @@ static inline uint32_t world_hello(struct world *w, enum side side, uint32_t pee
     return world_hello_as(w, side, peer, "local");
 }
 
-/* A worker that owns `count` partitions from `first` on at this epoch. */
-static inline void world_own(struct world *w, uint32_t peer, uint32_t session, uint32_t first,
-                             uint32_t count, uint64_t epoch)
+/* A worker's heartbeat: it owns `count` partitions from `first` on at this epoch, and runs a trial:
+ * its dispatch `trial`, or one of another broker. */
+static inline void world_trial(struct world *w, uint32_t peer, uint32_t session, uint32_t first,
+                               uint32_t count, uint64_t epoch, uint64_t trial, bool elsewhere)
 {
     Hf__Heartbeat heartbeat;
     Hf__Owned owned[64], *list[64];
@@ -246,10 +247,18 @@ static inline void world_own(struct world *w, uint32_t peer, uint32_t session, u
     }
     heartbeat.n_owned = count;
     heartbeat.owned = list;
+    heartbeat.trial = trial;
+    heartbeat.trial_elsewhere = elsewhere;
     struct header header = {
         .type = MESSAGE_HEARTBEAT, .partition = PARTITION_NONE, .session = session};
     world_message(w, SIDE_WORKER, peer, &header, body, hf__heartbeat__pack(&heartbeat, body));
     world_flush(w);
+}
+
+static inline void world_own(struct world *w, uint32_t peer, uint32_t session, uint32_t first,
+                             uint32_t count, uint64_t epoch)
+{
+    world_trial(w, peer, session, first, count, epoch, 0, false);
 }
 
 static inline void world_grant(struct world *w, uint32_t peer, uint32_t session, uint64_t credit)

@@ -73,6 +73,32 @@ static void test_query_is_asked_again(void **state)
     }
 }
 
+static void test_a_querys_wrong_partition_is_followed(void **state)
+{
+    struct encoded encoded = {.body = malloc(1), .body_bytes = 0, .op_class = CLASS_SERVICE};
+    Hf__Answer wrong;
+    uint8_t body[64];
+
+    (void)state;
+    assert_non_null(encoded.body);
+    assert_true(core_submit(w.core, world_time(&w), CORE_QUERY, &encoded, TIMEOUT_US, NULL));
+    world_run(&w);
+    hf__answer__init(&wrong);
+    wrong.status = STATUS_wrong_partition;
+    wrong.partition_wanted = 13;
+    for (size_t i = 0; i < 20 && i < w.sent_count; i++) {
+        world_say(&w,
+                  (struct header){.type = MESSAGE_ANSWER,
+                                  .session = w.sent[i].header.session,
+                                  .sequence = w.sent[i].header.sequence},
+                  body, hf__answer__pack(&wrong, body));
+        world_run(&w);
+        assert_true(i > 0 || w.sent_count == 2); /* at once */
+    }
+    assert_int_equal(w.sent[1].header.partition, 13);
+    assert_true(w.sent_count < 8); /* not in circles */
+}
+
 static void test_lost_result_is_asked_again(void **state)
 {
     Hf__Result replay;
@@ -493,6 +519,7 @@ int main(void)
         CASE(test_first_attempt_is_answered),
         CASE(test_first_refusal_is_certain),
         CASE(test_query_is_asked_again),
+        CASE(test_a_querys_wrong_partition_is_followed),
         CASE(test_lost_result_is_asked_again),
         CASE(test_answer_to_an_older_attempt_counts),
         CASE(test_refusal_after_a_lost_attempt_is_settled_first),

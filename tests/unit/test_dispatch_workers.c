@@ -23,6 +23,13 @@ static void die(struct world *w, uint32_t peer, uint32_t client_session)
     assert_error(w, SIDE_WORKER, peer, ERROR_silent);
 }
 
+/* Its process ends, and its connection with it: found out when something is said to it. */
+static void vanish(struct world *w, uint32_t peer)
+{
+    w->delivery[peer] = DELIVERY_GONE;
+    world_pass(w, SECOND_US / 2);
+}
+
 static void send_some(struct world *w, uint32_t c, uint64_t first, uint64_t last,
                       uint32_t partition)
 {
@@ -269,11 +276,12 @@ static void test_poison_is_set_aside_and_its_neighbours_go_on(void **state)
     world_worker(w, W, 0, 8, 1, 3);
     uint32_t c = world_hello(w, SIDE_CLIENT, C);
     send_some(w, c, 1, 5, 0);
-    die(w, W, c);
+    vanish(w, W);
     world_clear(w);
-    world_worker(w, W2, 0, 8, 2, 100);
+    uint32_t s2 = world_worker(w, W2, 0, 8, 2, 100);
     assert_next(w, W2, 1, &op);
-    die(w, W2, c); /* alone */
+    world_trial(w, W2, s2, 0, 8, 2, op->header.sequence, false);
+    vanish(w, W2);
     assert_int_equal(world_status(w, C, &sequence, NULL), STATUS_poison);
     assert_int_equal(sequence, 1);
     world_clear(w);
@@ -289,60 +297,135 @@ static void test_poison_is_set_aside_and_its_neighbours_go_on(void **state)
     world_end(w);
 }
 
-/* The killer is in a partition where others run beside it: three deaths at most. */
-static void test_a_killer_is_found_among_others(void **state)
+/* A worker may be stopped while it runs an innocent. Its process is not gone; only the second time
+ * that it falls silent is taken for proof. */
+static void test_silence_in_a_trial_is_half_a_proof(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct sent *op;
+    world_start(w);
+    world_worker(w, W, 0, 8, 1, 100);
+    uint32_t c = world_hello(w, SIDE_CLIENT, C);
+    send_some(w, c, 1, 1, 0);
+    die(w, W, c);
+    uint32_t s2 = world_worker(w, W2, 0, 8, 2, 100);
+    assert_next(w, W2, 1, &op);
+    world_trial(w, W2, s2, 0, 8, 2, op->header.sequence, false);
+    die(w, W2, c);
+    assert_int_equal(world_status(w, C, NULL, NULL), -1);
+    world_clear(w);
+    uint32_t s3 = world_worker(w, W3, 0, 8, 3, 100);
+    assert_next(w, W3, 1, &op);
+    world_trial(w, W3, s3, 0, 8, 3, op->header.sequence, false);
+    die(w, W3, c);
+    assert_int_equal(world_status(w, C, NULL, NULL), STATUS_poison);
+    world_end(w);
+}
+
+/* Whatever else is in flight at a worker that dies in a trial is not blamed: neither what it had
+ * from this broker, nor, when the trial is another broker's, anything. */
+static void test_only_what_is_tried_is_blamed(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct sent *op, *beside;
+    world_start(w);
+    world_worker(w, W, 0, 8, 1, 100);
+    uint32_t c = world_hello(w, SIDE_CLIENT, C);
+    send_some(w, c, 1, 1, 0);
+    vanish(w, W);
+    world_clear(w);
+    uint32_t s2 = world_worker(w, W2, 0, 8, 2, 100);
+    assert_next(w, W2, 1, &op);
+    send_some(w, c, 2, 2, 5);
+    assert_next(w, W2, 2, &beside);
+    world_trial(w, W2, s2, 0, 8, 2, op->header.sequence, false);
+    vanish(w, W2);
+    assert_int_equal(world_status(w, C, NULL, NULL), STATUS_poison);
+    world_clear(w);
+    uint32_t s3 = world_worker(w, W3, 0, 8, 3, 100);
+    assert_next(w, W3, 2, &beside);
+    assert_int_equal(beside->header.flags, 0);
+    assert_int_equal(beside->header.attempt, 2);
+    world_trial(w, W3, s3, 0, 8, 3, 0, true);
+    vanish(w, W3);
+    world_clear(w);
+    uint32_t s4 = world_worker(w, W4, 0, 8, 4, 100);
+    assert_next(w, W4, 2, &beside);
+    assert_int_equal(beside->header.flags, 0);
+    assert_int_equal(beside->header.attempt, 3);
+    /* a trial that is over, or was answered, excuses nobody */
+    world_trial(w, W4, s4, 0, 8, 4, 0, true);
+    world_trial(w, W4, s4, 0, 8, 4, 0, false);
+    vanish(w, W4);
+    world_clear(w);
+    w->delivery[W] = DELIVERY_SENT;
+    uint32_t s1 = world_worker(w, W, 0, 8, 5, 100);
+    assert_next(w, W, 2, &beside);
+    assert_int_equal(beside->header.flags, HEADER_FLAG_SUSPECT);
+    world_trial(w, W, s1, 0, 8, 5, beside->header.sequence, false);
+    world_reply(w, W, beside, MESSAGE_RESULT);
+    world_flush(w);
+    send_some(w, c, 3, 3, 0);
+    vanish(w, W);
+    world_clear(w);
+    w->delivery[W2] = DELIVERY_SENT;
+    world_worker(w, W2, 0, 8, 6, 100);
+    assert_next(w, W2, 3, &op);
+    assert_int_equal(op->header.flags, HEADER_FLAG_SUSPECT);
+    world_end(w);
+}
+
+/* A worker that dies before it can announce a trial: found when it was alone at the fourth death.
+ */
+static void test_a_killer_that_leaves_no_word_is_found(void **state)
 {
     (void)state;
     struct world *w = world_new();
     struct sent *op;
     uint64_t sequence;
+    const uint32_t workers[] = {W2, W3, W4};
     world_start(w);
     world_worker(w, W, 0, 8, 1, 100);
     uint32_t c = world_hello(w, SIDE_CLIENT, C);
     send_some(w, c, 1, 1, 0); /* the killer */
     send_some(w, c, 2, 2, 1);
-    die(w, W, c);
-    world_clear(w);
-    uint32_t s2 = world_hello(w, SIDE_WORKER, W2);
-    world_own(w, W2, s2, 0, 8, 2);
-    send_some(w, c, 3, 3, 5);
-    world_grant(w, W2, s2, 100);
-    assert_int_equal(waiting_at(w, W2), 2); /* a suspect, and one of another partition */
-    die(w, W2, c);
-    assert_int_equal(world_status(w, C, NULL, NULL), -1); /* it was not alone: not decided */
-    world_clear(w);
-    uint32_t s3 = world_worker(w, W3, 7, 1, 3, 100);
-    send_some(w, c, 4, 4, 7);
-    struct sent *held;
-    assert_next(w, W3, 4, &held);
-    world_own(w, W3, s3, 0, 8, 3);
-    /* the others may be answered, but what was there at two deaths runs with nothing beside it */
-    bool alone = false, is_held = true;
-    for (int i = 0; i < 10 && !alone; i++) {
-        op = world_take(w, SIDE_WORKER, W3, MESSAGE_OPERATION);
-        if (!op) { /* it waits for what is in flight */
-            assert_true(is_held);
-            op = held;
-            is_held = false;
-        }
-        if (number_of(op) == 1) {
-            assert_false(is_held);
-            assert_int_equal(op->header.attempt, 3);
-            assert_int_equal(op->header.flags, HEADER_FLAG_SUSPECT);
-            assert_int_equal(waiting_at(w, W3), 0);
-            send_some(w, c, 20, 20, 6);
-            assert_int_equal(waiting_at(w, W3), 0);
-            alone = true;
-        } else {
-            world_reply(w, W3, op, MESSAGE_RESULT);
-            world_flush(w);
-            assert_int_equal(world_status(w, C, NULL, NULL), STATUS_applied);
-        }
+    vanish(w, W);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(world_status(w, C, NULL, NULL), -1);
+        world_clear(w);
+        uint32_t s = world_worker(w, workers[i], 0, 8, 2 + i, 100);
+        assert_next(w, workers[i], 1, &op);
+        assert_int_equal(op->header.flags, HEADER_FLAG_SUSPECT);
+        assert_int_equal(op->header.attempt, 2 + i);
+        send_some(w, c, 3 + i, 3 + i, 5);
+        /* what was there at two deaths runs with nothing beside it */
+        assert_int_equal(waiting_at(w, workers[i]), i == 0 ? 1 : 0);
+        if (i == 0)
+            world_own(w, workers[i], s, 0, 8, 2);
+        vanish(w, workers[i]);
     }
-    assert_true(alone);
-    die(w, W3, c);
     assert_int_equal(world_status(w, C, &sequence, NULL), STATUS_poison);
     assert_int_equal(sequence, 1);
+    world_end(w);
+}
+
+static void test_a_lost_connection_is_found_at_once(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct sent *op;
+    world_start(w);
+    world_worker(w, W, 0, 8, 1, 100);
+    uint32_t c = world_hello(w, SIDE_CLIENT, C);
+    send_some(w, c, 1, 1, 0);
+    assert_next(w, W, 1, &op);
+    w->delivery[W] = DELIVERY_GONE;
+    world_worker(w, W2, 0, 8, 2, 100);
+    world_pass(w, SECOND_US / 2); /* not three heartbeats */
+    assert_next(w, W2, 1, &op);
+    assert_int_equal(op->header.attempt, 2);
     world_end(w);
 }
 
@@ -571,7 +654,10 @@ int main(void)
         cmocka_unit_test(test_a_dead_workers_operations_go_one_at_a_time),
         cmocka_unit_test(test_one_suspect_at_a_time_over_all_partitions_of_a_worker),
         cmocka_unit_test(test_poison_is_set_aside_and_its_neighbours_go_on),
-        cmocka_unit_test(test_a_killer_is_found_among_others),
+        cmocka_unit_test(test_silence_in_a_trial_is_half_a_proof),
+        cmocka_unit_test(test_only_what_is_tried_is_blamed),
+        cmocka_unit_test(test_a_killer_that_leaves_no_word_is_found),
+        cmocka_unit_test(test_a_lost_connection_is_found_at_once),
         cmocka_unit_test(test_goodbye_makes_no_suspects),
         cmocka_unit_test(test_hello_again_on_the_same_connection),
         cmocka_unit_test(test_what_never_left_is_not_suspected),
