@@ -193,18 +193,6 @@ int cmd_item_list(const struct invocation *invocation)
 
 /* ------------------------------------------------------------- stock */
 
-static const struct column stock_columns[] = {
-    {.title = "SKU"},
-    {.title = "WAREHOUSE"},
-    {.title = "ON HAND", .right = true},
-    {.title = "RESERVED", .right = true},
-    {.title = "COMMITTED", .right = true},
-    {.title = "UNAVAILABLE", .right = true, .if_not_zero = true},
-    {.title = "SAFETY", .right = true, .if_not_zero = true},
-    {.title = "SHORTFALL", .right = true, .if_not_zero = true},
-    {.title = "AVAILABLE", .right = true},
-};
-
 static size_t stock_count(const struct holdfast_answer *answer)
 {
     return answer->stock_count;
@@ -215,30 +203,16 @@ static const char *stock_code(const struct holdfast_answer *answer, size_t index
     return answer->stock[index].sku;
 }
 
-static void level_row(const struct holdfast_level *level, const char *sku, const char *warehouse,
-                      struct table *table)
-{
-    table_cell(table, "%s", sku);
-    table_cell(table, "%s", warehouse);
-    table_cell(table, "%u", level->on_hand);
-    table_cell(table, "%u", level->reserved);
-    table_cell(table, "%u", level->committed);
-    table_cell(table, "%u", level->unavailable);
-    table_cell(table, "%u", level->safety_stock);
-    table_cell(table, "%u", level->shortfall);
-    table_cell(table, "%u", level->available);
-}
-
 static void stock_row(const struct holdfast_answer *answer, size_t index, struct table *table)
 {
     const struct holdfast_stock *stock = &answer->stock[index];
     struct holdfast_level total;
     for (size_t i = 0; i < stock->level_count; i++)
-        level_row(&stock->levels[i], stock->sku, stock->levels[i].warehouse, table);
+        level_cells(table, &stock->levels[i], stock->sku, stock->levels[i].warehouse);
     if (stock->level_count == 1)
         return;
     stock_total(stock, &total);
-    level_row(&total, stock->sku, stock->level_count == 0 ? "-" : "(all)", table);
+    level_cells(table, &total, stock->sku, stock->level_count == 0 ? "-" : "(all)");
 }
 
 static struct json_object *listed_stock_json(const struct holdfast_answer *answer, size_t index)
@@ -246,9 +220,9 @@ static struct json_object *listed_stock_json(const struct holdfast_answer *answe
     return stock_json(&answer->stock[index], answer->age_us);
 }
 
-static const struct listing stock_listing = {
-    HOLDFAST_QUERY_STOCK, stock_columns, COUNT(stock_columns), stock_count,
-    stock_code,           stock_row,     listed_stock_json};
+static const struct listing stock_listing = {HOLDFAST_QUERY_STOCK, level_columns, STOCK_COLUMNS,
+                                             stock_count,          stock_code,    stock_row,
+                                             listed_stock_json};
 
 static int stock_of_one(const struct invocation *invocation, const char *warehouse)
 {
@@ -263,7 +237,7 @@ static int stock_of_one(const struct invocation *invocation, const char *warehou
     if (code != 0 ||
         (code = session_open(&session, invocation, HOLDFAST_CLASS_INTERACTIVE, 0)) != 0)
         return code;
-    table_init(&table, stock_columns, COUNT(stock_columns));
+    table_init(&table, level_columns, STOCK_COLUMNS);
     answer = session_ask(&session, &query, &code);
     if (answer != NULL && answer->stock_count > 0)
         show_page(invocation, &stock_listing, answer, &table);

@@ -18,7 +18,7 @@ void local_time(int64_t time_us, char text[TIME_TEXT_BYTES])
         snprintf(text, TIME_TEXT_BYTES, "-");
 }
 
-static const struct column level_columns[] = {
+const struct column level_columns[LEVEL_COLUMNS] = {
     {.title = "SKU"},
     {.title = "WAREHOUSE"},
     {.title = "ON HAND", .right = true},
@@ -37,21 +37,27 @@ static void version_cell(struct table *table, uint64_t version)
     table_cell(table, "%llu", (unsigned long long)version);
 }
 
+void level_cells(struct table *table, const struct holdfast_level *level, const char *sku,
+                 const char *warehouse)
+{
+    table_cell(table, "%s", sku);
+    table_cell(table, "%s", warehouse);
+    table_cell(table, "%u", level->on_hand);
+    table_cell(table, "%u", level->reserved);
+    table_cell(table, "%u", level->committed);
+    table_cell(table, "%u", level->unavailable);
+    table_cell(table, "%u", level->safety_stock);
+    table_cell(table, "%u", level->shortfall);
+    table_cell(table, "%u", level->available);
+}
+
 void print_levels(const struct holdfast_level *levels, size_t count)
 {
     struct table table;
-    table_init(&table, level_columns, COUNT(level_columns));
+    table_init(&table, level_columns, LEVEL_COLUMNS);
     for (size_t i = 0; i < count; i++) {
         const struct holdfast_level *level = &levels[i];
-        table_cell(&table, "%s", level->sku);
-        table_cell(&table, "%s", level->warehouse);
-        table_cell(&table, "%u", level->on_hand);
-        table_cell(&table, "%u", level->reserved);
-        table_cell(&table, "%u", level->committed);
-        table_cell(&table, "%u", level->unavailable);
-        table_cell(&table, "%u", level->safety_stock);
-        table_cell(&table, "%u", level->shortfall);
-        table_cell(&table, "%u", level->available);
+        level_cells(&table, level, level->sku, level->warehouse);
         version_cell(&table, level->version);
         version_cell(&table, level->on_hand_version);
     }

@@ -7,6 +7,7 @@
 #define CLI_REPORT_H
 
 #include "cli/command.h"
+#include "cli/table.h"
 #include "client/holdfast.h"
 
 #define TIME_TEXT_BYTES 32
@@ -27,7 +28,14 @@ int not_found(int status, const char *what);
 void report_answer_fault(const struct holdfast_answer *answer);
 void report_interrupted(const struct invocation *invocation, const char *operation_id);
 
-/* Tables on stdout. */
+/* Tables on stdout. The columns of a level, as print_levels has them; without the versions, which
+ * are the last, those of `holdfast stock`. */
+#define LEVEL_COLUMNS 11
+#define STOCK_COLUMNS 9
+extern const struct column level_columns[LEVEL_COLUMNS];
+/* The cells of STOCK_COLUMNS. */
+void level_cells(struct table *table, const struct holdfast_level *level, const char *sku,
+                 const char *warehouse);
 void print_levels(const struct holdfast_level *levels, size_t count);
 void print_reservation(const struct holdfast_reservation *reservation);
 void print_movements(const struct holdfast_movement *const *movements, size_t count);

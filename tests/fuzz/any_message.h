@@ -219,6 +219,19 @@ static inline ProtobufCBinaryData any_body(uint8_t message_type, struct bytes *b
     return (ProtobufCBinaryData){protobuf_c_message_pack(message, packed), packed};
 }
 
+/* Most bytes of a body that goes into a batch here. */
+#define ANY_ITEM_BYTES 4096u
+
+/* The message as an item at `at`, which has room for it; returns the bytes taken. */
+static inline size_t any_item(const struct header *header, const ProtobufCBinaryData *body,
+                              uint8_t *at)
+{
+    batch_item_write(header, (uint32_t)body->len, at);
+    if (body->len > 0)
+        memcpy(at + BATCH_ITEM_BYTES, body->data, body->len);
+    return BATCH_ITEM_BYTES + body->len;
+}
+
 /* A copy of its own, so that the sanitizer sees who reads behind its end. */
 static inline uint8_t *exact_copy(const void *bytes, size_t length)
 {

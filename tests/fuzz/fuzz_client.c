@@ -121,7 +121,7 @@ static void say(struct caller *c, const uint8_t *header, size_t header_bytes, co
 /* A header that fits, or nearly; around a body of any content. */
 static void say_any(struct caller *c, uint8_t type, struct bytes *bytes, bool in_batch)
 {
-    uint8_t header[HEADER_BYTES], item[BATCH_ITEM_BYTES + 4096];
+    uint8_t header[HEADER_BYTES], item[BATCH_ITEM_BYTES + ANY_ITEM_BYTES];
     uint8_t back = take_byte(bytes);
     struct header h = {.type = type,
                        .partition = PARTITION_NONE,
@@ -136,16 +136,14 @@ static void say_any(struct caller *c, uint8_t type, struct bytes *bytes, bool in
         h.partition = take_byte(bytes) % 4;
     ProtobufCBinaryData body = any_body(type, bytes, &c->arena);
     header_write(&h, header);
-    if (!in_batch || body.len > 4096) {
+    if (!in_batch || body.len > ANY_ITEM_BYTES) {
         say(c, header, sizeof header, body.data, body.len);
         return;
     }
     struct header batch = {.type = MESSAGE_BATCH};
-    batch_item_write(&h, (uint32_t)body.len, item);
-    if (body.len > 0)
-        memcpy(item + BATCH_ITEM_BYTES, body.data, body.len);
+    size_t bytes_in_batch = any_item(&h, &body, item);
     header_write(&batch, header);
-    say(c, header, sizeof header, item, BATCH_ITEM_BYTES + body.len);
+    say(c, header, sizeof header, item, bytes_in_batch);
 }
 
 /* One that is right, so that a session gets going. */

@@ -160,7 +160,7 @@ static void any(struct dispatch *d, enum side side, uint8_t peer, struct bytes b
         MESSAGE_HELLO,  MESSAGE_HEARTBEAT, MESSAGE_ERROR,  MESSAGE_OPERATION,
         MESSAGE_RESULT, MESSAGE_QUERY,     MESSAGE_ANSWER, MESSAGE_RESULT,
     };
-    uint8_t header[HEADER_BYTES], batch[2 * (BATCH_ITEM_BYTES + 4096)];
+    uint8_t header[HEADER_BYTES], batch[2 * (BATCH_ITEM_BYTES + ANY_ITEM_BYTES)];
     struct arena arena;
     struct header h = {.type = types[take_byte(&bytes) % sizeof types],
                        .partition = take_byte(&bytes) % (PARTITIONS + 1),
@@ -192,18 +192,14 @@ static void any(struct dispatch *d, enum side side, uint8_t peer, struct bytes b
     arena_init(&arena);
     ProtobufCBinaryData body = any_body(h.type, &bytes, &arena);
     header_write(&h, header);
-    if (!twice || body.len > 4096) {
+    if (!twice || body.len > ANY_ITEM_BYTES) {
         uint8_t *copy = exact_copy(body.data, body.len);
         dispatch_receive(d, side, &peer, 1, "local", header, sizeof header, copy, body.len, now);
         free(copy);
     } else {
         size_t used = 0;
-        for (int i = 0; i < 2; i++, h.sequence++) {
-            batch_item_write(&h, (uint32_t)body.len, batch + used);
-            if (body.len > 0)
-                memcpy(batch + used + BATCH_ITEM_BYTES, body.data, body.len);
-            used += BATCH_ITEM_BYTES + body.len;
-        }
+        for (int i = 0; i < 2; i++, h.sequence++)
+            used += any_item(&h, &body, batch + used);
         h = (struct header){.type = MESSAGE_BATCH};
         header_write(&h, header);
         dispatch_receive(d, side, &peer, 1, "local", header, sizeof header, batch, used, now);

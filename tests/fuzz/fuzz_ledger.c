@@ -4,7 +4,7 @@
  * that checks every row of every batch against the rules of the schema. What an input means is in
  * steps.h, what is held against each decision in ledger_checks.h. Besides: an owner that has
  * nothing in memory decides every batch the same; and at the end everything that took effect is
- * sent again and gives its first result.
+ * sent again and gives its first result. FUZZ_TRACE in the environment tells every decision.
  */
 /* The mutator shall look for new ways through the product, not through its checks. */
 #ifdef __clang__
@@ -70,6 +70,14 @@ static void check_settled(struct shopping *s, const struct sent *sent, Hf__Resul
         check_again(s->w, before, before, true, result->settled);
 }
 
+static const char *kind_name(const Hf__Operation *op)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field(&hf__operation__descriptor, op->kind_case);
+
+    return field ? field->name : "nothing";
+}
+
 static void check_decision(struct shopping *s, struct sent *sent, struct decision *decision,
                            size_t from)
 {
@@ -80,6 +88,10 @@ static void check_decision(struct shopping *s, struct sent *sent, struct decisio
     bool settles = sent->operation->kind_case == HF__OPERATION__KIND_SETTLE;
 
     ledger_changes(w->ledger, &changes);
+    if (getenv("FUZZ_TRACE"))
+        fprintf(stderr, "  %s%s, attempt %u: %s %s\n", kind_name(sent->operation),
+                sent->body == (size_t)(sent - s->sent) ? "" : " again", sent->attempt,
+                status_name((enum status)result->status), result->field);
     check_written(sent, decision, &changes, from);
     check_status(w, sent, result, &changes);
     size_t bytes;

@@ -181,7 +181,7 @@ static void note_dispatch(struct broker_link *link, const struct header *header)
 static void say(struct worker *worker, struct broker_link *link, uint8_t type, struct bytes *bytes,
                 bool in_batch, struct arena *arena)
 {
-    uint8_t header[HEADER_BYTES], item[BATCH_ITEM_BYTES + 4096];
+    uint8_t header[HEADER_BYTES], item[BATCH_ITEM_BYTES + ANY_ITEM_BYTES];
     uint8_t odd = take_byte(bytes);
     struct said *said = session(link, link->spoken);
     struct header h = {
@@ -199,16 +199,14 @@ static void say(struct worker *worker, struct broker_link *link, uint8_t type, s
     }
     ProtobufCBinaryData body = any_body(type, bytes, arena);
     header_write(&h, header);
-    if (!in_batch || body.len > 4096) {
+    if (!in_batch || body.len > ANY_ITEM_BYTES) {
         deliver(worker, link, header, sizeof header, body.data, body.len);
         return;
     }
     struct header batch = {.type = MESSAGE_BATCH};
-    batch_item_write(&h, (uint32_t)body.len, item);
-    if (body.len > 0)
-        memcpy(item + BATCH_ITEM_BYTES, body.data, body.len);
+    size_t bytes_in_batch = any_item(&h, &body, item);
     header_write(&batch, header);
-    deliver(worker, link, header, sizeof header, item, BATCH_ITEM_BYTES + body.len);
+    deliver(worker, link, header, sizeof header, item, bytes_in_batch);
 }
 
 /* One that opens a session, if the worker wants one. */

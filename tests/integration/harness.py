@@ -533,7 +533,7 @@ class Cluster:
         return int(self.sql(query, **where)[0][0])
 
     def audit(self):
-        done = self.hf("audit", expect=None, seconds=60)
+        done = self.hf("audit", "--timeout", "%ds" % scale(20), expect=None, seconds=60)
         check(done.code == 0, "the audit found something: %s" % done)
 
     # ------------------------------------------------------------- raw peers

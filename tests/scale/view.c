@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "protocol/status.h"
+#include "tests/unit/pick.h"
 #include "view/model.h"
 
 #define PARTITIONS 64u
@@ -22,16 +23,6 @@
 #define PAGE_ROWS 50
 #define ROUNDS 5
 #define MESSAGE_MOVEMENTS 256
-
-static uint64_t seed_state = 88172645463325252u;
-
-static uint32_t pick(uint32_t below)
-{
-    seed_state ^= seed_state << 13;
-    seed_state ^= seed_state >> 7;
-    seed_state ^= seed_state << 17;
-    return (uint32_t)((seed_state >> 11) % below);
-}
 
 static double resident_mb(void)
 {

@@ -4,6 +4,7 @@
  * rule of the ledger holds (they are checked where ledger_world.h applies a batch).
  */
 #include "tests/unit/ledger_world.h"
+#include "tests/unit/pick.h"
 
 #include <stdio.h>
 
@@ -177,16 +178,6 @@ static void test_shortfall_gives_nothing_away(void **state)
 }
 
 /* ------------------------------------------------------------- the walk */
-
-static uint64_t seed_state;
-
-static uint32_t pick(uint32_t below)
-{
-    seed_state ^= seed_state << 13;
-    seed_state ^= seed_state >> 7;
-    seed_state ^= seed_state << 17;
-    return (uint32_t)((seed_state >> 11) % below);
-}
 
 static char *any_place(struct world *w)
 {

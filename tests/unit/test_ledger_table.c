@@ -4,19 +4,10 @@
  * simplest thing that could be right.
  */
 #include "tests/unit/ledger_world.h"
+#include "tests/unit/pick.h"
 #include "workers/ledger_impl.h"
 
 #define IDS 400
-
-static uint64_t seed_state = 88172645463325252u;
-
-static uint32_t pick(uint32_t below)
-{
-    seed_state ^= seed_state << 13;
-    seed_state ^= seed_state >> 7;
-    seed_state ^= seed_state << 17;
-    return (uint32_t)((seed_state >> 11) % below);
-}
 
 struct entry {
     uint8_t id[RESERVATION_ID_BYTES];

@@ -5,21 +5,12 @@
  * the model answers must be what the ledger's database holds.
  */
 #include "tests/unit/ledger_world.h"
+#include "tests/unit/pick.h"
 #include "view/model.h"
 #include "workers/history.h"
 
 #define SKUS 6
 #define HOLDS 64
-
-static uint64_t seed_state;
-
-static uint32_t pick(uint32_t below)
-{
-    seed_state ^= seed_state << 13;
-    seed_state ^= seed_state >> 7;
-    seed_state ^= seed_state << 17;
-    return (uint32_t)((seed_state >> 11) % below);
-}
 
 struct reader {
     struct world *w;

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "protocol/status.h"
+#include "tests/unit/pick.h"
 #include "view/index.h"
 #include "view/model.h"
 #include "view/order.h"
@@ -25,16 +26,6 @@
 #define SKUS 60
 #define WAREHOUSES 4
 #define LEVELS (SKUS * WAREHOUSES)
-
-static uint64_t seed_state = 88172645463325252u;
-
-static uint32_t pick(uint32_t below)
-{
-    seed_state ^= seed_state << 13;
-    seed_state ^= seed_state >> 7;
-    seed_state ^= seed_state << 17;
-    return (uint32_t)((seed_state >> 11) % below);
-}
 
 /* ------------------------------------------------------------- the naive way */
 
