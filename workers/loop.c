@@ -19,7 +19,7 @@
 #define CONNECT_PAUSE_US 200000
 #define METRICS_US 10000000
 #define WAIT_MAX_US 1000000
-/* An operation id from further ahead than this is refused. */
+/* An operation id from further ahead than this, or than the idempotency window, is refused. */
 #define ID_FUTURE_US (10LL * 60 * 1000000)
 /* Batches in a row before the loop looks at anything else. */
 #define BATCHES_PER_TURN 4
@@ -137,6 +137,8 @@ bool worker_open(struct worker *worker, const struct config *config,
         .idempotency_us = (int64_t)config->windows.idempotency_ms * 1000,
         .id_future_us = ID_FUTURE_US,
     };
+    if (worker->ledger_limits.id_future_us > worker->ledger_limits.idempotency_us)
+        worker->ledger_limits.id_future_us = worker->ledger_limits.idempotency_us;
     worker->catalog = catalog_new();
     arena_init(&worker->arena);
     arena_init(&worker->rows);

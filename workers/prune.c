@@ -13,19 +13,26 @@
 #include "workers/store_prune.h"
 
 #define PRUNE_PAUSE_MIN_US 200000
-#define RESERVATIONS_CHUNK 200u
 
-static int64_t retention_us(const struct worker *worker)
+/* What a retry may ask for stays, whatever the retention: an id may be as far ahead of the time at
+ * which its operation was applied as ids may be at all. */
+static int64_t kept_us(const struct worker *worker)
 {
-    return (int64_t)worker->config->windows.retention_ms * 1000;
+    const struct ledger_limits *limits = &worker->ledger_limits;
+    int64_t retention_us = (int64_t)worker->config->windows.retention_ms * 1000;
+    int64_t asked_us = limits->idempotency_us + limits->id_future_us;
+
+    return retention_us > asked_us ? retention_us : asked_us;
 }
 
 static struct store_prune step_of(const struct worker *worker, const struct slot *slot)
 {
+    int64_t now_us = slot_now_us(worker, slot);
     struct store_prune prune = {
         .claim = {.partition = slot->partition, .epoch = slot->epoch},
         .pruned_seq = slot->pruned_seq,
-        .cutoff_us = slot_now_us(worker, slot) - retention_us(worker),
+        .cutoff_us = now_us - kept_us(worker),
+        .now_us = now_us,
     };
 
     memcpy(prune.claim.claim_id, slot->claim_id, sizeof prune.claim.claim_id);
@@ -47,37 +54,27 @@ static bool judge(struct worker *worker, const struct slot *slot, enum db_outcom
 }
 
 /* True when there may be more. */
-static bool prune_movements(struct worker *worker, struct slot *slot,
-                            const struct store_prune *prune)
+static bool step(struct worker *worker, struct slot *slot)
 {
+    struct store_prune prune = step_of(worker, slot);
+    uint8_t ids[PRUNE_CHUNK][RESERVATION_ID_BYTES];
     uint64_t upto, rows;
-
-    if (store_prune_find(&worker->db, prune, PRUNE_CHUNK, &upto) != DB_OK || upto == 0)
-        return false;
-    enum db_outcome outcome = store_prune_movements(&worker->db, prune, upto, &rows);
-    bool pruned = judge(worker, slot, outcome, rows);
-    if (pruned)
-        slot->pruned_seq = upto;
-    return pruned;
-}
-
-static bool prune_reservations(struct worker *worker, const struct slot *slot,
-                               const struct store_prune *prune)
-{
-    uint8_t ids[RESERVATIONS_CHUNK][RESERVATION_ID_BYTES];
     size_t count;
-    uint64_t rows;
 
-    if (store_prune_closed(&worker->db, prune, RESERVATIONS_CHUNK, ids, &count) != DB_OK ||
-        count == 0)
+    if (store_prune_find(&worker->db, &prune, PRUNE_CHUNK, &upto) != DB_OK || upto == 0 ||
+        store_prune_closed(&worker->db, &prune, upto, PRUNE_CHUNK, ids, &count) != DB_OK)
         return false;
-    return judge(worker, slot, store_prune_reservations(&worker->db, prune, ids, count, &rows),
-                 rows);
+    enum db_outcome outcome = store_prune(&worker->db, &prune, upto, ids, count, &rows);
+    if (!judge(worker, slot, outcome, rows))
+        return false;
+    slot->pruned_seq = upto;
+    slot->clock_high_us = prune.now_us;
+    return true;
 }
 
 void prune_tick(struct worker *worker, int64_t now_us)
 {
-    int64_t pause_us = retention_us(worker) / 4;
+    int64_t pause_us = kept_us(worker) / 4;
 
     if (pause_us > PRUNE_PAUSE_US)
         pause_us = PRUNE_PAUSE_US;
@@ -87,11 +84,7 @@ void prune_tick(struct worker *worker, int64_t now_us)
         struct slot *slot = &worker->claims.slots[i];
         if (slot->state != SLOT_OWNED || now_us < slot->prune_next_us)
             continue;
-        struct store_prune prune = step_of(worker, slot);
-        bool more = prune_movements(worker, slot, &prune);
-        if (!more && db_connected(&worker->db))
-            more = prune_reservations(worker, slot, &prune);
-        slot->prune_next_us = now_us + (more ? 0 : pause_us);
+        slot->prune_next_us = now_us + (step(worker, slot) ? 0 : pause_us);
         return;
     }
 }

@@ -8,15 +8,19 @@
 
 #include "workers/store_rows.h"
 
-/* ?p partition, ?e epoch, ?c claim id, ?o pruned_seq as it is, ?s as it shall be, ?t cutoff */
+/* ?p partition, ?e epoch, ?c claim id, ?o pruned_seq as it is, ?s as it shall be, ?t cutoff, ?n
+ * now, ?l limit */
 static const char find_movements[] =
     "SELECT MAX(t.seq) FROM movement t FORCE INDEX (once) WHERE t.partition_id=?p AND "
     "t.operation_id=(SELECT operation_id FROM movement WHERE partition_id=?p AND seq=(SELECT "
     "MAX(seq) FROM (SELECT seq,at_us FROM movement WHERE partition_id=?p AND seq>?o ORDER BY seq "
     "LIMIT ?l) m WHERE at_us<?t))";
+/* What a retry may still ask for is judged by the owner's time, so that must not fall behind the
+ * time by which its rows went. */
 static const char fence_movements[] =
-    "START TRANSACTION;UPDATE `partition` SET pruned_seq=?s WHERE partition_id=?p AND epoch=?e AND "
-    "claim_id=?c AND pruned_seq=?o;";
+    "START TRANSACTION;UPDATE `partition` SET "
+    "pruned_seq=?s,clock_high_us=GREATEST(clock_high_us,?n)"
+    " WHERE partition_id=?p AND epoch=?e AND claim_id=?c AND pruned_seq=?o;";
 static const char write_checkpoint[] =
     "INSERT INTO checkpoint (partition_id,sku,warehouse,seq,on_hand,reserved,committed,"
     "unavailable) SELECT m.partition_id,m.sku,m.warehouse,m.seq,m.on_hand,m.reserved,m.committed,"
@@ -27,18 +31,16 @@ static const char write_checkpoint[] =
     "unavailable=VALUES(unavailable);";
 static const char delete_movements[] =
     "DELETE FROM movement WHERE partition_id=?p AND seq>?o AND seq<=?s";
-/* Closed, nothing left to ship, and not touched by any movement that is kept. */
+/* Closed, nothing left to ship, and the last movement of it goes: that has its revision. */
 static const char find_reservations[] =
-    "SELECT r.reservation_id FROM reservation r FORCE INDEX (due) WHERE r.partition_id=?p AND "
-    "r.state IN (3,4,5) AND r.expires_at_us<?t AND r.created_at_us<?t AND NOT EXISTS (SELECT 1 "
-    "FROM reservation_line l WHERE l.partition_id=?p AND l.reservation_id=r.reservation_id AND "
-    "(l.reserved>0 OR l.committed>0)) AND r.reservation_id NOT IN (SELECT reservation_id FROM "
-    "movement WHERE partition_id=?p AND reservation_id<>'') LIMIT ?l";
-static const char fence_reservations[] =
-    "START TRANSACTION;SELECT partition_id FROM `partition` WHERE partition_id=?p AND epoch=?e AND "
-    "claim_id=?c FOR UPDATE;";
+    "SELECT DISTINCT r.reservation_id FROM movement m FORCE INDEX (PRIMARY) STRAIGHT_JOIN "
+    "reservation r FORCE INDEX (PRIMARY) ON r.partition_id=?p AND "
+    "r.reservation_id=m.reservation_id AND r.revision=m.revision WHERE m.partition_id=?p AND "
+    "m.seq>?o AND m.seq<=?s AND m.reservation_id<>'' AND r.state IN (3,4,5) AND NOT EXISTS (SELECT "
+    "1 FROM reservation_line l WHERE l.partition_id=?p AND l.reservation_id=r.reservation_id AND "
+    "(l.reserved>0 OR l.committed>0)) LIMIT ?l";
 static const char delete_lines[] =
-    "DELETE FROM reservation_line WHERE partition_id=?p AND reservation_id IN (";
+    ";DELETE FROM reservation_line WHERE partition_id=?p AND reservation_id IN (";
 static const char delete_reservations[] =
     ";DELETE FROM reservation WHERE partition_id=?p AND reservation_id IN (";
 
@@ -67,6 +69,8 @@ static void add_mark(struct sql *sql, char mark, const struct step *step)
         sql_uint(sql, step->upto);
     else if (mark == 't')
         sql_int(sql, prune->cutoff_us);
+    else if (mark == 'n')
+        sql_int(sql, prune->now_us);
     else if (mark == 'l')
         sql_uint(sql, step->limit);
 }
@@ -105,7 +109,7 @@ static bool found_id(void *context, size_t statement, MYSQL_RES *rows, uint64_t 
     return true;
 }
 
-/* Statement 1 is the fence, in both transactions: it must match one row. */
+/* Statement 1 is the fence: it must match one row. */
 static bool fence_holds(void *context, size_t statement, MYSQL_RES *rows, uint64_t affected)
 {
     struct step *step = context;
@@ -141,26 +145,11 @@ enum db_outcome store_prune_find(struct db *db, const struct store_prune *prune,
     return outcome;
 }
 
-enum db_outcome store_prune_movements(struct db *db, const struct store_prune *prune, uint64_t upto,
-                                      uint64_t *rows)
+enum db_outcome store_prune_closed(struct db *db, const struct store_prune *prune, uint64_t upto,
+                                   size_t limit, uint8_t (*ids)[RESERVATION_ID_BYTES],
+                                   size_t *count)
 {
-    struct step step = {.prune = prune, .upto = upto};
-    struct sql sql;
-
-    sql_init(&sql);
-    add(&sql, fence_movements, &step);
-    add(&sql, write_checkpoint, &step);
-    add(&sql, delete_movements, &step);
-    enum db_outcome outcome = run_step(db, &step, &sql);
-    sql_release(&sql);
-    *rows = step.rows;
-    return outcome;
-}
-
-enum db_outcome store_prune_closed(struct db *db, const struct store_prune *prune, size_t limit,
-                                   uint8_t (*ids)[RESERVATION_ID_BYTES], size_t *count)
-{
-    struct step step = {.prune = prune, .limit = limit, .ids = ids};
+    struct step step = {.prune = prune, .upto = upto, .limit = limit, .ids = ids};
     struct sql sql;
 
     sql_init(&sql);
@@ -178,19 +167,22 @@ static void add_ids(struct sql *sql, uint8_t (*ids)[RESERVATION_ID_BYTES], size_
     sql_add(sql, ")");
 }
 
-enum db_outcome store_prune_reservations(struct db *db, const struct store_prune *prune,
-                                         uint8_t (*ids)[RESERVATION_ID_BYTES], size_t count,
-                                         uint64_t *rows)
+enum db_outcome store_prune(struct db *db, const struct store_prune *prune, uint64_t upto,
+                            uint8_t (*ids)[RESERVATION_ID_BYTES], size_t count, uint64_t *rows)
 {
-    struct step step = {.prune = prune};
+    struct step step = {.prune = prune, .upto = upto};
     struct sql sql;
 
     sql_init(&sql);
-    add(&sql, fence_reservations, &step);
-    add(&sql, delete_lines, &step);
-    add_ids(&sql, ids, count);
-    add(&sql, delete_reservations, &step);
-    add_ids(&sql, ids, count);
+    add(&sql, fence_movements, &step);
+    add(&sql, write_checkpoint, &step);
+    add(&sql, delete_movements, &step);
+    if (count > 0) {
+        add(&sql, delete_lines, &step);
+        add_ids(&sql, ids, count);
+        add(&sql, delete_reservations, &step);
+        add_ids(&sql, ids, count);
+    }
     enum db_outcome outcome = run_step(db, &step, &sql);
     sql_release(&sql);
     *rows = step.rows;

@@ -13,22 +13,21 @@ struct store_prune {
     struct store_claim claim;
     uint64_t pruned_seq; /* as it is */
     int64_t cutoff_us;   /* what is older may go */
+    int64_t now_us;      /* the owner's */
 };
 
 /* *upto: of the first `limit` movements those that may go, whole operations; 0: none. */
 enum db_outcome store_prune_find(struct db *db, const struct store_prune *prune, size_t limit,
                                  uint64_t *upto);
-/* Writes the checkpoint and deletes movements up to there. *rows: how many rows it took. Anything
- * but DB_OK has changed nothing (DB_LOST: may have), DB_MISMATCH: the partition is not ours. */
-enum db_outcome store_prune_movements(struct db *db, const struct store_prune *prune, uint64_t upto,
-                                      uint64_t *rows);
-
-/* Reservations that may go: closed, with nothing left to ship, and named by no movement. ids: room
- * for limit. */
-enum db_outcome store_prune_closed(struct db *db, const struct store_prune *prune, size_t limit,
-                                   uint8_t (*ids)[RESERVATION_ID_BYTES], size_t *count);
-enum db_outcome store_prune_reservations(struct db *db, const struct store_prune *prune,
-                                         uint8_t (*ids)[RESERVATION_ID_BYTES], size_t count,
-                                         uint64_t *rows);
+/* Reservations that may go with the movements up to there: closed, with nothing left to ship, and
+ * named by no movement behind. ids: room for limit. */
+enum db_outcome store_prune_closed(struct db *db, const struct store_prune *prune, uint64_t upto,
+                                   size_t limit, uint8_t (*ids)[RESERVATION_ID_BYTES],
+                                   size_t *count);
+/* Writes the checkpoint and deletes the movements up to there, and these reservations. *rows: how
+ * many rows it took. Anything but DB_OK has changed nothing (DB_LOST: may have), DB_MISMATCH: the
+ * partition is not ours. */
+enum db_outcome store_prune(struct db *db, const struct store_prune *prune, uint64_t upto,
+                            uint8_t (*ids)[RESERVATION_ID_BYTES], size_t count, uint64_t *rows);
 
 #endif

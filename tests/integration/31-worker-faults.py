@@ -138,6 +138,29 @@ def pruned(cluster):
     cluster.audit()
 
 
+@test("pruning looks at what goes, and not at all that stays")
+def pruned_by_key(cluster):
+    cluster.sql("SET GLOBAL log_output='TABLE', GLOBAL general_log=1", admin=True)
+    found = []
+    try:
+        cluster.hf("release", cluster.hf("reserve", "OLD=3@W", "--ttl", "1h").json["reservation"])
+
+        def logged():
+            found[:] = cluster.sql("SELECT CONVERT(argument USING utf8mb4) FROM mysql.general_log"
+                                   " WHERE argument LIKE 'SELECT DISTINCT r.reservation_id%'",
+                                   admin=True)
+            return found
+        wait_until(logged, 30, "closed reservations are looked for")
+    finally:
+        cluster.sql("SET GLOBAL general_log=0", admin=True)
+    access = {row[2]: row[TYPE:TYPE + 3] for row in cluster.sql(EXPLAIN + found[0][0], admin=True)}
+    equal(access["m"][0], "range", "access to movement")
+    equal(access["m"][2], "PRIMARY", "by its key")
+    equal((access["r"][0], access["r"][2]), ("eq_ref", "PRIMARY"), "access to reservation")
+    check(access["l"][0] in ("ref", "range") and access["l"][2] == "PRIMARY",
+          "access to reservation_line: %r" % (access["l"],))
+
+
 @test("the audit finds what was planted, and names it")
 def audit_finds(cluster):
     cluster.stock("PLANT", W=50)

@@ -8,7 +8,7 @@ import subprocess
 from harness import *
 
 CALLS = os.path.join(BUILD, "tests", "simulate", "model")
-SEEDS, STEPS = 3, 500
+SEEDS, STEPS = 6, 500
 
 
 def run_calls(argv):

@@ -59,22 +59,6 @@ static unsigned find_movements(struct model_run *run)
     return 0;
 }
 
-static bool has_movement(const struct model_run *run, uint32_t partition,
-                         const uint8_t id[RESERVATION_ID_BYTES])
-{
-    const struct model_table *table = &run->server->tables[MODEL_MOVEMENT];
-    struct model_key prefix = model_key_of_partition(partition);
-
-    for (size_t i = model_seek(table, &prefix);
-         i < table->count && model_has_prefix(table->entries[i], &prefix); i++) {
-        const struct movement *row = model_visible(table->entries[i], run->tx);
-        if (row && row->has_reservation &&
-            memcmp(row->reservation_id, id, RESERVATION_ID_BYTES) == 0)
-            return true;
-    }
-    return false;
-}
-
 static bool holds_something(const struct model_run *run, uint32_t partition,
                             const uint8_t id[RESERVATION_ID_BYTES])
 {
@@ -97,31 +81,55 @@ static bool is_closed(const struct reservation *row)
            row->state == HF__RESERVATION_STATE__RESERVATION_EXPIRED;
 }
 
+static bool is_listed(const struct prune_arguments *arguments, const uint8_t *id)
+{
+    for (size_t i = 0; i < arguments->count; i++) {
+        if (memcmp(arguments->ids[i], id, RESERVATION_ID_BYTES) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_pruned(const struct prune_arguments *arguments, const struct movement *row)
+{
+    return row && row->seq > arguments->prune.pruned_seq && row->seq <= arguments->upto;
+}
+
+/* The reservation whose last movement this is, when it may go with it. */
+static bool goes_with(const struct model_run *run, const struct movement *movement)
+{
+    const struct model_table *table = &run->server->tables[MODEL_RESERVATION];
+    struct model_key key = model_key_of_reservation(movement->partition, movement->reservation_id);
+    size_t at = model_seek(table, &key);
+    const struct reservation *row = NULL;
+
+    if (at < table->count && model_has_prefix(table->entries[at], &key))
+        row = model_visible(table->entries[at], run->tx);
+    return row && row->revision == movement->revision && is_closed(row) &&
+           !holds_something(run, movement->partition, row->id);
+}
+
 static unsigned find_closed(struct model_run *run)
 {
     struct prune_arguments *arguments = run->arguments;
-    const struct store_prune *prune = &arguments->prune;
-    uint32_t partition = prune->claim.partition;
-    const struct model_table *table = &run->server->tables[MODEL_RESERVATION];
-    struct model_key prefix = model_key_of_partition(partition);
+    const struct model_table *table = &run->server->tables[MODEL_MOVEMENT];
+    struct model_key prefix = model_key_of_partition(arguments->prune.claim.partition);
 
     arguments->ids = arena_zalloc(&run->request->arena, arguments->limit * sizeof *arguments->ids);
     for (size_t i = model_seek(table, &prefix);
          i < table->count && arguments->count < arguments->limit &&
          model_has_prefix(table->entries[i], &prefix);
          i++) {
-        const struct reservation *row = model_visible(table->entries[i], run->tx);
-        if (row && is_closed(row) && row->expires_at_us < prune->cutoff_us &&
-            row->created_at_us < prune->cutoff_us && !holds_something(run, partition, row->id) &&
-            !has_movement(run, partition, row->id))
-            memcpy(arguments->ids[arguments->count++], row->id, sizeof row->id);
+        const struct movement *row = model_visible(table->entries[i], run->tx);
+        if (is_pruned(arguments, row) && row->has_reservation && goes_with(run, row) &&
+            !is_listed(arguments, row->reservation_id))
+            memcpy(arguments->ids[arguments->count++], row->reservation_id, RESERVATION_ID_BYTES);
     }
     return 0;
 }
 
 /* ------------------------------------------------------------- taking away */
 
-/* UPDATE partition SET pruned_seq, or with upto 0 SELECT … FOR UPDATE. */
 static unsigned fence(struct model_run *run)
 {
     const struct prune_arguments *arguments = run->arguments;
@@ -134,19 +142,15 @@ static unsigned fence(struct model_run *run)
     const struct model_partition *before = model_visible(entry, run->tx);
     if (!before || before->epoch != prune->claim.epoch ||
         memcmp(before->claim_id, prune->claim.claim_id, 16) != 0 ||
-        (arguments->upto != 0 && before->pruned_seq != prune->pruned_seq))
+        before->pruned_seq != prune->pruned_seq)
         return 0;
     struct model_partition *row = model_row_copy(before, sizeof *row);
-    if (arguments->upto != 0)
-        row->pruned_seq = arguments->upto;
-    model_change(entry, row); /* unchanged too: the lock is kept */
+    row->pruned_seq = arguments->upto;
+    if (row->clock_high_us < prune->now_us)
+        row->clock_high_us = prune->now_us;
+    model_change(entry, row);
     run->affected++;
     return 0;
-}
-
-static bool is_pruned(const struct prune_arguments *arguments, const struct movement *row)
-{
-    return row && row->seq > arguments->prune.pruned_seq && row->seq <= arguments->upto;
 }
 
 static unsigned write_checkpoint(struct model_run *run)
@@ -290,23 +294,11 @@ enum db_outcome store_prune_find(struct db *db, const struct store_prune *prune,
     return outcome;
 }
 
-enum db_outcome store_prune_movements(struct db *db, const struct store_prune *prune, uint64_t upto,
-                                      uint64_t *rows)
+enum db_outcome store_prune_closed(struct db *db, const struct store_prune *prune, uint64_t upto,
+                                   size_t limit, uint8_t (*ids)[RESERVATION_ID_BYTES],
+                                   size_t *count)
 {
-    struct model_request *request = request_for(prune, 0, upto);
-
-    model_request_add(request, model_start);
-    model_request_add(request, fence);
-    model_request_add(request, write_checkpoint);
-    model_request_add(request, delete_movements);
-    model_request_ready();
-    return run_step(db, request, rows);
-}
-
-enum db_outcome store_prune_closed(struct db *db, const struct store_prune *prune, size_t limit,
-                                   uint8_t (*ids)[RESERVATION_ID_BYTES], size_t *count)
-{
-    struct model_request *request = request_for(prune, limit, 0);
+    struct model_request *request = request_for(prune, limit, upto);
     const struct prune_arguments *arguments = request->arguments;
 
     model_request_add(request, find_closed);
@@ -319,19 +311,22 @@ enum db_outcome store_prune_closed(struct db *db, const struct store_prune *prun
     return outcome;
 }
 
-enum db_outcome store_prune_reservations(struct db *db, const struct store_prune *prune,
-                                         uint8_t (*ids)[RESERVATION_ID_BYTES], size_t count,
-                                         uint64_t *rows)
+enum db_outcome store_prune(struct db *db, const struct store_prune *prune, uint64_t upto,
+                            uint8_t (*ids)[RESERVATION_ID_BYTES], size_t count, uint64_t *rows)
 {
-    struct model_request *request = request_for(prune, 0, 0);
+    struct model_request *request = request_for(prune, 0, upto);
     struct prune_arguments *arguments = request->arguments;
 
-    arguments->ids = arena_copy(&request->arena, ids, count * sizeof *ids);
-    arguments->count = count;
     model_request_add(request, model_start);
     model_request_add(request, fence);
-    model_request_add(request, delete_lines);
-    model_request_add(request, delete_reservations);
+    model_request_add(request, write_checkpoint);
+    model_request_add(request, delete_movements);
+    if (count > 0) {
+        arguments->ids = arena_copy(&request->arena, ids, count * sizeof *ids);
+        arguments->count = count;
+        model_request_add(request, delete_lines);
+        model_request_add(request, delete_reservations);
+    }
     model_request_ready();
     return run_step(db, request, rows);
 }

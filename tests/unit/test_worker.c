@@ -212,6 +212,64 @@ static void test_nothing_is_told_in_doubt(void **state)
     assert_string_equal(answer_to(at), "");
 }
 
+/* ------------------------------------------------------------- pruning */
+
+#define MINUTE (60 * SECOND)
+
+/* The ids of clients whose clocks are ahead live longer than the retention, when that is no longer
+ * than the idempotency window: a retry finds what was applied, or is told that it is too old. */
+static void test_no_retry_outlives_its_rows(void **state)
+{
+    (void)state;
+    house.config.windows.retention_ms = house.config.windows.idempotency_ms;
+    house.db->now_us = broker_now() + 9 * MINUTE;
+    Hf__Operation *ahead = op_receive(house.db, "A=2@W1");
+    house.db->now_us = broker_now();
+    uint64_t at = dispatch_one(ahead, 1);
+    turn();
+    assert_string_equal(answer_to(at), "applied");
+    house.mono_us += (int64_t)house.config.windows.idempotency_ms * 1000 + 5 * MINUTE;
+    pass(MINUTE);
+    assert_true(house.db->movement_count > 0);
+    at = dispatch_one(ahead, 2);
+    turn();
+    assert_string_equal(answer_to(at), "applied");
+    assert_int_equal(level_at(house.db, "A", "W1").now.on_hand, 7);
+    house.mono_us += 10 * MINUTE;
+    pass(MINUTE);
+    assert_int_equal(house.db->movement_count, 0);
+    at = dispatch_one(ahead, 3);
+    turn();
+    assert_string_equal(answer_to(at), "operation_id_expired");
+    assert_int_equal(level_at(house.db, "A", "W1").now.on_hand, 7);
+}
+
+/* The time by which rows went is remembered: a server whose clock is behind does not make ids young
+ * again whose rows are gone. */
+static void test_time_does_not_fall_behind_pruning(void **state)
+{
+    (void)state;
+    Hf__Operation *op = op_receive(house.db, "A=2@W1");
+    uint64_t at = dispatch_one(op, 1);
+    turn();
+    assert_string_equal(answer_to(at), "applied");
+    house.config.windows.retention_ms = house.config.windows.idempotency_ms;
+    house.mono_us += (int64_t)house.config.windows.idempotency_ms * 1000 + 11 * MINUTE;
+    pass(MINUTE);
+    assert_int_equal(house.db->movement_count, 0);
+    other_claims();
+    other_hands_over();
+    lose_connection();
+    house.server_ahead_us -= 60 * MINUTE;
+    house.lease_until_us = 0;
+    memset(&house.worker.timeline, 0, sizeof house.worker.timeline); /* as in another process */
+    pass(SECOND);
+    house_settles_down();
+    at = dispatch_one(op, 2);
+    turn();
+    assert_string_equal(answer_to(at), "operation_id_expired");
+}
+
 /* ------------------------------------------------------------- what is due */
 
 static Hf__Operation *short_reserve(const char *spec)
@@ -367,6 +425,8 @@ int main(void)
         CASE(test_jumps_of_two_connects_add_up),
         CASE(test_a_jump_of_before_is_forgotten),
         CASE(test_nothing_is_told_in_doubt),
+        CASE(test_no_retry_outlives_its_rows),
+        CASE(test_time_does_not_fall_behind_pruning),
         CASE(test_many_due_in_pieces),
         CASE(test_due_ones_of_many_lines),
         CASE(test_want_of_stock_and_many_due),

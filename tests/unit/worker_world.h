@@ -19,11 +19,11 @@
 #include "workers/decide.h"
 #include "workers/link.h"
 #include "workers/loop.h"
-#include "workers/prune.h"
 #include "workers/query.h"
 #include "workers/session.h"
 #include "workers/store_claims.h"
 #include "workers/store_history.h"
+#include "workers/store_prune.h"
 
 #define HOUSE_MESSAGES 2048
 #define HOUSE_SESSION 77u
@@ -133,15 +133,6 @@ void copy_tick(struct worker *worker, int64_t now_us)
     (void)worker, (void)now_us;
 }
 int64_t copy_wait_us(const struct worker *worker, int64_t now_us)
-{
-    (void)worker, (void)now_us;
-    return INT64_MAX;
-}
-void prune_tick(struct worker *worker, int64_t now_us)
-{
-    (void)worker, (void)now_us;
-}
-int64_t prune_wait_us(const struct worker *worker, int64_t now_us)
 {
     (void)worker, (void)now_us;
     return INT64_MAX;
@@ -409,6 +400,44 @@ static inline void house_write_ends(enum store_outcome outcome, bool written_any
         house.write_at = house.write_count = 0;
     house.writes[house.write_count] = outcome;
     house.written_anyway[house.write_count++] = written_anyway;
+}
+
+enum db_outcome store_prune_find(struct db *db, const struct store_prune *prune, size_t limit,
+                                 uint64_t *upto)
+{
+    (void)db;
+    *upto = 0;
+    for (size_t i = 0; i < house.db->movement_count && i < limit; i++) {
+        if (house.db->movements[i].at_us < prune->cutoff_us)
+            *upto = house.db->movements[i].seq;
+    }
+    return DB_OK;
+}
+
+enum db_outcome store_prune_closed(struct db *db, const struct store_prune *prune, uint64_t upto,
+                                   size_t limit, uint8_t (*ids)[RESERVATION_ID_BYTES],
+                                   size_t *count)
+{
+    (void)db, (void)prune, (void)upto, (void)limit, (void)ids;
+    *count = 0;
+    return DB_OK;
+}
+
+enum db_outcome store_prune(struct db *db, const struct store_prune *prune, uint64_t upto,
+                            uint8_t (*ids)[RESERVATION_ID_BYTES], size_t count, uint64_t *rows)
+{
+    size_t gone = 0;
+
+    (void)db, (void)ids, (void)count;
+    while (gone < house.db->movement_count && house.db->movements[gone].seq <= upto)
+        gone++;
+    house.db->movement_count -= gone;
+    memmove(house.db->movements, house.db->movements + gone,
+            house.db->movement_count * sizeof *house.db->movements);
+    if (house.clock_high_us < prune->now_us)
+        house.clock_high_us = prune->now_us;
+    *rows = gone;
+    return DB_OK;
 }
 
 /* Only for counts that conflict. */

@@ -500,27 +500,26 @@ static void prune(struct actor *actor)
         .claim = belief->claim,
         .pruned_seq = belief->pruned_seq,
         .cutoff_us = world.now_us - (int64_t)calls_below(60) * STEP_US,
+        .now_us = world.now_us,
     };
-    uint8_t ids[8][RESERVATION_ID_BYTES];
+    uint8_t ids[64][RESERVATION_ID_BYTES];
     uint64_t upto, rows = 0;
-    size_t count;
+    size_t count = 0;
 
     enum db_outcome outcome =
         store_prune_find(&actor->db, &prune, (size_t)calls_below(30) + 1, &upto);
     printf("find %s upto %" PRIu64, outcome_name(outcome), upto);
-    if (outcome == DB_OK && upto > 0) {
-        outcome = store_prune_movements(&actor->db, &prune, upto, &rows);
-        printf(" prune %s", outcome_name(outcome));
-        if (outcome == DB_OK)
-            belief->pruned_seq = upto;
-        if (outcome == DB_OK)
-            printf(" %" PRIu64 " rows", rows);
+    if (outcome != DB_OK || upto == 0)
         return;
-    }
-    outcome = store_prune_closed(&actor->db, &prune, 200, ids, &count);
-    if (outcome == DB_OK && count > 0) {
-        outcome = store_prune_reservations(&actor->db, &prune, ids, count, &rows);
-        printf(" %zu closed %s", count, outcome_name(outcome));
+    outcome = store_prune_closed(&actor->db, &prune, upto, 64, ids, &count);
+    printf(" closed %s %zu", outcome_name(outcome), count);
+    if (outcome != DB_OK)
+        return;
+    outcome = store_prune(&actor->db, &prune, upto, ids, count, &rows);
+    printf(" prune %s", outcome_name(outcome));
+    if (outcome == DB_OK) {
+        belief->pruned_seq = upto;
+        printf(" %" PRIu64 " rows", rows);
     }
 }
 
