@@ -18,3 +18,11 @@ $(MODEL)/model/calls_model: $(MODEL)/model/calls_model.o $(MODEL_CALLS) $(MODEL_
 	@$(CC) $(LDFLAGS_ALL) -o $@ $< $(MODEL_CALLS) $(MODEL_OBJECTS) $(LINK_PARTS)
 
 test-programs: $(MODEL)/model/calls_real $(MODEL)/model/calls_model
+
+# A unit test like the others, but for what it is linked with.
+$(BUILD)/tests/unit/test_model: $(MODEL)/model/test_model.o $(MODEL_OBJECTS) $(ARCHIVES)
+	@mkdir -p $(@D)
+	@echo '  LINK $@'
+	@$(CC) $(LDFLAGS_ALL) -o $@ $< $(MODEL_OBJECTS) $(LINK_PARTS) -lcmocka
+
+unit-tests: $(BUILD)/tests/unit/test_model
