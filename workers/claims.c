@@ -155,8 +155,8 @@ static void see(struct worker *worker, const struct store_seen *seen, int64_t be
     struct claims *claims = &worker->claims;
     uint32_t partition = seen->claim.partition;
 
-    if (partition >= worker->config->partitions || claims->index[partition] < 0)
-        return;
+    if (!claims->index || partition >= worker->config->partitions || claims->index[partition] < 0)
+        return; /* one that has moved in: the next tick finds it */
     struct slot *slot = &claims->slots[claims->index[partition]];
     slot->seen_epoch = seen->claim.epoch;
     slot->seen_connection = seen->connection;
@@ -198,8 +198,8 @@ static void follow_clock(struct worker *worker, int64_t server_us, int64_t now_u
                     (long long)ahead_us);
 }
 
-/* The look is the caller's to release. */
-static enum db_outcome run_look(struct worker *worker, struct store_look *look)
+/* The look is the caller's to release. may_resize: nobody who called has a slot in his hands. */
+static enum db_outcome run_look(struct worker *worker, bool may_resize, struct store_look *look)
 {
     struct claims *claims = &worker->claims;
     struct store_owner owner = owner_of(worker);
@@ -214,10 +214,14 @@ static enum db_outcome run_look(struct worker *worker, struct store_look *look)
     enum db_outcome outcome = store_look(&worker->db, &owner, ours, count, look);
     int64_t after_us = clock_monotonic_us();
     free(ours);
-    if (look->seen_all)
+    if (look->seen_all && may_resize)
         resize(worker, look);
+    /* Somebody may have claimed between what was seen and the renewal. */
+    bool renewed = outcome == DB_OK && look->renewed == count;
     for (size_t i = 0; i < look->count; i++)
-        see(worker, &look->seen[i], outcome == DB_OK ? before_us : 0);
+        see(worker, &look->seen[i], renewed ? before_us : 0);
+    if (outcome == DB_OK && !renewed)
+        claims->look_next_us = 0;
     if (outcome == DB_OK && after_us - before_us < TIMELINE_JUMP_US / 100)
         follow_clock(worker, look->server_us, after_us);
     return outcome;
@@ -485,7 +489,7 @@ enum db_outcome claims_tick(struct worker *worker, int64_t now_us)
     int64_t pause_us =
         lease_us(worker) / 3 < CLAIMS_LOOK_US ? lease_us(worker) / 3 : CLAIMS_LOOK_US;
     claims->look_next_us = now_us + pause_us;
-    enum db_outcome outcome = run_look(worker, &look);
+    enum db_outcome outcome = run_look(worker, true, &look);
     if (outcome == DB_OK && !worker->stopping)
         outcome = balance(worker, &look);
     store_look_release(&look);
@@ -547,7 +551,8 @@ enum db_outcome claims_reclaim(struct worker *worker)
     struct store_look look;
     size_t count = 0;
 
-    enum db_outcome outcome = run_look(worker, &look); /* epochs and connections as they are now */
+    /* epochs and connections as they are now */
+    enum db_outcome outcome = run_look(worker, false, &look);
     store_look_release(&look);
     for (size_t i = 0; outcome == DB_OK && i < claims->count; i++) {
         if (claims->slots[i].state == SLOT_RECLAIM)
@@ -565,7 +570,7 @@ enum db_outcome claims_verify(struct worker *worker)
 {
     struct store_look look;
 
-    enum db_outcome outcome = run_look(worker, &look);
+    enum db_outcome outcome = run_look(worker, false, &look);
     store_look_release(&look);
     return outcome;
 }

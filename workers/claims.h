@@ -22,7 +22,7 @@
 void claims_release_memory(struct worker *worker);
 
 /* Looks at all partitions: renews the leases of ours, finds out which are lost, takes or hands over
- * what balance asks for. Does nothing before it is due. */
+ * what balance asks for. Does nothing before it is due. This call alone may make the slots anew. */
 enum db_outcome claims_tick(struct worker *worker, int64_t now_us);
 int64_t claims_wait_us(const struct worker *worker, int64_t now_us);
 

@@ -118,6 +118,7 @@ enum look_statement {
     LOOK_NOW,
     LOOK_WORKERS,
     LOOK_PARTITIONS,
+    LOOK_RENEWAL,
 };
 
 static void see_partitions(struct store_look *look, MYSQL_RES *rows)
@@ -144,7 +145,8 @@ static bool look_reply(void *context, size_t statement, MYSQL_RES *rows, uint64_
     struct store_look *look = context;
     MYSQL_ROW row = NULL;
 
-    (void)affected;
+    if (statement == LOOK_RENEWAL)
+        look->renewed = affected;
     if (statement == LOOK_PARTITIONS && rows) {
         see_partitions(look, rows);
         return true;

@@ -37,6 +37,7 @@ struct store_seen { /* a partition's row */
 struct store_look {
     int64_t server_us;
     uint64_t workers, rank;  /* that live, and how many of them come before us */
+    uint64_t renewed;        /* of `ours`; the others are not ours any more, whatever was seen */
     bool seen_all;           /* the partitions were read, even if something behind failed */
     struct store_seen *seen; /* by partition; on the heap */
     size_t count;

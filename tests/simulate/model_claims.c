@@ -159,6 +159,8 @@ enum db_outcome store_look(struct db *db, const struct store_owner *owner,
     struct model_request *request = request_for(owner, ours, count);
     struct claims_arguments *arguments = request->arguments;
 
+    enum { LOOK_RENEWAL = 4 }; /* the statement's index */
+
     model_request_add(request, say_alive);
     model_request_add(request, read_now);
     model_request_add(request, count_workers);
@@ -171,6 +173,7 @@ enum db_outcome store_look(struct db *db, const struct store_owner *owner,
     /* Replies before that of a statement that failed have been seen. */
     if (outcome == DB_OK || (arguments->look.seen_all && outcome == DB_AGAIN)) {
         *look = arguments->look;
+        look->renewed = count > 0 ? request->affected[LOOK_RENEWAL] : 0;
         look->seen = malloc((look->count + 1) * sizeof *look->seen);
         if (!look->seen)
             abort();

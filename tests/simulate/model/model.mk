@@ -19,10 +19,12 @@ $(MODEL)/model/calls_model: $(MODEL)/model/calls_model.o $(MODEL_CALLS) $(MODEL_
 
 test-programs: $(MODEL)/model/calls_real $(MODEL)/model/calls_model
 
-# A unit test like the others, but for what it is linked with.
-$(BUILD)/tests/unit/test_model: $(MODEL)/model/test_model.o $(MODEL_OBJECTS) $(ARCHIVES)
+# Unit tests like the others, but for what they are linked with.
+MODEL_TESTS = $(patsubst tests/simulate/model/%.c,$(BUILD)/tests/unit/%, \
+                $(wildcard tests/simulate/model/test_*.c))
+$(MODEL_TESTS): $(BUILD)/tests/unit/%: $(MODEL)/model/%.o $(MODEL_OBJECTS) $(ARCHIVES)
 	@mkdir -p $(@D)
 	@echo '  LINK $@'
 	@$(CC) $(LDFLAGS_ALL) -o $@ $< $(MODEL_OBJECTS) $(LINK_PARTS) -lcmocka
 
-unit-tests: $(BUILD)/tests/unit/test_model
+unit-tests: $(MODEL_TESTS)
