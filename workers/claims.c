@@ -191,11 +191,13 @@ static void follow_clock(struct worker *worker, int64_t server_us, int64_t now_u
 {
     int64_t ahead_us = server_us - timeline_now_us(&worker->timeline, now_us);
 
-    if (ahead_us < TIMELINE_JUMP_US && ahead_us > -TIMELINE_JUMP_US)
+    if (ahead_us < TIMELINE_JUMP_US && ahead_us > -TIMELINE_JUMP_US) {
         (void)timeline_follow(&worker->timeline, server_us, now_us);
-    else
-        log_limited(LOG_WARN, "ahead_us=%lld the server's clock has jumped; keeping ours",
-                    (long long)ahead_us);
+        return;
+    }
+    worker->timeline.jumped_us = ahead_us;
+    log_limited(LOG_WARN, "ahead_us=%lld the server's clock has jumped; keeping ours",
+                (long long)ahead_us);
 }
 
 /* The look is the caller's to release. may_resize: nobody who called has a slot in his hands. */

@@ -9,11 +9,17 @@ int64_t timeline_now_us(const struct timeline *timeline, int64_t monotonic_us)
     return timeline->server_us + (monotonic_us - timeline->monotonic_us);
 }
 
+int64_t timeline_server_us(const struct timeline *timeline, int64_t monotonic_us)
+{
+    return timeline_now_us(timeline, monotonic_us) + timeline->jumped_us;
+}
+
 int64_t timeline_follow(struct timeline *timeline, int64_t server_us, int64_t monotonic_us)
 {
     int64_t ahead_us = timeline->known ? server_us - timeline_now_us(timeline, monotonic_us) : 0;
 
     timeline->known = true;
+    timeline->jumped_us = 0;
     timeline->server_us = server_us;
     timeline->monotonic_us = monotonic_us;
     return ahead_us;

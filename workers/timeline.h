@@ -16,9 +16,12 @@
 struct timeline {
     bool known;
     int64_t server_us, monotonic_us; /* the same moment by both */
+    int64_t jumped_us; /* the server's clock is so far ahead of it now; 0 unless it has jumped */
 };
 
 int64_t timeline_now_us(const struct timeline *timeline, int64_t monotonic_us);
+/* The server's own clock, as far as it is known: what brokers are told. */
+int64_t timeline_server_us(const struct timeline *timeline, int64_t monotonic_us);
 
 /* The server says server_us at monotonic_us. Returns by how much it is ahead of where the timeline
  * had it (0 the first time); the timeline follows the server. What is more than TIMELINE_JUMP_US

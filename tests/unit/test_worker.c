@@ -195,6 +195,19 @@ static void test_a_jump_of_before_is_forgotten(void **state)
     assert_true(llabs(owner_time() - house.mono_us - before) < 1000);
 }
 
+/* A broker must not refuse a worker for a clock that somebody has long set right again. */
+static void test_a_session_after_a_jump_tells_the_servers_clock(void **state)
+{
+    (void)state;
+    int64_t before = owner_time() - house.mono_us;
+    house.server_ahead_us += 100 * SECOND;
+    pass(SECOND);
+    house_ends_session();
+    pass(3 * SECOND);
+    assert_true(llabs(house.hello_clock_us - server_now()) < 4 * SECOND);
+    assert_true(llabs(owner_time() - house.mono_us - before) < 1000);
+}
+
 /* ------------------------------------------------------------- doubt */
 
 /* The lease has run out and the server cannot be asked: nothing is refused from memory. */
@@ -424,6 +437,7 @@ int main(void)
         CASE(test_epoch_is_raised_above_what_a_broker_knows),
         CASE(test_jumps_of_two_connects_add_up),
         CASE(test_a_jump_of_before_is_forgotten),
+        CASE(test_a_session_after_a_jump_tells_the_servers_clock),
         CASE(test_nothing_is_told_in_doubt),
         CASE(test_no_retry_outlives_its_rows),
         CASE(test_time_does_not_fall_behind_pruning),

@@ -73,7 +73,8 @@ struct house {
     uint64_t sequence, credit, epoch_told, echo;
     bool silent; /* does not answer; what is asked meanwhile is not answered later either */
     bool told_owned, beat_after_return;
-    uint64_t stale_epoch; /* the broker knows of a claim with this epoch, and says so */
+    int64_t hello_clock_us; /* the worker's latest HELLO said so */
+    uint64_t stale_epoch;   /* the broker knows of a claim with this epoch, and says so */
     struct letter in[HOUSE_MESSAGES], out[HOUSE_MESSAGES]; /* of the worker */
     size_t in_first, in_count, out_count;
 };
@@ -558,10 +559,21 @@ static inline void house_hears_beat(const uint8_t *body, size_t body_bytes)
         house_answers_beat();
 }
 
+static inline void house_hears_hello(const uint8_t *body, size_t body_bytes)
+{
+    Hf__Hello *hello = hf__hello__unpack(NULL, body_bytes, body);
+
+    assert_non_null(hello);
+    house.hello_clock_us = hello->clock_us;
+    hf__hello__free_unpacked(hello, NULL);
+    if (!house.silent)
+        house_welcome();
+}
+
 static inline void house_hears(const struct header *header, const uint8_t *body, size_t body_bytes)
 {
-    if (header->type == MESSAGE_HELLO && !house.silent)
-        house_welcome();
+    if (header->type == MESSAGE_HELLO)
+        house_hears_hello(body, body_bytes);
     else if (header->type == MESSAGE_HEARTBEAT)
         house_hears_beat(body, body_bytes);
     else if (header->type == MESSAGE_CREDIT)
