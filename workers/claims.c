@@ -189,8 +189,14 @@ static void see(struct worker *worker, const struct store_seen *seen, int64_t be
 /* A small difference is drift; a jump waits for the next connection (timeline.h). */
 static void follow_clock(struct worker *worker, int64_t server_us, int64_t now_us)
 {
+    struct claims *claims = &worker->claims;
     int64_t ahead_us = server_us - timeline_now_us(&worker->timeline, now_us);
 
+    if (claims->clock_late) {
+        /* It was read at the connect and taken for later than it was: no jump of the server's. */
+        claims_connected(worker, timeline_follow(&worker->timeline, server_us, now_us), 0);
+        return;
+    }
     if (ahead_us < TIMELINE_JUMP_US && ahead_us > -TIMELINE_JUMP_US) {
         (void)timeline_follow(&worker->timeline, server_us, now_us);
         return;
@@ -224,7 +230,8 @@ static enum db_outcome run_look(struct worker *worker, bool may_resize, struct s
         see(worker, &look->seen[i], renewed ? before_us : 0);
     if (outcome == DB_OK && !renewed)
         claims->look_next_us = 0;
-    if (outcome == DB_OK && after_us - before_us < TIMELINE_JUMP_US / 100)
+    int64_t most_us = claims->clock_late ? TIMELINE_JUMP_US / 2 : TIMELINE_JUMP_US / 100;
+    if (outcome == DB_OK && after_us - before_us < most_us)
         follow_clock(worker, look->server_us, after_us);
     return outcome;
 }
@@ -505,10 +512,11 @@ int64_t claims_wait_us(const struct worker *worker, int64_t now_us)
     return worker->claims.look_next_us > now_us ? worker->claims.look_next_us - now_us : 0;
 }
 
-void claims_connected(struct worker *worker, int64_t ahead_us)
+void claims_connected(struct worker *worker, int64_t ahead_us, int64_t took_us)
 {
     struct claims *claims = &worker->claims;
 
+    claims->clock_late = took_us > TIMELINE_JUMP_US / 2;
     claims->jump_us = claims_must_reclaim(worker) ? claims->jump_us + ahead_us : 0;
     claims->look_next_us = 0;
 }

@@ -35,12 +35,15 @@ static bool connected(struct worker *worker, int64_t now_us)
     if (now_us < worker->connect_next_us)
         return false;
     worker->connect_next_us = now_us + CONNECT_PAUSE_US;
+    int64_t begun_us = clock_monotonic_us();
     if (!store_connect(&worker->db, &server_us)) {
         log_limited(LOG_WARN, "shard=%s could not connect: %s", worker->shard->name,
                     db_error(&worker->db));
         return false;
     }
-    claims_connected(worker, timeline_follow(&worker->timeline, server_us, clock_monotonic_us()));
+    int64_t connected_us = clock_monotonic_us();
+    claims_connected(worker, timeline_follow(&worker->timeline, server_us, connected_us),
+                     connected_us - begun_us);
     log_info("shard=%s server=%zu connection=%lu connected", worker->shard->name, worker->db.server,
              worker->db.thread_id);
     return true;

@@ -73,6 +73,7 @@ struct claims {
     bool changed;     /* brokers must be told */
     uint64_t takings; /* claims so far; told to brokers, whose answer says which they know */
     int64_t look_next_us;
+    bool clock_late; /* the server's clock was read, and then we stood still for a while, perhaps */
     int64_t jump_us; /* of the server's clock, since what must be claimed again was ours */
 };
 

@@ -208,6 +208,26 @@ static void test_a_session_after_a_jump_tells_the_servers_clock(void **state)
     assert_true(llabs(owner_time() - house.mono_us - before) < 1000);
 }
 
+/* Stopped between the server's clock and ours: that is no time that the partitions have lost. */
+static void test_a_pause_while_connecting(void **state)
+{
+    (void)state;
+    int64_t before = owner_time() - house.mono_us;
+    lose_connection();
+    house.pause_us = 10 * SECOND;
+    pass(SECOND);
+    assert_int_equal(house.worker.claims.slots[0].state, SLOT_OWNED);
+    assert_true(llabs(owner_time() - house.mono_us - before) < 1000);
+    assert_int_equal(house.clock_offset_us, 0);
+    /* A real jump of another server's at the same time is still taken out. */
+    lose_connection();
+    house.pause_us = 10 * SECOND;
+    house.server_ahead_us += 100 * SECOND;
+    pass(SECOND);
+    assert_true(llabs(owner_time() - house.mono_us - before) < 1000);
+    assert_int_equal(house.clock_offset_us, -100 * SECOND);
+}
+
 /* ------------------------------------------------------------- doubt */
 
 /* The lease has run out and the server cannot be asked: nothing is refused from memory. */
@@ -438,6 +458,7 @@ int main(void)
         CASE(test_jumps_of_two_connects_add_up),
         CASE(test_a_jump_of_before_is_forgotten),
         CASE(test_a_session_after_a_jump_tells_the_servers_clock),
+        CASE(test_a_pause_while_connecting),
         CASE(test_nothing_is_told_in_doubt),
         CASE(test_no_retry_outlives_its_rows),
         CASE(test_time_does_not_fall_behind_pruning),

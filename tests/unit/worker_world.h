@@ -43,6 +43,7 @@ struct house {
     /* the clocks: of this machine, and of the server and the broker against it */
     int64_t mono_us, server_ahead_us, broker_ahead_us;
     bool server_down;
+    int64_t pause_us; /* of the worker, after it has read the server's clock at a connect */
 
     /* the partition's row */
     struct store_seen row;
@@ -176,6 +177,8 @@ bool store_connect(struct db *db, int64_t *server_us)
     db->mysql = (void *)&connection;
     db->thread_id = ++house.connections;
     *server_us = server_now();
+    house.mono_us += house.pause_us;
+    house.pause_us = 0;
     return true;
 }
 
