@@ -162,11 +162,11 @@ static void see(struct worker *worker, const struct store_seen *seen, int64_t be
     slot->seen_connection = seen->connection;
     slot->seen_free = seen->free;
     slot->seen_mine = seen->mine;
-    if (slot->state == SLOT_RECLAIM && slot->tried_goes_on &&
-        memcmp(seen->claim.claim_id, slot->tried_id, sizeof slot->tried_id) == 0) {
-        /* The answer to its COMMIT was lost: this is our last claim, and follows the one before. */
+    if (slot->state == SLOT_RECLAIM && slot->tries_go_on && seen->mine &&
+        seen->claim.epoch == slot->epoch + 1) {
+        /* One of them was committed without our hearing of it: that is our last claim now. */
         slot->epoch = seen->claim.epoch;
-        memcpy(slot->claim_id, slot->tried_id, sizeof slot->claim_id);
+        memcpy(slot->claim_id, seen->claim.claim_id, sizeof slot->claim_id);
     }
     bool ours = seen->claim.epoch == slot->epoch &&
                 memcmp(seen->claim.claim_id, slot->claim_id, sizeof slot->claim_id) == 0;
@@ -177,7 +177,8 @@ static void see(struct worker *worker, const struct store_seen *seen, int64_t be
                  slot->partition, (unsigned long long)slot->epoch,
                  (unsigned long long)slot->told_epoch);
         become(worker, slot, SLOT_RECLAIM);
-    } else if (slot->state == SLOT_OWNED && !ours) {
+    } else if (!ours && (slot->state == SLOT_OWNED ||
+                         (slot->state == SLOT_RECLAIM && !seen->mine && !seen->free))) {
         log_warn("partition=%u epoch=%llu lost: another worker has claimed it", slot->partition,
                  (unsigned long long)slot->epoch);
         become(worker, slot, SLOT_OTHER);
@@ -279,6 +280,7 @@ static void take_slot(struct worker *worker, struct slot *slot, const struct sto
 {
     bool goes_on = goes_on_with_ours(slot);
 
+    slot->tries_go_on = true;
     if (!goes_on)
         slot->taking = worker->claims.takings;
     if (!goes_on || taken->clock_high_us > slot->clock_high_us)
@@ -362,7 +364,9 @@ static enum db_outcome write_offsets(const struct taking *taking)
     return outcome;
 }
 
-/* After the claim is committed: it is ours, and the ledger learns what is live. */
+/* After the claim is committed: it is ours, and the ledger learns what is live. What was not taken
+ * had another epoch than we had seen, perhaps by a claim of our own whose COMMIT came late: the
+ * next look tells. */
 static enum db_outcome own(struct taking *taking)
 {
     struct worker *worker = taking->worker;
@@ -372,10 +376,6 @@ static enum db_outcome own(struct taking *taking)
     for (size_t i = 0; i < taking->count; i++) {
         struct slot *slot = taking->slots[i];
         const struct store_taken *taken = taken_of(taking, slot);
-        if (!taken && slot->state == SLOT_RECLAIM) {
-            log_warn("partition=%u lost: another worker has claimed it", slot->partition);
-            become(worker, slot, SLOT_OTHER);
-        }
         if (!taken)
             continue;
         take_slot(worker, slot, taken, taking->begun_us);
@@ -420,8 +420,7 @@ static enum db_outcome take(struct worker *worker, struct slot **slots, size_t c
         taking.wanted[i].above = slots[i]->told_epoch;
         if (!random_bytes(taking.wanted[i].claim_id, sizeof taking.wanted[i].claim_id))
             abort(); /* nothing else would be unique */
-        memcpy(slots[i]->tried_id, taking.wanted[i].claim_id, sizeof slots[i]->tried_id);
-        slots[i]->tried_goes_on = goes_on_with_ours(slots[i]);
+        slots[i]->tries_go_on = slots[i]->tries_go_on && goes_on_with_ours(slots[i]);
     }
     enum db_outcome outcome = run_claim(&taking);
     free(taking.wanted);

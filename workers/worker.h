@@ -56,8 +56,7 @@ struct slot {
     int64_t put_off_us;     /* for how long a reservation that cannot be released is let be */
     uint64_t told_epoch;    /* the highest of a claim that brokers told of */
     uint64_t taking;        /* the number of the claim since when nobody else has owned it */
-    uint8_t tried_id[16];   /* drawn by the last claim that we began */
-    bool tried_goes_on;     /* that claim follows ours with nobody in between */
+    bool tries_go_on;       /* every claim that we have begun since ours began from ours */
     /* The row, when we last looked. */
     uint64_t seen_epoch, seen_connection;
     bool seen_free, seen_mine; /* mine: this process's; ours: this very claim */
