@@ -37,19 +37,7 @@ class Side:
         self.cases = 0
 
     def case(self, peer, asked, name, rules):
-        """Sends the operations with these rules set; each of them must have acted."""
-        begun = time.monotonic()
-        try:
-            results = [peer.outcome(s, 15) for s in asked.send(peer)]
-            for rule in rules:
-                check(rule.wait(scale(10)), "met: %r" % rule)
-            self.proxy.clear()
-            asked.judge(peer, results)
-        except AssertionError as error:
-            raise Failure("%s, %s: %s; steps: %s" % (self.name, name, error,
-                                                     self.proxy.steps(since=begun)))
-        finally:
-            self.proxy.clear()
+        run_case(self.proxy, peer, asked, "%s, %s" % (self.name, name), rules)
         self.cases += 1
 
     def lose_commit(self):

@@ -215,6 +215,21 @@ class Asked:
                 check(id not in rows, "a refused operation is in the ledger: " + id)
 
 
+def run_case(proxy, peer, asked, name, rules, **options):
+    """Sends the operations with these rules set at the worker's proxy; each must have acted."""
+    begun = time.monotonic()
+    try:
+        results = [peer.outcome(s, 20) for s in asked.send(peer)]
+        for rule in rules:
+            check(rule.wait(scale(10)), "met: %r" % rule)
+        proxy.clear()
+        asked.judge(peer, results, **options)
+    except AssertionError as error:
+        raise Failure("%s: %s; steps: %s" % (name, error, proxy.steps(since=begun)))
+    finally:
+        proxy.clear()
+
+
 class Shop:
     """Three SKUs, in partitions of their own, and what clients were told that they have."""
 

@@ -113,7 +113,6 @@ class Connection:
         self.frozen = False
         self.step, self.commit = "login", "commit"
         self.packets = {TO_SERVER: 0, TO_WORKER: 0}  # of this step
-        self.begun = time.monotonic()
 
     def pipe(self, direction):
         return self.up if direction == TO_SERVER else self.down
@@ -154,11 +153,12 @@ class Connection:
 
 class Rule:
     """What is waited for, and what is done then. nth: the how manyth such packet since the rule was
-    made; packet: its number within the step; None: any. times: how often it acts."""
+    made; packet: its number within the step; None: any. times: how often it acts; only: it is
+    asked, and packets for which it says no are not counted."""
 
-    def __init__(self, proxy, step, direction, action, nth=1, packet=0, times=1):
+    def __init__(self, proxy, step, direction, action, nth=1, packet=0, times=1, only=None):
         self.proxy, self.step, self.direction, self.action = proxy, step, direction, action
-        self.left, self.packet, self.times = nth, packet, times
+        self.left, self.packet, self.times, self.only = nth, packet, times, only
         self.happened = threading.Event()
         self.connection = None
         self.data = None  # the packet
@@ -167,7 +167,7 @@ class Rule:
         if self.times <= 0 or direction != self.direction or self.step not in (connection.step,
                                                                                None):
             return False
-        if self.packet is not None and index != self.packet:
+        if self.packet is not None and index != self.packet or self.only and not self.only():
             return False
         self.left -= 1
         if self.left > 0:
