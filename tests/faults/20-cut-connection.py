@@ -132,13 +132,14 @@ def learn(cluster):
     sides.extend(Side(cluster, name) for name in WORKERS)
     # so that every claim of these partitions stores an offset
     cluster.sql("UPDATE `partition` SET clock_offset_us=1000 WHERE partition_id IN (%s)"
-                % ",".join(str(min(side.partitions)) for side in sides), admin=True)
+                % ",".join(str(min(side.partitions)) for side in sides))
 
     def work(side):
         with cluster.peer() as peer:
             side.case(peer, side.shop.ask(), "none", [])
             side.case(peer, side.shop.ask(), "first",
                       [side.proxy.rule("commit", TO_WORKER, cut(BYTES[BEFORE]))])
+            side.case(peer, side.retry_as_first(), "duplicate", side.forget())
             begun = time.monotonic()
             side.case(peer, side.shop.ask(), "none", [])
         equal([s for s in side.proxy.steps(since=begun) if s != "look"][:3],
@@ -146,7 +147,7 @@ def learn(cluster):
     on_both(work)
     seen = sides[0].proxy.steps()
     check("other" not in seen[seen.index("commit"):], "every step is known: %s" % seen)
-    for step in CONNECTING + CLAIMING:
+    for step in CONNECTING + CLAIMING + ["rollback"]:
         check(sides[0].proxy.sizes.get(step, 0) > 0, "%s was met" % step)
 
 

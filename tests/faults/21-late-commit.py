@@ -46,14 +46,15 @@ def begin(cluster):
 # ---------------------------------------------------------------- late packets
 
 # When what is late goes on: the step of a later connection that lets it go, the how manyth such
-# step, how long after, and whether KILLs are lost.
+# step, how long after, whether KILLs are lost, and whether a COMMIT then takes effect (None: it
+# depends on which of two the server runs first).
 MOMENTS = {
-    "before the KILL": ("look", 1, 0, False),
-    "beside the KILL": ("kill", 1, 0, False),
-    "after the claim": ("due", 1, 0, False),
-    "while the claim waits for its locks": ("claim", 1, 0.1, True),
-    "after the claim has waited in vain": ("claim", 2, 0, True),
-    "after the claim, and no KILL": ("due", 1, 0, True),
+    "before the KILL": ("look", 1, 0, False, True),
+    "beside the KILL": ("kill", 1, 0, False, None),
+    "after the claim": ("due", 1, 0, False, False),
+    "while the claim waits for its locks": ("claim", 1, 0.1, True, True),
+    "after the claim has waited in vain": ("claim", 2, 0, True, True),
+    "after the claim, and no KILL": ("due", 1, 0, True, False),
 }
 LATE = [(step, moment) for step in ("look-up", "batch", "commit") for moment in MOMENTS
         # its locks keep the claim out, so there is no such moment; or it has none
@@ -66,7 +67,7 @@ LATE_CLAIM = [(step, moment) for step in ("look", "kill", "claim", "claim-commit
 def late_case(cluster, peer, step, moment, lead=()):
     """lead: what must have happened on a connection before."""
     proxy = cluster.proxies["w1"]
-    when, nth, pause, lost = MOMENTS[moment]
+    when, nth, pause, lost, lands = MOMENTS[moment]
     late = proxy.rule(step, TO_SERVER, cut_worker())
     begins = late.happened.is_set  # steps of connections after the one that is late
 
@@ -79,7 +80,10 @@ def late_case(cluster, peer, step, moment, lead=()):
     if lost:
         # one that is to be late itself is no other's to replace
         proxy.rule("kill", TO_SERVER, replace(NO_KILL), times=99, only=begins)
-    run_case(proxy, peer, shop[0].ask(), "%s, %s" % (step, moment), [late, let] + list(lead))
+    results = run_case(proxy, peer, shop[0].ask(), "%s, %s" % (step, moment),
+                       [late, let] + list(lead))
+    if step == "commit" and lands is not None:
+        equal(Asked.all_replayed(results), lands, "the COMMIT has taken effect (%s)" % moment)
 
 
 @test("late steps of a batch, let go before, while and after the partition is claimed again")
@@ -112,7 +116,31 @@ def late_alone(cluster):
                 late = proxy.rule("commit", TO_SERVER, cut_worker())
                 kills = lose_kills(proxy)
                 let = proxy.rule("claim", TO_SERVER, call(after(pause, late.release)))
-                run_case(proxy, peer, asked, "%s, %g s" % (kind, pause), [late, kills, let])
+                results = run_case(proxy, peer, asked, "%s, %g s" % (kind, pause),
+                                   [late, kills, let])
+                check(Asked.all_replayed(results), "the COMMIT has taken effect")
+    cluster.audit()
+
+
+@test("a purchase whose COMMIT is late while its hold runs out: what the claim finds is told")
+def late_expired(cluster):
+    """Looked up before the old transaction has ended, it would be refused as expired."""
+    proxy = cluster.proxies["w1"]
+    sku = shop[0].skus[1]
+    with cluster.peer() as peer:
+        for arrives in (True, False):
+            made = peer.call(wire.operation("reserve", lines=[(sku, "W", 1)], ttl_ms=1500),
+                             cluster.partition(sku))
+            asked = Asked(cluster)
+            asked.add(sku, "applied" if arrives else "reservation_expired", "purchase",
+                      reservation=made.reservation.reservation)
+            late = proxy.rule("commit", TO_SERVER, cut_worker())
+            if arrives:
+                rules = [lose_kills(proxy), proxy.rule("claim", TO_SERVER,
+                                                       call(after(1.7, late.release)))]
+            else:  # KILL works, but the new claim takes until then
+                rules = [proxy.rule("kill", TO_SERVER, delay(1.7))]
+            run_case(proxy, peer, asked, "arrives" if arrives else "is lost", [late] + rules)
     cluster.audit()
 
 
@@ -127,7 +155,8 @@ def timeout(cluster):
             held = proxy.rule("commit", TO_SERVER, hold_back)
             kills = lose_kills(proxy)
             let = proxy.rule("claim", TO_SERVER, call(after(0.1, held.release)))
-            run_case(proxy, peer, asked, "held", [held, kills, let])
+            results = run_case(proxy, peer, asked, "held", [held, kills, let])
+            check(Asked.all_replayed(results), "the COMMIT has taken effect")
     cluster.audit()
 
 
@@ -138,7 +167,8 @@ def late_kill(cluster):
         asked = ask_all(cluster)
         held = proxy.rule("commit", TO_SERVER, hold_back)
         kill = proxy.rule("kill", TO_SERVER, call(after(0.2, held.release), delay(0.6)))
-        run_case(proxy, peer, asked, "held", [held, kill])
+        results = run_case(proxy, peer, asked, "held", [held, kill])
+        check(Asked.all_replayed(results), "the COMMIT has taken effect")
     cluster.audit()
 
 
@@ -156,21 +186,21 @@ def wait_timeout(cluster):
     cluster.audit()
 
 
-@test("somebody else holds the partition's row for longer than a lock wait: applied, once")
+@test("somebody else holds a level's row for longer than lock waits: applied, once")
 def locked(cluster):
     proxy = cluster.proxies["w1"]
-    partition = cluster.partition(shop[0].skus[0])
+    asked = ask_all(cluster)
     begun = time.monotonic()
     locker = threading.Thread(target=lambda: cluster.sql(
-        "START TRANSACTION; SELECT partition_id FROM `partition` WHERE partition_id=%d FOR UPDATE;"
-        " DO SLEEP(2.5); ROLLBACK" % partition, admin=True))
+        "START TRANSACTION; SELECT version FROM stock_level WHERE partition_id=%d AND sku='ALL' FOR"
+        " UPDATE; DO SLEEP(3.5); ROLLBACK" % cluster.partition("ALL")))
     locker.start()
-    wait_until(lambda: cluster.number("SELECT COUNT(*) FROM information_schema.processlist WHERE"
-                                      " info LIKE 'DO SLEEP%'", admin=True), 10, "it is locked")
+    wait_until(lambda: any(s.startswith("DO SLEEP") for s in cluster.connections().values()), 10,
+               "it is locked")
     with cluster.peer() as peer:
-        run_case(proxy, peer, shop[0].ask(), "locked", [])
+        run_case(proxy, peer, asked, "locked", [])
     locker.join()
-    check("rollback" in proxy.steps(since=begun), "a lock wait was met")
+    check(proxy.steps(since=begun).count("rollback") > 1, "lock waits were met")
     cluster.audit()
 
 
@@ -271,12 +301,16 @@ def stuck(cluster):
     sku = next("STUCK%d" % i for i in range(1000)
                if cluster.owners()[cluster.partition("STUCK%d" % i)] == "w1")
     cluster.stock(sku, W=10)
+    connections = {row[0] for row in cluster.sql(
+        "SELECT DISTINCT connection_id FROM `partition` WHERE owner='w1'")}
+    check(connections <= set(cluster.connections()), "they are there")
     begun = time.monotonic()
     proxy.freeze()
     cluster.hf("reserve", sku + "=1@W", "--timeout", "25s")
     took = time.monotonic() - begun
     note("applied %.1f s after the network had stopped" % took)
     check(took < scale(12), "within seconds")
+    equal(connections & set(cluster.connections()), set(), "connections that stand still")
     wait_until(lambda: set(cluster.owners().values()) == {"w2"}, 20, "w2 has everything")
     equal(cluster.level(sku)["reserved"], 1, "units held")
     proxy.freeze(False)

@@ -41,8 +41,20 @@ def reserved(cluster, sku):
     return cluster.number("SELECT reserved FROM stock_level WHERE sku='%s'" % sku)
 
 
-def claimed_by(cluster, name, seconds=20):
-    wait_until(lambda: cluster.owners()[HOME] == name, seconds, "%s has claimed" % name)
+def claimed_by(cluster, name, peer=None):
+    """peer: whose session must outlive the wait."""
+    def claimed():
+        if peer:
+            peer.stay()
+        return cluster.owners()[HOME] == name
+    wait_until(claimed, 20, "%s has claimed" % name)
+
+
+def has_a_share(cluster, peer):
+    def shared():
+        peer.stay()
+        return "w1" in cluster.owners().values()
+    wait_until(shared, 20, "w1 has a share again")
 
 
 def only(cluster, name, brokers):
@@ -94,24 +106,26 @@ def remembers(cluster):
     sold_out, other = begin(cluster, "SOLD", W=1), begin(cluster, "OTHER", W=1)
     only(cluster, "w1", [0])
     proxy = cluster.proxies["w1"]
-    with cluster.peer(0) as first, cluster.peer(1) as second:
+    with cluster.peer(0) as first:
         applied(first, hold(sold_out, 1))
         equal(name_of(first.call(hold(sold_out, 1), HOME)), "insufficient_stock", "sold out")
         cluster.start_worker("w2", brokers=[1])
-        wait_until(lambda: "w2" in cluster.owners().values(), 20, "w2 has its share")
+        wait_until(lambda: (first.stay(), "w2" in cluster.owners().values())[1], 20,
+                   "w2 has its share")
         claimed_by(cluster, "w1")
         # it stands before the answer to its COMMIT, which waits in its socket
         rule = proxy.rule("commit", TO_WORKER, call(lambda: cluster.pause("w1")))
         sequence = first.submit(receive(other, 1), HOME)
         check(rule.wait(scale(10)), "stopped at its COMMIT")
-        claimed_by(cluster, "w2")
-        applied(second, receive(sold_out, 10))
+        claimed_by(cluster, "w2", first)
+        with cluster.peer(1) as second:
+            applied(second, receive(sold_out, 10))
         late = hold(sold_out, 1)
         again = first.submit(late, HOME)
         time.sleep(0.05)  # so that it is in the stopped worker's socket
         cluster.resume("w1")
         equal(name_of(first.outcome(sequence)), "applied", "what was committed before")
-        wait_until(lambda: "w1" in cluster.owners().values(), 20, "w1 has a share again")
+        has_a_share(cluster, first)
         cluster.end_worker("w2")
         settles(cluster, late, first.outcome(again, 20))
         equal(movements(cluster, late), 1, "movements of it")
@@ -151,9 +165,8 @@ def stop_once(cluster, sku, step, direction, late, kill):
         cluster.start_worker("w2", brokers=[0])
         if not kill:
             cluster.proxies["w2"].rule("kill", TO_SERVER, replace(b"DO 0"), times=99)
-        cluster.sql("UPDATE `partition` SET lease_until_us=0; DELETE FROM worker WHERE name='w1'",
-                    admin=True)
-        claimed_by(cluster, "w2")
+        cluster.sql("UPDATE `partition` SET lease_until_us=0; DELETE FROM worker WHERE name='w1'")
+        claimed_by(cluster, "w2", first)
         applied(first, hold(sku, 1))
         rule.release()
         cluster.resume("w1")
@@ -183,17 +196,22 @@ def stale(cluster):
 # ---------------------------------------------------------------- an older state
 
 
+def tables(cluster):
+    return [name for name, in cluster.sql("SHOW TABLES") if not name.startswith("older_")]
+
+
 def copy_tables(cluster):
-    cluster.sql("CREATE DATABASE older; " + "".join(
-        "CREATE TABLE older.`%s` LIKE `%s`; INSERT INTO older.`%s` SELECT * FROM `%s`;" % (
-            t, t, t, t) for t in cluster.tables()), admin=True)
+    cluster.schema_sql("".join(
+        "CREATE TABLE older_%s LIKE `%s`; INSERT INTO older_%s SELECT * FROM `%s`;" % (t, t, t, t)
+        for t in tables(cluster)))
 
 
 def put_back_tables(cluster):
     """In one transaction, below connections that live on."""
-    cluster.sql("START TRANSACTION; " + "".join(
-        "DELETE FROM `%s`; INSERT INTO `%s` SELECT * FROM older.`%s`;" % (t, t, t)
-        for t in cluster.tables()) + "COMMIT; DROP DATABASE older", admin=True)
+    found = tables(cluster)
+    cluster.schema_sql("START TRANSACTION; " + "".join(
+        "DELETE FROM `%s`; INSERT INTO `%s` SELECT * FROM older_%s;" % (t, t, t) for t in found)
+        + "COMMIT; DROP TABLE " + ",".join("older_" + t for t in found))
 
 
 @test("epoch and sequence come again under a worker that lives on: the claim id tells them apart")
@@ -204,7 +222,7 @@ def same_numbers(cluster):
     copy_tables(cluster)
     only(cluster, "w1", [0])
     row = "SELECT epoch, last_seq FROM `partition` WHERE partition_id=%d" % HOME
-    with cluster.peer(0) as first, cluster.peer(1) as second:
+    with cluster.peer(0) as first:
         lost = hold(sku, 10)
         applied(first, lost)
         before = cluster.sql(row)
@@ -214,16 +232,17 @@ def same_numbers(cluster):
         check(rule.wait(scale(10)), "stopped before its transaction")
         put_back_tables(cluster)
         cluster.start_worker("w2", brokers=[1])
-        claimed_by(cluster, "w2")
+        claimed_by(cluster, "w2", first)
         kept = hold(sku, 3)
-        applied(second, kept)
+        with cluster.peer(1) as second:
+            applied(second, kept)
         equal(cluster.sql(row), before, "epoch and sequence are those that w1 knows")
         begun = time.monotonic()
         rule.release()
         cluster.resume("w1")
         wait_until(lambda: {"commit", "rollback"} & set(cluster.proxies["w1"].steps(since=begun)),
                    10, "it has met the fence")
-        wait_until(lambda: "w1" in cluster.owners().values(), 20, "w1 has a share again")
+        has_a_share(cluster, first)
         cluster.end_worker("w2")
         settles(cluster, stale, first.outcome(sequence, 20))
         equal([movements(cluster, each) for each in (lost, kept, stale)], [0, 1, 1],

@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
                                 "integration"))
 import harness  # noqa: E402
 from harness import *  # noqa: E402,F401,F403
-from harness import Cluster, check, equal, scale, wait_until, wire  # noqa: E402
+from harness import Cluster, Failure, check, equal, execute, scale, wait_until, wire  # noqa: E402
 from proxy import Proxy  # noqa: E402
 
 
@@ -72,14 +72,19 @@ class Proxied(Cluster):
         """The server's data folder."""
         return os.path.join(self.dir, "shards", self.config["shards"][0]["name"], "data")
 
-    def tables(self):
-        return [name for name, in self.sql(
-            "SELECT table_name FROM information_schema.tables WHERE table_schema='%s'"
-            " AND table_type='BASE TABLE'" % self.database, admin=True)]
+    def schema_sql(self, query):
+        """As the user that may make tables; MySQL's root is locked."""
+        with open(os.path.join(os.path.dirname(self.data), "schema_password")) as file:
+            password = file.read().strip()
+        done = execute(["mariadb", "--no-defaults", "--batch", "--skip-column-names", "--raw",
+                        "--socket=" + self.server_socket, "--user=holdfast_schema", "holdfast"],
+                       30, input=query, env={"MYSQL_PWD": password})
+        check(done.code == 0, "sql: %s" % done)
+        return [tuple(line.split("\t")) for line in done.out.splitlines()]
 
-    @property
-    def database(self):
-        return self.config["shards"][0].get("database") or "holdfast"
+    def connections(self):
+        """{id: statement} of the workers' user at the server."""
+        return {row[0]: row[7] for row in self.sql("SHOW FULL PROCESSLIST")}
 
     # ------------------------------------------------------------- workers
 
@@ -201,6 +206,11 @@ class Asked:
         self.check_ledger()
         return results
 
+    @staticmethod
+    def all_replayed(results):
+        """Was everything that is applied found there by the answer's look-up?"""
+        return all(r.replayed for r in results if wire.status_name(r.status) == "applied")
+
     def check_ledger(self):
         ids = {op.operation_id.hex().upper(): status for op, _, status, _ in self.entries}
         rows = {row[0]: row[1:] for row in self.cluster.sql(
@@ -223,7 +233,7 @@ def run_case(proxy, peer, asked, name, rules, **options):
         for rule in rules:
             check(rule.wait(scale(10)), "met: %r" % rule)
         proxy.clear()
-        asked.judge(peer, results, **options)
+        return asked.judge(peer, results, **options)
     except AssertionError as error:
         raise Failure("%s: %s; steps: %s" % (name, error, proxy.steps(since=begun)))
     finally:

@@ -206,6 +206,10 @@ class Peer:
         if self.session and time.monotonic() - self.last_sent > period:
             self.heartbeat()
 
+    def stay(self):
+        """For a loop that waits for something else: keeps the session."""
+        self._beat()
+
     def heartbeat(self):
         self.send(HEARTBEAT, pb.Heartbeat(clock_us=now_us()))
 
