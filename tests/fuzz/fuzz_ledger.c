@@ -168,18 +168,21 @@ static void same_movement(const struct movement *a, const struct movement *b)
     assert_true(a->detail.len == b->detail.len && a->reason.len == b->reason.len);
 }
 
-/* Only an owner that has a reservation in memory can tell that a first attempt to make it is none,
- * and end what is due when nobody asked for it. */
+/* What an owner does not ask for, it may know or not: that a first attempt is none, from its
+ * reservation; and what is due, when nothing of it was to be loaded. */
 static bool knows_by_chance(const struct shopping *s)
 {
-    for (size_t i = 0; i < s->w->reservation_count && s->w->expire_limit == 0; i++) {
-        const struct reservation *r = &s->w->reservations[i];
-        if (r->state == HF__RESERVATION_STATE__RESERVATION_ACTIVE &&
-            r->expires_at_us <= s->w->now_us)
+    const struct world *w = s->w;
+
+    for (size_t i = 0; i < w->reservation_count && w->expire_limit == 0; i++) {
+        const struct reservation *r = &w->reservations[i];
+        if (r->state == HF__RESERVATION_STATE__RESERVATION_ACTIVE && r->expires_at_us <= w->now_us)
             return true;
     }
     for (size_t i = 0; i < s->batch_count; i++) {
-        if (s->w->decisions[i].result->status == STATUS_unknown)
+        const ProtobufCBinaryData *id = &s->batch[i]->operation->operation_id;
+        if (s->batch[i]->attempt == 1 && !w->look_up_ids && id->len == UUID_BYTES &&
+            row_of(w, id->data))
             return true;
     }
     return false;

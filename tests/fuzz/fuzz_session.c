@@ -40,8 +40,9 @@ int64_t clock_wall_us(void)
 struct said {
     uint32_t id;
     uint64_t granted;
-    uint64_t sequence; /* of the last dispatch */
-    bool open[256];    /* dispatched and not answered, by sequence */
+    uint64_t sequence; /* that the next good dispatch follows */
+    uint64_t taken;    /* of the last dispatch that was in order and within the credit */
+    bool open[256];    /* such ones that are not answered, by sequence */
 };
 
 struct broker_link {
@@ -94,7 +95,8 @@ static void check_answer(struct broker_link *link, const struct header *header)
 
     assert_true(header->type == MESSAGE_RESULT || header->type == MESSAGE_ANSWER ||
                 header->type == MESSAGE_RETURNED);
-    assert_true(said && header->sequence < 256 && said->open[header->sequence]);
+    assert_true(said && header->session == link->spoken && header->sequence < 256);
+    assert_true(said->open[header->sequence]);
     said->open[header->sequence] = false;
 }
 
@@ -169,13 +171,16 @@ static void deliver(struct worker *worker, struct broker_link *link, const void 
     free(body_copy);
 }
 
-/* Noted even if the worker drops it: it may be answered, and need not be. */
+/* Which dispatches may be answered: in the session that is open, in order, within the credit. */
 static void note_dispatch(struct broker_link *link, const struct header *header)
 {
     struct said *said = session(link, header->session);
 
-    if (said && header->sequence < 256)
-        said->open[header->sequence] = true;
+    if (!said || header->session != link->spoken || header->sequence >= 256 ||
+        header->sequence <= said->taken || header->sequence > said->granted)
+        return;
+    said->taken = header->sequence;
+    said->open[header->sequence] = true;
 }
 
 static void say(struct worker *worker, struct broker_link *link, uint8_t type, struct bytes *bytes,

@@ -97,6 +97,10 @@ def wait_until(condition, seconds, what):
 # ---------------------------------------------------------------- processes
 
 
+# Commands that give up after 10 seconds, however slow the machine is said to be.
+PATIENT = ("stock", "reserve", "purchase", "release", "ship", "extend", "cancel", "return", "receive",
+           "adjust", "count", "transfer", "item", "warehouse", "reason", "reservation", "history",
+           "audit")
 PROGRAMS = ("holdfast", "holdfast-broker", "holdfast-worker", "mysqld")
 
 
@@ -466,6 +470,8 @@ class Cluster:
     def hf(self, *words, expect=0, seconds=30, json=True, input=None, env=None):
         """holdfast -C cluster.yaml WORDS --json. expect: the exit code; None: any."""
         argv = [os.path.join(BIN, "holdfast"), "-C", self.file, *map(str, words)]
+        if TIMESCALE > 1 and words[0] in PATIENT and "--timeout" not in argv:
+            argv += ["--timeout", "%ds" % scale(10)]
         if json and "--json" not in argv:
             argv.append("--json")
         done = execute(argv, seconds, input, env)
@@ -533,7 +539,7 @@ class Cluster:
         return int(self.sql(query, **where)[0][0])
 
     def audit(self):
-        done = self.hf("audit", "--timeout", "%ds" % scale(20), expect=None, seconds=60)
+        done = self.hf("audit", expect=None, seconds=60)
         check(done.code == 0, "the audit found something: %s" % done)
 
     # ------------------------------------------------------------- raw peers
