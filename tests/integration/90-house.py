@@ -4,6 +4,7 @@
 The packages are tried with stand-ins for dpkg-query, apt-get, id and sudo, so nothing is installed.
 """
 import os
+import re
 import stat
 import subprocess
 import tempfile
@@ -97,6 +98,67 @@ def deps_elsewhere():
         equal(done.returncode, 71, "exit code")
         check("protoc-c" in done.stderr and "libzmq(pkg-config)" in done.stderr, done.stderr)
         check(" gcc" not in done.stderr, "what is there is not named: %s" % done.stderr)
+
+
+# ---------------------------------------------------------------- what the documents name
+
+TEST_NAME = re.compile(r"\b(\d\d-[a-z][a-z0-9-]*|(?:test|fuzz)_[a-z0-9_]+)")
+# A comma that is not within quotes.
+COMMA = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*$)')
+
+
+def test_files():
+    """{file name without its ending: its text, in lower case and with single blanks}"""
+    found = {}
+    for folder, _, names in os.walk(os.path.join(ROOT, "tests")):
+        for name in names:
+            stem, ending = os.path.splitext(name)
+            if ending in (".c", ".py") and TEST_NAME.fullmatch(stem):
+                with open(os.path.join(folder, name)) as file:
+                    found[stem] = " ".join(file.read().lower().split())
+    return found
+
+
+def named_tests(cell, files):
+    """(file, [tests in it]) of a cell such as: `10-up` long name; `test_ids` a_test, another"""
+    for segment in cell.split(";"):
+        name, tests = None, []
+        for words in COMMA.split(segment):
+            found = TEST_NAME.search(words)
+            if found and (not name or found.group(1) in files or "`" in words):
+                if name:
+                    yield name, tests
+                name, tests = found.group(1), []
+                words = words[found.end():]
+            words = words.strip(' `".').lstrip("._").lower()
+            if words and not re.fullmatch(r"[\d to]+|with .*", words):
+                tests.append(words)
+        if name:
+            yield name, tests
+
+
+def missing_tests(path, column, files):
+    with open(os.path.join(ROOT, path)) as file:
+        rows = [line.strip().strip("|").split("|") for line in file if line.startswith("|")]
+    for row in rows:
+        for name, tests in named_tests(row[column], files) if len(row) > column else ():
+            text = files.get(name)
+            if text is None:
+                yield "%s: there is no test file %s" % (path, name)
+            for test_name in tests:
+                if text and test_name not in text and test_name.replace(" ", "_") not in text:
+                    yield "%s: %s has no test %r" % (path, name, test_name)
+
+
+@test("every test that correctness.md and requirements.md name is there")
+def named():
+    files = test_files()
+    equal(sum(1 for row in open(os.path.join(ROOT, "docs/correctness.md"))
+              for _ in named_tests((row.split("|") + [""] * 4)[3], files)) > 40, True,
+          "tests are named in correctness.md, and found by this check")
+    missing = [what for path, column in (("docs/requirements.md", 1), ("docs/correctness.md", 2))
+               for what in missing_tests(path, column, files)]
+    equal(missing, [], "tests that are named and not there")
 
 
 if __name__ == "__main__":
