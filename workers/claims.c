@@ -16,6 +16,8 @@
  * for any time before its answer was read. It is taken for over so much before the row says it, for
  * clocks that do not run alike. */
 #define LEASE_MARGIN_US 200000
+/* Loading the deadlines of a claim pauses after this. */
+#define LOAD_US 500000
 /* What a peer may make us raise an epoch to: far from where it would end. */
 #define EPOCH_TOLD_MAX (UINT64_MAX / 4)
 
@@ -371,6 +373,8 @@ static enum db_outcome own(struct taking *taking)
 {
     struct worker *worker = taking->worker;
     enum db_outcome outcome = DB_OK;
+    int64_t until_us = clock_monotonic_us() + LOAD_US;
+    bool in_time = true;
 
     worker->claims.takings++;
     for (size_t i = 0; i < taking->count; i++) {
@@ -379,10 +383,11 @@ static enum db_outcome own(struct taking *taking)
         if (!taken)
             continue;
         take_slot(worker, slot, taken, taking->begun_us);
-        if (outcome == DB_OK)
+        if (outcome == DB_OK && in_time)
             outcome = store_due(&worker->db, slot->ledger);
         /* Without its deadlines it must be claimed again. */
-        become(worker, slot, outcome == DB_OK ? SLOT_OWNED : SLOT_RECLAIM);
+        become(worker, slot, outcome == DB_OK && in_time ? SLOT_OWNED : SLOT_RECLAIM);
+        in_time = clock_monotonic_us() < until_us;
         worker->claims.changed = true; /* the epoch did */
     }
     return outcome;

@@ -245,6 +245,31 @@ static void test_nothing_is_told_in_doubt(void **state)
     assert_string_equal(answer_to(at), "");
 }
 
+/* ------------------------------------------------------------- what a claim loads */
+
+static void load_slowly(struct house *h)
+{
+    h->mono_us += 400000;
+}
+
+/* The deadlines of a claim's reservations take long to read: brokers must not take us for dead
+ * meanwhile, nor must the lease run out. */
+static void test_a_long_load_is_no_silence(void **state)
+{
+    (void)state;
+    house_close();
+    house_open_with(HOUSE_PARTITIONS);
+    pass(SECOND);
+    lose_connection();
+    house.before_due = load_slowly;
+    house.longest_silence_us = 0;
+    pass(8 * SECOND);
+    assert_true(house.longest_silence_us <= 2 * SECOND);
+    for (uint32_t p = 0; p < HOUSE_PARTITIONS; p++)
+        assert_int_equal(house.worker.claims.slots[p].state, SLOT_OWNED);
+    assert_true(house.lease_until_us > server_now());
+}
+
 /* ------------------------------------------------------------- pruning */
 
 #define MINUTE (60 * SECOND)
@@ -460,6 +485,7 @@ int main(void)
         CASE(test_a_session_after_a_jump_tells_the_servers_clock),
         CASE(test_a_pause_while_connecting),
         CASE(test_nothing_is_told_in_doubt),
+        CASE(test_a_long_load_is_no_silence),
         CASE(test_no_retry_outlives_its_rows),
         CASE(test_time_does_not_fall_behind_pruning),
         CASE(test_many_due_in_pieces),

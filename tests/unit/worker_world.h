@@ -26,7 +26,7 @@
 #include "workers/store_prune.h"
 
 #define HOUSE_MESSAGES 2048
-#define HOUSE_SESSION 77u
+#define HOUSE_PARTITIONS 16u
 #define LEASE_US (3 * SECOND)
 
 struct letter {
@@ -45,8 +45,8 @@ struct house {
     bool server_down;
     int64_t pause_us; /* of the worker, after it has read the server's clock at a connect */
 
-    /* the partition's row */
-    struct store_seen row;
+    /* partition 0's row, and those of others that nobody wants and nothing happens in */
+    struct store_seen row, others[HOUSE_PARTITIONS];
     uint8_t instance[16]; /* of its owner */
     bool has_owner;
     int64_t lease_until_us, clock_high_us, clock_offset_us;
@@ -73,6 +73,7 @@ struct house {
     uint32_t session;
     uint64_t sequence, credit, epoch_told, echo;
     bool silent; /* does not answer; what is asked meanwhile is not answered later either */
+    int64_t beat_us, longest_silence_us; /* of heartbeats */
     bool told_owned, beat_after_return;
     int64_t hello_clock_us; /* the worker's latest HELLO said so */
     uint64_t stale_epoch;   /* the broker knows of a claim with this epoch, and says so */
@@ -200,14 +201,24 @@ enum db_outcome store_look(struct db *db, const struct store_owner *owner,
         return lost(db);
     look->server_us = server_now();
     look->seen_all = true;
-    look->count = 1;
-    look->seen = calloc(1, sizeof *look->seen);
+    look->count = house.config.partitions;
+    look->seen = calloc(look->count, sizeof *look->seen);
+    assert_non_null(look->seen);
+    for (uint32_t p = 1; p < look->count; p++) {
+        look->seen[p] = house.others[p];
+        look->seen[p].claim.partition = p;
+        look->seen[p].free = true;
+    }
     house.row.free = !house.has_owner || house.lease_until_us < server_now();
     house.row.mine = memcmp(house.instance, owner->instance, sizeof house.instance) == 0;
     look->seen[0] = house.row;
     for (size_t i = 0; i < count; i++) {
-        if (memcmp(&ours[i], &house.row.claim, sizeof ours[i]) == 0)
-            house.lease_until_us = server_now() + owner->lease_us;
+        if (ours[i].partition > 0)
+            look->renewed++;
+        if (memcmp(&ours[i], &house.row.claim, sizeof ours[i]) != 0)
+            continue;
+        house.lease_until_us = server_now() + owner->lease_us;
+        look->renewed++;
     }
     return DB_OK;
 }
@@ -222,6 +233,29 @@ void store_kill(struct db *db, uint64_t connection)
     (void)db, (void)connection;
 }
 
+static struct store_taken take_other(const struct store_claim *wanted)
+{
+    struct store_claim *claim = &house.others[wanted->partition].claim;
+
+    *claim = *wanted;
+    claim->epoch++;
+    return (struct store_taken){.claim = *claim, .server_us = server_now()};
+}
+
+static struct store_taken take_row(const struct store_claim *wanted)
+{
+    house.taking = true;
+    house.taken = *wanted;
+    house.taken.epoch = 1 + (wanted->above > wanted->epoch ? wanted->above : wanted->epoch);
+    house.taken.above = 0;
+    house.offset.offset_us = house.clock_offset_us;
+    return (struct store_taken){.claim = house.taken,
+                                .last_seq = house.db->last_seq,
+                                .clock_high_us = house.clock_high_us,
+                                .clock_offset_us = house.clock_offset_us,
+                                .server_us = server_now()};
+}
+
 enum db_outcome store_take(struct db *db, const struct store_owner *owner,
                            const struct store_claim *wanted, size_t count,
                            struct store_taken *taken, size_t *taken_count)
@@ -233,20 +267,12 @@ enum db_outcome store_take(struct db *db, const struct store_owner *owner,
     if (house.server_down)
         return lost(db);
     house.transactions++;
-    assert_int_equal(count, 1);
-    if (wanted[0].epoch != house.row.claim.epoch || !(mine || is_free))
-        return DB_OK;
-    house.taking = true;
-    house.taken = wanted[0];
-    house.taken.epoch = 1 + (wanted[0].above > wanted[0].epoch ? wanted[0].above : wanted[0].epoch);
-    house.taken.above = 0;
-    house.offset.offset_us = house.clock_offset_us;
-    *taken_count = 1;
-    taken[0] = (struct store_taken){.claim = house.taken,
-                                    .last_seq = house.db->last_seq,
-                                    .clock_high_us = house.clock_high_us,
-                                    .clock_offset_us = house.clock_offset_us,
-                                    .server_us = server_now()};
+    for (size_t i = 0; i < count; i++) {
+        if (wanted[i].partition > 0)
+            taken[(*taken_count)++] = take_other(&wanted[i]);
+        else if (wanted[i].epoch == house.row.claim.epoch && (mine || is_free))
+            taken[(*taken_count)++] = take_row(&wanted[i]);
+    }
     return DB_OK;
 }
 
@@ -293,7 +319,7 @@ enum db_outcome store_due(struct db *db, struct ledger *ledger)
         house.before_due(&house);
     if (house.server_down)
         return lost(db);
-    for (size_t i = 0; i < house.db->reservation_count; i++) {
+    for (size_t i = 0; i < house.db->reservation_count && ledger_partition(ledger) == 0; i++) {
         const struct reservation *r = &house.db->reservations[i];
         if (r->state == HF__RESERVATION_STATE__RESERVATION_ACTIVE)
             ledger_put_due(ledger, r->id, r->expires_at_us);
@@ -513,7 +539,7 @@ static inline void house_welcome(void)
     Hf__Welcome welcome = HF__WELCOME__INIT;
 
     welcome.version = HEADER_VERSION;
-    welcome.partitions = 1;
+    welcome.partitions = house.config.partitions;
     welcome.clock_us = broker_now();
     welcome.heartbeat_ms = 1000;
     house.session++;
@@ -552,6 +578,9 @@ static inline void house_hears_beat(const uint8_t *body, size_t body_bytes)
     Hf__Heartbeat *beat = hf__heartbeat__unpack(NULL, body_bytes, body);
 
     assert_non_null(beat);
+    if (house.mono_us - house.beat_us > house.longest_silence_us && house.beat_us > 0)
+        house.longest_silence_us = house.mono_us - house.beat_us;
+    house.beat_us = house.mono_us;
     house.told_owned = beat->n_owned > 0;
     house.beat_after_return = true;
     if (house.told_owned)
@@ -632,20 +661,25 @@ bool broker_link_receive(struct broker_link *link, struct broker_message *messag
 
 /* ------------------------------------------------------------- acts */
 
-static inline void house_open(void)
+static inline void house_open_with(uint32_t partitions)
 {
     memset(&house, 0, sizeof house);
     house.mono_us = 1000 * SECOND;
     house.db = shop("");
     config_defaults(&house.config);
     snprintf(house.config.name, sizeof house.config.name, "test");
-    house.config.partitions = 1;
+    house.config.partitions = partitions;
     house.config.broker_count = 1;
     house.config.shard_count = 1;
     snprintf(house.config.shards[0].name, sizeof house.config.shards[0].name, "s1");
     house.config.windows.lease_ms = LEASE_US / 1000;
     house.row.claim.epoch = house.db->epoch;
     assert_true(worker_open(&house.worker, &house.config, &house.config.shards[0], "w1", &house));
+}
+
+static inline void house_open(void)
+{
+    house_open_with(1);
 }
 
 static inline void house_close(void)
