@@ -75,7 +75,8 @@ class Side:
 def places(proxy, step):
     """(direction, packet, kind): every packet of a short answer; of a longer one the first two,
     the middle one and the last two. While connecting, the ends of the answer alone."""
-    size = proxy.sizes[step]
+    # how much is looked up depends on what the caches hold; every case looks up so much at least
+    size = proxy.smallest[step] if step == "look-up" else proxy.sizes[step]
     if step in CONNECTING:
         return [(TO_SERVER, 0, BEFORE), (TO_SERVER, 0, AFTER), (TO_WORKER, 0, BEFORE),
                 (TO_WORKER, size - 1, LAST_BYTE)]

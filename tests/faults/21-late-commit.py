@@ -227,7 +227,8 @@ def errors(cluster):
 @test("expiry through lost COMMITs: every hold ends once")
 def expiry(cluster):
     proxy = cluster.proxies["w1"]
-    sku = shop[0].skus[1]
+    sku = "EXPIRE"
+    cluster.stock(sku, W=100)
     rules = []
     holds = [cluster.hf("reserve", sku + "=1@W", "--ttl", "1s").json["reservation"]
              for _ in range(6)]

@@ -138,6 +138,15 @@ def stop_at(cluster, step, direction, held):
         step, direction, call(lambda: cluster.pause("w1"), hold_back if held else None))
 
 
+def go_on(cluster, rule):
+    """What was held is let go, and then w1, which finds the answer there, if one comes: its patience
+    has run out while it stood."""
+    answer = cluster.proxies["w1"].rule(rule.step, TO_WORKER, call(lambda: None))
+    rule.release()
+    answer.wait(0.5)
+    cluster.resume("w1")
+
+
 STOPS = (  # step, direction, does the packet go on only after the other's claim, does KILL work
     ("look-up", TO_SERVER, True, True),
     ("look-up", TO_WORKER, False, False),
@@ -168,8 +177,7 @@ def stop_once(cluster, sku, step, direction, late, kill):
         cluster.sql("UPDATE `partition` SET lease_until_us=0; DELETE FROM worker WHERE name='w1'")
         claimed_by(cluster, "w2", first)
         applied(first, hold(sku, 1))
-        rule.release()
-        cluster.resume("w1")
+        go_on(cluster, rule)
         result = first.outcome(sequence, 20)
     settles(cluster, reserve, result)
     equal(movements(cluster, reserve), 1, "movements of it")
@@ -238,8 +246,7 @@ def same_numbers(cluster):
             applied(second, kept)
         equal(cluster.sql(row), before, "epoch and sequence are those that w1 knows")
         begun = time.monotonic()
-        rule.release()
-        cluster.resume("w1")
+        go_on(cluster, rule)
         wait_until(lambda: {"commit", "rollback"} & set(cluster.proxies["w1"].steps(since=begun)),
                    10, "it has met the fence")
         has_a_share(cluster, first)

@@ -120,7 +120,9 @@ class Connection:
     def begin(self, packet):
         """A command of the worker begins another step."""
         command, text = packet[4], packet[5:]
-        self.proxy.sizes[self.step] = self.packets[TO_WORKER]
+        size = self.packets[TO_WORKER]
+        self.proxy.sizes[self.step] = size
+        self.proxy.smallest[self.step] = min(size, self.proxy.smallest.get(self.step, size))
         step = {COM_QUERY: step_of(text), COM_QUIT: "quit"}.get(command, "command")
         if step == "commit":
             step = self.commit
@@ -275,6 +277,7 @@ class Proxy:
         self.frozen = False
         self.delay = 0.0     # of each packet, both ways
         self.sizes = {}      # step: packets in its last whole answer
+        self.smallest = {}   # and in its smallest
         self.log = collections.deque(maxlen=400)  # (monotonic, connection, direction, step)
         self.failure = None
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
