@@ -32,10 +32,11 @@ LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(LDFLAGS_SANITIZE) $(LDFLAGS)
 
 # Folders whose sources, main.c apart, become one archive each.
 PARTS = common protocol schema broker workers view client cli
-PROGRAMS = holdfast holdfast-broker holdfast-worker
+PROGRAMS = holdfast holdfast-broker holdfast-worker holdfast-view
 FOLDER_holdfast = cli
 FOLDER_holdfast-broker = broker
 FOLDER_holdfast-worker = workers
+FOLDER_holdfast-view = view
 
 PB = $(BUILD)/protocol/holdfast.pb-c
 sources = $(filter-out $(1)/main.c,$(wildcard $(1)/*.c))

@@ -23,7 +23,7 @@
 #include <zmq.h>
 
 #include "broker/feed.h"
-#include "broker/lock.h"
+#include "common/lock.h"
 #include "common/clock.h"
 #include "common/log.h"
 

@@ -17,24 +17,25 @@
 #define SHARDS_DEFAULT 1
 #define WORKERS_DEFAULT 2
 #define BROKERS_DEFAULT 1
+#define VIEWS_DEFAULT 1
 #define PARTITIONS_DEFAULT 64
 
 static const struct {
     const char *option;
-    uint64_t most;
+    uint64_t least, most;
 } counts[] = {
-    {"shards", CONFIG_SHARDS_MAX},
-    {"workers", UP_WORKERS_MAX},
-    {"brokers", CONFIG_BROKERS_MAX},
-    {"partitions", PARTITIONS_MAX},
+    {"shards", 1, CONFIG_SHARDS_MAX},   {"workers", 1, UP_WORKERS_MAX},
+    {"brokers", 1, CONFIG_BROKERS_MAX}, {"views", 0, CONFIG_VIEWS_MAX},
+    {"partitions", 1, PARTITIONS_MAX},
 };
 
 static int check_counts(const struct invocation *invocation)
 {
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         uint64_t number = option_number(invocation, counts[i].option, 1);
-        if (number < 1 || number > counts[i].most)
-            return usage_error(invocation, "--%s must be 1 to %llu", counts[i].option,
+        if (number < counts[i].least || number > counts[i].most)
+            return usage_error(invocation, "--%s must be %llu to %llu", counts[i].option,
+                               (unsigned long long)counts[i].least,
                                (unsigned long long)counts[i].most);
     }
     if (option_number(invocation, "partitions", PARTITIONS_DEFAULT) <
@@ -74,6 +75,7 @@ int plan_check_options(const struct invocation *invocation, const struct plan *p
         {"shards", plan->config.shard_count, "the number is fixed when the cluster is made"},
         {"partitions", plan->config.partitions, "the number is fixed when the cluster is made"},
         {"brokers", plan->config.broker_count, "take it down and edit brokers in cluster.yaml"},
+        {"views", plan->config.view_count, "take it down and edit views in cluster.yaml"},
     };
 
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
@@ -159,12 +161,20 @@ static void fill_brokers(struct plan *plan)
             const char *what;
         } all[] = {{broker->client, "client"},
                    {broker->worker, "worker"},
+                   {broker->publish, "publish"},
                    {broker->changes, "changes"},
                    {broker->state, "state"}};
-        for (size_t j = 0; j < 4; j++)
+        for (size_t j = 0; j < sizeof all / sizeof all[0]; j++)
             snprintf(all[j].endpoint, CONFIG_ENDPOINT_BYTES, "ipc://%.160s/b%zu.%s",
                      plan->layout.sockets, i + 1, all[j].what);
     }
+}
+
+static void fill_views(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->config.view_count; i++)
+        snprintf(plan->config.views[i].client, CONFIG_ENDPOINT_BYTES, "ipc://%.160s/v%zu.client",
+                 plan->layout.sockets, i + 1);
 }
 
 static bool make_config(const struct invocation *invocation, struct plan *plan, char *error,
@@ -177,9 +187,11 @@ static bool make_config(const struct invocation *invocation, struct plan *plan, 
     config->partitions = (uint32_t)option_number(invocation, "partitions", PARTITIONS_DEFAULT);
     config->shard_count = option_number(invocation, "shards", SHARDS_DEFAULT);
     config->broker_count = option_number(invocation, "brokers", BROKERS_DEFAULT);
+    config->view_count = option_number(invocation, "views", VIEWS_DEFAULT);
     if (!fill_shards(plan, error, error_bytes))
         return false;
     fill_brokers(plan);
+    fill_views(plan);
     if (config_write(config, plan->layout.cluster_file))
         return true;
     snprintf(error, error_bytes, "could not write \"%s\": %s", plan->layout.cluster_file,
@@ -192,9 +204,11 @@ static bool make_config(const struct invocation *invocation, struct plan *plan, 
 static bool find_programs(struct plan *plan, char *error, size_t error_bytes)
 {
     if (!program_find("holdfast-broker", plan->broker, sizeof plan->broker) ||
-        !program_find("holdfast-worker", plan->worker, sizeof plan->worker)) {
+        !program_find("holdfast-worker", plan->worker, sizeof plan->worker) ||
+        !program_find("holdfast-view", plan->view, sizeof plan->view)) {
         snprintf(error, error_bytes,
-                 "holdfast-broker and holdfast-worker must lie beside this program or on PATH");
+                 "holdfast-broker, holdfast-worker and holdfast-view must lie beside this program "
+                 "or on PATH");
         return false;
     }
     return server_find(&plan->server, error, error_bytes);

@@ -10,6 +10,7 @@ option	up	--dir	DIR	folder	-
 option	up	--shards	N	-	-
 option	up	--workers	N	-	-
 option	up	--brokers	N	-	-
+option	up	--views	N	-	-
 option	up	--partitions	N	-	-
 option	up	--help	-	-	-
 option	up	--json	-	-	-

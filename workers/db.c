@@ -23,7 +23,7 @@
 
 void db_init(struct db *db, const struct config_shard *shard)
 {
-    *db = (struct db){.shard = shard};
+    *db = (struct db){.shard = shard, .timeout_s = DB_TIMEOUT_S};
 }
 
 void db_close(struct db *db)
@@ -80,9 +80,8 @@ static bool read_password(struct db *db, char password[PASSWORD_BYTES])
     return true;
 }
 
-static void set_options(MYSQL *mysql, const struct config_server *server)
+static void set_options(MYSQL *mysql, const struct config_server *server, unsigned timeout_s)
 {
-    unsigned timeout_s = DB_TIMEOUT_S;
     my_bool verify = 1;
 
     mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &timeout_s);
@@ -116,7 +115,7 @@ static bool connect_to(struct db *db, const struct config_server *server, const 
     db->mysql = mysql_init(NULL);
     if (!db->mysql)
         abort();
-    set_options(db->mysql, server);
+    set_options(db->mysql, server, db->timeout_s);
     if (!mysql_real_connect(db->mysql, local ? NULL : server->host, db->shard->user, password,
                             db->shard->database, local ? 0 : server->port,
                             local ? server->socket : NULL,

@@ -34,6 +34,7 @@ struct db {
     const struct config_shard *shard;
     size_t server;                    /* index of the one that is, or was last, connected to */
     unsigned long thread_id;          /* CONNECTION_ID() */
+    unsigned timeout_s;               /* of the next connection; DB_TIMEOUT_S */
     uint64_t round_trips, statements; /* since the start */
     unsigned error_code;
     char error[512];

@@ -29,7 +29,7 @@ def install():
         equal(done.returncode, 0, "make install: %s" % done.stderr)
         equal(os.listdir(folder), ["opt"], "what is in DESTDIR")
         top = os.path.join(folder, "opt", "hf")
-        for path in ("bin/holdfast", "bin/holdfast-broker", "bin/holdfast-worker",
+        for path in ("bin/holdfast", "bin/holdfast-broker", "bin/holdfast-worker", "bin/holdfast-view",
                      "include/holdfast.h", "lib/libholdfast.a", "lib/libholdfast.so",
                      "lib/pkgconfig/holdfast.pc", "share/man/man1/holdfast.1",
                      "share/bash-completion/completions/holdfast",

@@ -101,7 +101,7 @@ def wait_until(condition, seconds, what):
 PATIENT = ("stock", "reserve", "purchase", "release", "ship", "extend", "cancel", "return", "receive",
            "adjust", "count", "transfer", "item", "warehouse", "reason", "reservation", "history",
            "audit")
-PROGRAMS = ("holdfast", "holdfast-broker", "holdfast-worker", "mysqld")
+PROGRAMS = ("holdfast", "holdfast-broker", "holdfast-worker", "holdfast-view", "mysqld")
 
 
 class Process:
@@ -115,6 +115,7 @@ class Process:
             words = [os.path.basename(word) for word in argv if not word.startswith("-")]
             program = next((w for w in words if w in PROGRAMS), program)
         roles = {"holdfast-worker": "worker", "holdfast-broker": "broker",
+                 "holdfast-view": "view",
                  "mariadbd": "mariadbd", "mysqld": "mariadbd"}
         self.role = roles.get(program, "supervisor" if program == "holdfast" else program)
 
@@ -321,9 +322,10 @@ class Cluster:
     started, stopped, edited and started again, as an operator would.
     """
 
-    def __init__(self, shards=1, workers=1, partitions=8, brokers=1, limits=None, windows=None):
+    def __init__(self, shards=1, workers=1, partitions=8, brokers=1, views=0, limits=None,
+                 windows=None):
         self.options = dict(shards=shards, workers=workers, partitions=partitions,
-                            brokers=brokers)
+                            brokers=brokers, views=views)
         self.partitions = partitions
         self.sections = {name: values for name, values in
                          (("limits", limits), ("windows", windows)) if values}
@@ -546,6 +548,9 @@ class Cluster:
 
     def client_endpoint(self, broker=0):
         return self.config["brokers"][broker]["client"]
+
+    def view_endpoint(self, view=0):
+        return self.config["views"][view]["client"]
 
     def worker_endpoint(self, broker=0):
         return self.config["brokers"][broker]["worker"]

@@ -134,11 +134,11 @@ class Message:
               OPERATION: pb.Operation, RESULT: pb.Result, QUERY: pb.Query, ANSWER: pb.Answer,
               STATE: pb.BrokerState, CHANGES: pb.Changes, BEACON: pb.Beacon}
 
-    def __init__(self, header, raw):
+    def __init__(self, header, raw, answer=pb.Answer):
         self.header, self.raw = header, raw
         self.body = None
         if header.type in self.BODIES:
-            self.body = self.BODIES[header.type]()
+            self.body = (answer if header.type == ANSWER else self.BODIES[header.type])()
             self.body.ParseFromString(raw)
 
 
@@ -148,13 +148,13 @@ def batch_body(messages):
                     for header, body in messages)
 
 
-def batch_items(raw):
+def batch_items(raw, answer=pb.Answer):
     offset = 0
     while offset < len(raw):
         header = Header.unpack(raw[offset:offset + HEADER.size])
         length, = struct.unpack_from(">I", raw, offset + HEADER.size)
         offset += HEADER.size + 4
-        yield Message(header, raw[offset:offset + length])
+        yield Message(header, raw[offset:offset + length], answer)
         offset += length
 
 
@@ -164,6 +164,8 @@ class Timeout(AssertionError):
 
 class Peer:
     """A DEALER that speaks the protocol. Keeps its session alive while it waits for something."""
+
+    ANSWER = pb.Answer
 
     def __init__(self, endpoint, cluster="", role=None, name="test", **hello):
         self.context = zmq.Context()
@@ -220,7 +222,8 @@ class Peer:
         parts = self.socket.recv_multipart()
         header = Header.unpack(parts[0])
         raw = parts[1] if len(parts) > 1 else b""
-        found = batch_items(raw) if header.type == BATCH else [Message(header, raw)]
+        found = (batch_items(raw, self.ANSWER) if header.type == BATCH
+                 else [Message(header, raw, self.ANSWER)])
         for message in found:
             if message.header.type == CREDIT:
                 self.credit = max(self.credit, message.header.sequence)
@@ -316,6 +319,26 @@ class Peer:
 
     def call(self, body, partition, seconds=10, **fields):
         return self.outcome(self.submit(body, partition, **fields), seconds)
+
+
+class View(Peer):
+    """A client of a view."""
+
+    ANSWER = pb.ViewAnswer
+
+    def ask(self, seconds=5, **fields):
+        """A question, such as ask(totals={}); returns the ViewAnswer. Says HELLO again when the
+        session is over, as it is after a pause."""
+        query = pb.ViewQuery(**fields).SerializeToString()
+        answer = self.call(query, 0, type=QUERY, seconds=seconds)
+        if isinstance(answer, pb.Error) and answer.code == "no_session":
+            self.inbox.clear()
+            self.hello()
+            answer = self.call(query, 0, type=QUERY, seconds=seconds)
+        return answer
+
+    def stock(self, *skus, **fields):
+        return self.ask(stock=dict(skus=[s.encode() for s in skus]), **fields).stock
 
 
 class FakeWorker(Peer):

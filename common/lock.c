@@ -2,7 +2,7 @@
  *
  * flock on a file of its own; see lock.h.
  */
-#include "broker/lock.h"
+#include "common/lock.h"
 
 #include <errno.h>
 #include <fcntl.h>

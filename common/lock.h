@@ -3,8 +3,8 @@
  * A lock file beside an ipc endpoint: who holds it may bind the endpoint. The kernel drops it with
  * the process, so a file that was left behind locks nobody out.
  */
-#ifndef BROKER_LOCK_H
-#define BROKER_LOCK_H
+#ifndef COMMON_LOCK_H
+#define COMMON_LOCK_H
 
 #include <stdbool.h>
 
