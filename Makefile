@@ -6,6 +6,8 @@
 # BUILD=dir builds somewhere else; SANITIZE=address,undefined builds with those sanitizers.
 
 BUILD ?= build
+# One name for one folder, however it was given: what an object depends on is noted by that name.
+override BUILD := $(patsubst $(CURDIR)/%,%,$(abspath $(BUILD)))
 ifeq ($(origin CC),default)
 CC = gcc
 endif
