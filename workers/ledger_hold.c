@@ -56,8 +56,7 @@ static struct plan_row *plan_reservation_line(struct ledger *ledger,
 
 /* Derived, so that who tries again finds that it was done; of a variant that no caller may use, so
  * that nobody else can have taken it. */
-static void expiry_operation_id(uint8_t id[UUID_BYTES], const uint8_t *reservation_id,
-                                uint32_t revision)
+void expiry_operation_id(uint8_t id[UUID_BYTES], const uint8_t *reservation_id, uint32_t revision)
 {
     uint8_t name[6 + RESERVATION_ID_BYTES + 4];
     XXH128_canonical_t digest;
@@ -170,15 +169,10 @@ static int64_t count_returnable(const struct reservation_line *line)
     return line->shipped - line->returned;
 }
 
-static int64_t count_released(const struct reservation_line *line)
-{
-    return line->released;
-}
-
-/* Takes what one line of the operation asks for from the reservation's lines in order; without a
- * warehouse, from all those of its sku. */
+/* Takes what one line of the operation asks for from the reservation's lines in order, there[i] of
+ * each at most; without a warehouse, from all those of its sku. */
 static void take_one(struct ledger *ledger, struct turn *turn, const struct want *want,
-                     line_counter *counter, int64_t *amounts)
+                     const int64_t *there, int64_t *amounts)
 {
     const struct reservation *reservation = &turn->reservation->reservation;
     const Hf__Line *line = want->line;
@@ -190,8 +184,8 @@ static void take_one(struct ledger *ledger, struct turn *turn, const struct want
             (line->warehouse.len > 0 &&
              !code_is(&from->warehouse, line->warehouse.data, line->warehouse.len)))
             continue;
-        int64_t there = counter(from) - amounts[i];
-        int64_t taken = there < left ? there : left;
+        int64_t rest = there[i] - amounts[i];
+        int64_t taken = rest < left ? rest : left;
         amounts[i] += taken;
         left -= taken;
     }
@@ -201,21 +195,31 @@ static void take_one(struct ledger *ledger, struct turn *turn, const struct want
 }
 
 /* How much of each line of the reservation the operation is about; without lines, everything that
- * the counter counts. In the arena. Lines that name a warehouse come first. */
-static int64_t *take(struct ledger *ledger, struct turn *turn, line_counter *counter)
+ * is there. In the arena. Lines that name a warehouse come first. */
+static int64_t *take_of(struct ledger *ledger, struct turn *turn, const int64_t *there)
 {
     const struct reservation *reservation = &turn->reservation->reservation;
     int64_t *amounts = arena_zalloc(ledger->arena, (reservation->line_count + 1) * sizeof *amounts);
 
     for (size_t i = 0; i < reservation->line_count && turn->want_count == 0; i++)
-        amounts[i] = counter(&reservation->lines[i]);
+        amounts[i] = there[i];
     for (int named = 1; named >= 0; named--) {
         for (size_t i = 0; i < turn->want_count; i++) {
             if ((turn->wants[i].line->warehouse.len > 0) == (named == 1))
-                take_one(ledger, turn, &turn->wants[i], counter, amounts);
+                take_one(ledger, turn, &turn->wants[i], there, amounts);
         }
     }
     return amounts;
+}
+
+static int64_t *take(struct ledger *ledger, struct turn *turn, line_counter *counter)
+{
+    const struct reservation *reservation = &turn->reservation->reservation;
+    int64_t *there = arena_zalloc(ledger->arena, (reservation->line_count + 1) * sizeof *there);
+
+    for (size_t i = 0; i < reservation->line_count; i++)
+        there[i] = counter(&reservation->lines[i]);
+    return take_of(ledger, turn, there);
 }
 
 static bool nothing(const struct turn *turn, const int64_t *amounts)
@@ -246,13 +250,46 @@ enum status decide_extend(struct ledger *ledger, struct turn *turn)
     return STATUS_applied;
 }
 
+/* What its expiry took from each line: not what somebody had released before. The rows of the
+ * expiry say so; what was purchased before may have been shipped, cancelled and returned since, a
+ * revision each. NULL: they are not kept any more. *loaded: somebody has looked. */
+static int64_t *expired_of(struct ledger *ledger, const struct turn *turn, bool *loaded)
+{
+    const struct reservation *reservation = &turn->reservation->reservation;
+    int64_t *there = arena_zalloc(ledger->arena, (reservation->line_count + 1) * sizeof *there);
+    uint8_t id[UUID_BYTES];
+
+    *loaded = true;
+    for (uint32_t back = 0; back < REVIVE_REVISIONS && back < reservation->revision; back++) {
+        expiry_operation_id(id, turn->reservation->id, reservation->revision - back);
+        const struct known *known = known_find(ledger, id);
+        *loaded = *loaded && known != NULL;
+        if (!known || known->count == 0)
+            continue;
+        const struct movement *rows = known_rows(ledger, known);
+        for (size_t i = 0; i < known->count; i++) {
+            if (rows[i].line < reservation->line_count)
+                there[rows[i].line] = -rows[i].d_reserved;
+        }
+        *loaded = true;
+        return there;
+    }
+    return NULL;
+}
+
 /* An expired hold is taken again and purchased, if all of it is still there. Without lines that is
- * whatever the reservation has let go. */
+ * whatever its expiry took. */
 static enum status revive(struct ledger *ledger, struct turn *turn)
 {
     const struct reservation *reservation = &turn->reservation->reservation;
-    const int64_t *amounts = take(ledger, turn, count_released);
+    bool loaded;
+    const int64_t *there = expired_of(ledger, turn, &loaded);
 
+    if (!loaded)
+        return not_loaded(turn);
+    if (!there)
+        return STATUS_reservation_expired;
+    const int64_t *amounts = take_of(ledger, turn, there);
     if (turn->shortage_count > 0)
         return STATUS_exceeds_reservation;
     if (nothing(turn, amounts))

@@ -343,6 +343,10 @@ turn_handler decide_reserve, decide_extend, decide_purchase, decide_release, dec
 /* Makes its own result; NULL: what it needs is not loaded. */
 Hf__Result *decide_settle(struct ledger *ledger, struct turn *turn);
 
+/* The id under which the expiry stands that made this revision of the reservation. */
+void expiry_operation_id(uint8_t id[UUID_BYTES], const uint8_t *reservation_id, uint32_t revision);
+/* So many revisions back from the newest a revive looks for the expiry. */
+#define REVIVE_REVISIONS 32u
 bool hold_is_due(const struct ledger *ledger, const struct reservation_entry *entry);
 /* Are the skus of all its lines in memory? */
 bool hold_skus_loaded(const struct ledger *ledger, const struct reservation_entry *entry);

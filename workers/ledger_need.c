@@ -113,6 +113,21 @@ static void need_reservation(const struct ledger *ledger, const uint8_t *id, str
     }
 }
 
+/* What the expiry of a reservation took, for whoever wants it back. */
+static void need_expiry(const struct ledger *ledger, const uint8_t *reservation_id,
+                        struct needs *needs)
+{
+    const struct reservation_entry *entry = cache_reservation(ledger, reservation_id);
+    uint8_t id[UUID_BYTES];
+
+    if (!entry || entry->reservation.state != HF__RESERVATION_STATE__RESERVATION_EXPIRED)
+        return;
+    for (uint32_t back = 0; back < REVIVE_REVISIONS && back < entry->reservation.revision; back++) {
+        expiry_operation_id(id, entry->id, entry->reservation.revision - back);
+        need_operation(ledger, id, needs);
+    }
+}
+
 static void need_barcodes(const struct ledger *ledger, const Hf__PutItem *put, struct needs *needs)
 {
     const struct sku_entry *entry = cache_sku(ledger, put->sku.data, put->sku.len);
@@ -180,6 +195,8 @@ void ledger_need(struct ledger *ledger, const Hf__Operation *operation, uint16_t
         return;
     if (checked.on_reservation)
         need_reservation(ledger, checked.reservation_id, needs);
+    if (operation->kind_case == HF__OPERATION__KIND_PURCHASE && operation->purchase->revive)
+        need_expiry(ledger, checked.reservation_id, needs);
     if (checked.sku)
         need_sku(ledger, checked.sku->data, checked.sku->len, needs);
     if (operation->kind_case == HF__OPERATION__KIND_PUT_ITEM)

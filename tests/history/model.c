@@ -188,26 +188,26 @@ static int decide_reserve(struct deciding *d, const uint8_t *operation_id, uint3
 
 /* ------------------------------------------------------------- what happens to a reservation */
 
-typedef int64_t counter_fn(const struct history_line *line);
+typedef int64_t counter_fn(const struct model_line *line);
 
-static int64_t count_reserved(const struct history_line *line)
+static int64_t count_reserved(const struct model_line *line)
 {
-    return line->reserved;
+    return line->now.reserved;
 }
 
-static int64_t count_committed(const struct history_line *line)
+static int64_t count_committed(const struct model_line *line)
 {
-    return line->committed;
+    return line->now.committed;
 }
 
-static int64_t count_shipped(const struct history_line *line)
+static int64_t count_shipped(const struct model_line *line)
 {
-    return line->shipped - line->returned;
+    return line->now.shipped - line->now.returned;
 }
 
-static int64_t count_released(const struct history_line *line)
+static int64_t count_expired(const struct model_line *line)
 {
-    return line->released;
+    return line->expired;
 }
 
 /* Gives each line of the hold a row with what the operation takes of it in change.quantity (0 for
@@ -220,7 +220,7 @@ static void take_lines(const struct deciding *d, counter_fn *counter)
     for (size_t i = 0; i < hold->line_count; i++) {
         struct effect_row *row = add_row(d->effect, hold->lines[i].level, 0);
         row->line = i;
-        row->change.quantity = operation->want_count == 0 ? counter(&hold->lines[i].now) : 0;
+        row->change.quantity = operation->want_count == 0 ? counter(&hold->lines[i]) : 0;
     }
     for (int named = 1; named >= 0; named--) {
         for (size_t w = 0; w < operation->want_count; w++) {
@@ -234,7 +234,7 @@ static void take_lines(const struct deciding *d, counter_fn *counter)
                 if (line->level->owner->sku != want->sku ||
                     (named && line->level->warehouse != want->warehouse))
                     continue;
-                int64_t there = counter(&line->now) - row->change.quantity;
+                int64_t there = counter(line) - row->change.quantity;
                 int64_t taken = there < left ? there : left;
                 row->change.quantity += taken;
                 left -= taken;
@@ -310,12 +310,12 @@ static int decide_extend(struct deciding *d)
     return HOLDFAST_APPLIED;
 }
 
-/* What an expired hold let go is taken again, all of it or nothing. */
+/* What its expiry took is taken again, all of it or nothing; not what was released before. */
 static int revive(struct deciding *d)
 {
     struct effect *effect = d->effect;
 
-    take_lines(d, count_released);
+    take_lines(d, count_expired);
     if (effect->shortage_count > 0)
         return HOLDFAST_EXCEEDS_RESERVATION;
     if (takes_nothing(effect))

@@ -44,6 +44,7 @@ struct model_level {
 struct model_line {
     struct model_level *level;
     struct history_line now;
+    int64_t expired; /* of what is released, its expiry took so much */
 };
 
 struct model_hold {

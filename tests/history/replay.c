@@ -263,8 +263,11 @@ static void apply_hold(struct replay *replay, const struct history_movement *row
         hold->lines[hold->line_count++] =
             (struct model_line){.level = model_level(replay->model, row->sku, row->warehouse)};
     }
-    hold->lines[row->line].level = model_level(replay->model, row->sku, row->warehouse);
-    hold->lines[row->line].now = row->line_after;
+    struct model_line *line = &hold->lines[row->line];
+    line->level = model_level(replay->model, row->sku, row->warehouse);
+    if (row->kind == HF__MOVEMENT_KIND__MOVEMENT_EXPIRED)
+        line->expired = row->line_after.released - line->now.released;
+    line->now = row->line_after;
 }
 
 static void apply_row(struct replay *replay, const struct history_movement *row)

@@ -370,6 +370,56 @@ static void test_revive(void **state)
     world_destroy(w);
 }
 
+/* What was released by hand before does not come back. */
+static void test_revive_takes_what_expired(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        struct world *w = shop("A=9@W1 B=9@W1");
+        char *r = reserve(w, "A=4@W1 B=2@W1");
+        expect(w, op_release(w, r, "A=1@W1 B=2@W1"), applied);
+        w->now_us += TTL;
+        if (late) /* expired by itself, in a batch before */
+            expect(w, op_extend(w, r, 5000), reservation_expired);
+        Hf__Operation *op = op_purchase(w, r, "B=1@W1");
+        op->purchase->revive = true;
+        expect(w, op, exceeds_reservation);
+        op = op_purchase(w, r, "");
+        op->purchase->revive = true;
+        expect(w, op, applied);
+        expect_level(w, "A", "W1", 9, 0, 3, 0, 0);
+        expect_level(w, "B", "W1", 9, 0, 0, 0, 0);
+        world_destroy(w);
+    }
+}
+
+/* Shipped and returned since, the expiry is still found; pruned, nothing can be revived. */
+static void test_revive_after_other_revisions(void **state)
+{
+    (void)state;
+    struct world *w = shop("A=9@W1");
+    char *r = reserve(w, "A=6@W1");
+    expect(w, op_release(w, r, "A=1@W1"), applied);
+    Hf__Operation *op = op_purchase(w, r, "A=3@W1");
+    op->purchase->keep_remainder = true;
+    expect(w, op, applied);
+    w->now_us += TTL;
+    expect(w, op_extend(w, r, 5000), reservation_expired);
+    expect(w, op_ship(w, r, "A=2@W1"), applied);
+    expect(w, op_return(w, r, "A=1@W1"), applied);
+    size_t kept = w->movement_count;
+    w->movement_count = 0;
+    op = op_purchase(w, r, "");
+    op->purchase->revive = true;
+    expect(w, op, reservation_expired);
+    w->movement_count = kept;
+    op = op_purchase(w, r, "");
+    op->purchase->revive = true;
+    expect(w, op, applied);
+    expect_level(w, "A", "W1", 8, 0, 3, 0, 0);
+    world_destroy(w);
+}
+
 static void test_revive_is_not_for_released(void **state)
 {
     (void)state;
@@ -544,6 +594,8 @@ int main(void)
         cmocka_unit_test(test_extend),
         cmocka_unit_test(test_races_in_one_batch),
         cmocka_unit_test(test_revive),
+        cmocka_unit_test(test_revive_takes_what_expired),
+        cmocka_unit_test(test_revive_after_other_revisions),
         cmocka_unit_test(test_revive_is_not_for_released),
         cmocka_unit_test(test_expiry_of_a_remainder),
         cmocka_unit_test(test_due_is_released_before_refusing),
