@@ -214,14 +214,17 @@ size_t malloc_usable_size(void *at)
 
 struct sim_heap *sim_heap_use(struct sim_heap *heap)
 {
+    if (!ready)
+        prepare();
     struct sim_heap *back = current;
-
     current = heap;
     return back;
 }
 
 void sim_heap_empty(struct sim_heap *heap)
 {
+    if (!ready)
+        prepare();
     memset(heap->start, 0, (size_t)(heap->next - heap->start));
     memset(heap->free, 0, sizeof heap->free);
     heap->next = heap->start;

@@ -100,6 +100,11 @@ struct model_commit {
 typedef void model_commit_hook(const struct model_commit *commit);
 void model_on_commit(model_commit_hook *hook);
 
+/* Called by store_write on behalf of the worker, before anything is sent. It may kill it. */
+struct store_part;
+typedef void model_write_hook(const struct store_part *parts, size_t count);
+void model_on_write(model_write_hook *hook);
+
 /* The checks of docs/worker.md ("What an audit checks"), over the committed rows of one partition
  * or, with partition PARTITION_NONE, of all. NULL, or what does not hold, in a static buffer.
  * expired_live is not among them: only the world knows when somebody could have expired it. */

@@ -19,6 +19,13 @@ struct write_arguments {
     uint64_t expected[MODEL_STATEMENTS_MAX]; /* for the worker alone */
 };
 
+static model_write_hook *write_hook;
+
+void model_on_write(model_write_hook *hook)
+{
+    write_hook = hook;
+}
+
 /* ------------------------------------------------------------- statements */
 
 static unsigned fence(struct model_run *run)
@@ -538,6 +545,8 @@ static struct model_request *build(const struct store_part *parts, size_t count,
 enum store_outcome store_write(struct db *db, const struct store_part *parts, size_t count,
                                int64_t lease_us)
 {
+    if (write_hook)
+        write_hook(parts, count);
     struct model_request *request = build(parts, count, lease_us);
     const struct write_arguments *arguments = request->arguments;
     enum db_outcome ran = model_call(db, request);

@@ -160,7 +160,7 @@ enum sim_channel {
 };
 
 struct sim_process {
-    char name[16]; /* "worker-2" */
+    char name[32]; /* "worker-2" */
     enum sim_role role;
     unsigned index; /* within the role */
     enum sim_life life;
