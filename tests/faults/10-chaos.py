@@ -310,7 +310,9 @@ class Chaos:
         self.cluster.audit()
 
     def check_figures(self, figures):
-        """A round in which nothing happened proves nothing."""
+        """A round in which nothing happened proves nothing. And nobody asked for what is invalid,
+        so no refusal may be of the kinds that only say that nothing was applied."""
+        equal(int(figures["refusals_skipped"]), 0, "refusals as internal, invalid, too_large, …")
         for name, least in (("applied", 30), ("refusals_judged", 3), ("expiries", 2),
                             ("groups", 30)):
             least *= SECONDS / TIMESCALE
