@@ -455,6 +455,31 @@ static enum db_outcome hand_over(struct worker *worker, struct slot **slots, siz
     return outcome;
 }
 
+/* A process of our name that is not us is dead, or its supervisor would not have started us: what
+ * it had need not wait until its lease has passed. Only once after a start: two that are given one
+ * name by mistake would take from each other for ever. True when something became free. */
+static bool inherit(struct worker *worker, const struct store_look *look)
+{
+    struct store_claim *claims = must_allocate(look->count, sizeof *claims);
+    uint64_t killed = 0;
+    size_t count = 0;
+
+    for (size_t i = 0; i < look->count; i++) {
+        const struct store_seen *seen = &look->seen[i];
+        if (!seen->namesake || seen->free)
+            continue;
+        if (seen->connection != killed && seen->connection != worker->db.thread_id)
+            store_kill(&worker->db, seen->connection);
+        killed = seen->connection;
+        claims[count++] = seen->claim;
+    }
+    bool freed = count > 0 && store_hand_over(&worker->db, claims, count) == DB_OK;
+    if (freed)
+        log_info("inherited=%zu of a process with our name", count);
+    free(claims);
+    return freed;
+}
+
 /* ------------------------------------------------------------- balance */
 
 static struct slot **slot_list(const struct claims *claims)
@@ -503,7 +528,11 @@ enum db_outcome claims_tick(struct worker *worker, int64_t now_us)
         lease_us(worker) / 3 < CLAIMS_LOOK_US ? lease_us(worker) / 3 : CLAIMS_LOOK_US;
     claims->look_next_us = now_us + pause_us;
     enum db_outcome outcome = run_look(worker, true, &look);
-    if (outcome == DB_OK && !worker->stopping)
+    bool first = outcome == DB_OK && !claims->inherited;
+    claims->inherited |= first;
+    if (first && inherit(worker, &look))
+        claims->look_next_us = now_us; /* and takes it */
+    else if (outcome == DB_OK && !worker->stopping)
         outcome = balance(worker, &look);
     store_look_release(&look);
     if (outcome == DB_OK && claims->owned < claims->share && pause_us > CLAIMS_LOOK_SOON_US)

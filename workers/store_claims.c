@@ -16,11 +16,12 @@ static const char look_worker[] = "INSERT INTO worker (instance,name,lease_until
 static const char look_worker_lease[] =
     ") ON DUPLICATE KEY UPDATE lease_until_us=VALUES(lease_until_us);";
 static const char look_now[] = "SELECT " STORE_NOW ";";
-static const char look_workers[] = "SELECT COUNT(*),COALESCE(SUM(instance<";
+static const char look_workers[] = "SELECT COUNT(DISTINCT name),COALESCE(SUM(instance<";
 static const char look_workers_live[] = "),0) FROM worker WHERE lease_until_us>" STORE_NOW ";";
 static const char look_partitions[] =
     "SELECT partition_id,epoch,claim_id,connection_id,owner='' OR lease_until_us<" STORE_NOW
     ",instance=";
+static const char look_namesake[] = ",owner=";
 static const char look_partitions_end[] =
     " FROM `partition` WHERE moved_to IS NULL ORDER BY partition_id";
 static const char look_renew[] = ";UPDATE ";
@@ -135,6 +136,7 @@ static void see_partitions(struct store_look *look, MYSQL_RES *rows)
         seen->connection = db_uint(row[3]);
         seen->free = db_uint(row[4]) != 0;
         seen->mine = db_uint(row[5]) != 0;
+        seen->namesake = !seen->mine && db_uint(row[6]) != 0;
         look->count++;
     }
     look->seen_all = true;
@@ -176,6 +178,8 @@ static void build_look(struct sql *sql, const struct store_owner *owner)
     sql_add(sql, look_workers_live);
     sql_add(sql, look_partitions);
     sql_hex(sql, owner->instance, UUID_BYTES);
+    sql_add(sql, look_namesake);
+    sql_hex(sql, owner->name, strlen(owner->name));
     sql_add(sql, look_partitions_end);
 }
 

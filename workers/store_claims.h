@@ -32,11 +32,12 @@ struct store_seen { /* a partition's row */
     uint64_t connection; /* of its owner; 0: none */
     bool free;           /* handed over, or its lease has passed */
     bool mine;           /* the owner is this very process */
+    bool namesake;       /* another process of our name */
 };
 
 struct store_look {
     int64_t server_us;
-    uint64_t workers, rank;  /* that live, and how many of them come before us */
+    uint64_t workers, rank;  /* names that live, and how many processes come before us */
     uint64_t renewed;        /* of `ours`; the others are not ours any more, whatever was seen */
     bool seen_all;           /* the partitions were read, even if something behind failed */
     struct store_seen *seen; /* by partition; on the heap */

@@ -70,6 +70,7 @@ struct claims {
     size_t owned;     /* slots that are not SLOT_OTHER */
     size_t share;     /* how many we may have */
     bool changed;     /* brokers must be told */
+    bool inherited;   /* what a namesake left was freed, or there was nothing */
     uint64_t takings; /* claims so far; told to brokers, whose answer says which they know */
     int64_t look_next_us;
     bool clock_late; /* the server's clock was read, and then we stood still for a while, perhaps */

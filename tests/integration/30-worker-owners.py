@@ -90,6 +90,23 @@ def taken_over(cluster):
     wait_until(lambda: owners(cluster) == {"w1": 8, "w2": 8}, 20, "eight each again")
 
 
+@test("a worker that died and is started again has what it had at once, not after the lease")
+def inherited(cluster):
+    wait_until(lambda: owners(cluster) == {"w1": 8, "w2": 8}, 20, "eight each")
+    had = {row[0] for row in cluster.sql("SELECT partition_id FROM `partition` WHERE owner='w1'")}
+    log = os.path.join(cluster.dir, "log", "w1.log")
+    with open(log) as file:
+        before = file.read().count("inherited=8")
+    begun = time.monotonic()
+    with_load(cluster, lambda: cluster.process("worker", "w1").kill())
+    wait_until(lambda: owners(cluster) == {"w1": 8, "w2": 8}, 20, "eight each")
+    note("%.2f s, with the load" % (time.monotonic() - begun))
+    with open(log) as file:
+        equal(file.read().count("inherited=8"), before + 1, "times that it inherited all it had")
+    equal({row[0] for row in cluster.sql("SELECT partition_id FROM `partition` WHERE owner='w1'")},
+          had, "its partitions")
+
+
 @test("an owner stopped past its lease loses its partitions, and its commits fail")
 def stale(cluster):
     stopped = cluster.owner(cluster.partition(SKUS[0]))

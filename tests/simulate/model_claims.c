@@ -78,6 +78,20 @@ static unsigned read_now(struct model_run *run)
     return 0;
 }
 
+/* COUNT(DISTINCT name): a live worker of the name comes before the index-th. */
+static bool is_counted(const struct model_run *run, size_t index, const struct code *name)
+{
+    const struct model_table *table = &run->server->tables[MODEL_WORKER];
+
+    for (size_t i = 0; i < index; i++) {
+        const struct model_worker *row = model_visible(table->entries[i], run->tx);
+        if (row && row->lease_until_us > run->now_us && row->name.length == name->length &&
+            memcmp(row->name.bytes, name->bytes, name->length) == 0)
+            return true;
+    }
+    return false;
+}
+
 static unsigned count_workers(struct model_run *run)
 {
     struct claims_arguments *arguments = run->arguments;
@@ -87,7 +101,7 @@ static unsigned count_workers(struct model_run *run)
         const struct model_worker *row = model_visible(table->entries[i], run->tx);
         if (!row || row->lease_until_us <= run->now_us)
             continue;
-        arguments->look.workers++;
+        arguments->look.workers += !is_counted(run, i, &row->name);
         arguments->look.rank +=
             memcmp(table->entries[i]->key.bytes, arguments->instance, UUID_BYTES) < 0;
     }
@@ -112,6 +126,8 @@ static unsigned see_partitions(struct model_run *run)
         seen->connection = row->connection_id;
         seen->free = row->owner.length == 0 || row->lease_until_us < run->now_us;
         seen->mine = memcmp(row->instance, arguments->instance, UUID_BYTES) == 0;
+        seen->namesake = !seen->mine && row->owner.length == arguments->name.length &&
+                         memcmp(row->owner.bytes, arguments->name.bytes, row->owner.length) == 0;
     }
     look->seen_all = true;
     return 0;

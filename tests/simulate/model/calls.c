@@ -112,7 +112,9 @@ static void look(struct actor *actor)
         const struct store_seen *one = &seen.seen[i];
         printf(" %u:%" PRIu64 ":%s%s%s:", one->claim.partition, one->claim.epoch,
                connection_name(one->connection), one->free ? ":free" : "",
-               one->mine ? ":mine" : "");
+               one->mine       ? ":mine"
+               : one->namesake ? ":namesake"
+                               : "");
         print_hex(one->claim.claim_id, 2);
         actor->beliefs[one->claim.partition].seen_epoch = one->claim.epoch;
     }
