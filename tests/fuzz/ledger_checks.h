@@ -239,6 +239,26 @@ static void check_shortage(struct world *w, const struct sent *sent, const Hf__R
                                                         op->reserve->may_split));
 }
 
+/* A count that names a version took effect: on_hand had not moved since. */
+static void check_counted(struct world *w, const Hf__Count *count, const struct changes *changes,
+                          size_t movements)
+{
+    struct code sku, warehouse;
+    uint64_t version = 0;
+
+    code_set(&sku, count->sku.data, count->sku.len);
+    code_set(&warehouse, count->warehouse.data, count->warehouse.len);
+    const struct level *level = db_level(w, &sku, &warehouse);
+    if (level)
+        version = level->on_hand_version;
+    for (size_t i = 0; i < movements; i++) {
+        const struct movement *m = &changes->movements[i];
+        if (code_equal(&m->sku, &sku) && code_equal(&m->warehouse, &warehouse))
+            version = m->on_hand_version;
+    }
+    assert_int_equal(count->on_hand_version, version);
+}
+
 /* Everything was loaded, so nobody may say that it was not. */
 static void check_status(struct world *w, const struct sent *sent, const Hf__Result *result,
                          const struct changes *changes)

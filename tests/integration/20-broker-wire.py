@@ -77,7 +77,14 @@ class Broker:
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
     def start(self):
+        """Until it listens: a HELLO that waits for it tells a time that has passed."""
+        served = self.log().count("the broker serves")
         self.process = self.spawn()
+        deadline = time.monotonic() + scale(10)
+        while self.log().count("the broker serves") == served:
+            assert self.process.poll() is None, "the broker ended: " + self.log()
+            assert time.monotonic() < deadline, "the broker does not listen"
+            time.sleep(0.01)
 
     def end(self, number=signal.SIGTERM):
         self.process.send_signal(number)
@@ -92,7 +99,10 @@ class Broker:
                     return int(line.split()[1])
 
     def log(self):
-        with open(os.path.join(self.dir, "broker.log"), errors="replace") as file:
+        path = os.path.join(self.dir, "broker.log")
+        if not os.path.exists(path):
+            return ""
+        with open(path, errors="replace") as file:
             return file.read()
 
 
