@@ -249,7 +249,7 @@ static unsigned raise_epochs(struct model_run *run)
         row->epoch =
             (row->epoch > arguments->claims[i].above ? row->epoch : arguments->claims[i].above) + 1;
         memcpy(row->claim_id, arguments->claims[i].claim_id, sizeof row->claim_id);
-        row->connection_id = model_thread_id(run->connection);
+        row->connection_id = run->connection->thread_id;
         row->lease_until_us = run->now_us + arguments->lease_us;
         row->owner = arguments->name;
         memcpy(row->instance, arguments->instance, sizeof row->instance);

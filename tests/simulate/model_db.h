@@ -7,7 +7,9 @@
  *
  *   model_table.c    rows, keys, row locks and transactions; knows nothing of time or processes
  *   model_rows.c     the rows, their keys, and what CHECK constraints say of them
- *   model_server.c   servers and connections: statements as events, lock waits, KILL, timeouts
+ *   model_server.c   servers, their life and death
+ *   model_request.c  requests of workers, and the transactions that they run in
+ *   model_connection.c  statements as events, lock waits, KILL, timeouts
  *   model_call.c     the worker's end of a connection: db.h, and the faults of a request
  *   model_claims.c   store_claims.h;  model_load.c, model_write.c: store.h; model_history.c, …
  *   model_audit.c    what must hold of the rows

@@ -44,6 +44,20 @@ struct model_server {
     uint64_t last_thread;           /* CONNECTION_ID() of the newest; begins again when it starts */
 };
 
+struct model_connection { /* the server's end */
+    struct model_connection *next;
+    uint64_t handle;    /* like that of no other connection in this seed */
+    uint64_t thread_id; /* CONNECTION_ID() */
+    struct sim_ref client;
+    struct model_tx tx;
+    bool in_transaction;
+    bool killed;                /* ends at the next occasion */
+    bool gone;                  /* the client has hung up; noticed when nothing runs */
+    struct model_request *runs; /* NULL: idle … */
+    int64_t idle_since_us;      /* … since then, true time */
+    bool watched;               /* an event looks after idle_since_us */
+};
+
 /* A statement while it runs. */
 struct model_run {
     struct model_server *server;
@@ -127,7 +141,16 @@ struct model_request {
 struct model_request *model_request_new(size_t argument_bytes);
 void model_request_add(struct model_request *request, model_statement *statement);
 void model_request_ready(void);
+struct model_request *model_request_hold(struct model_request *request); /* one more user */
 void model_request_release(struct model_request **request);
+/* The server has done with it. arrives: the client learns so, after a while. */
+void model_answer(struct model_request *request, unsigned error, bool arrives);
+
+/* End a transaction and let go on who waits for it. */
+void model_commit_all(struct model_server *server, struct model_tx *tx);
+void model_rollback_all(struct model_server *server, struct model_tx *tx);
+/* Whoever waits for what the transaction has locked may try again. */
+void model_wake_waiting(struct model_server *server, const struct model_tx *tx);
 
 /* Sends it over the connection, waits, and says what came of it, as db_run does. The answer may be
  * read if it is DB_OK. */
@@ -145,7 +168,15 @@ sim_event model_server_gone;
 struct model_server *model_server_find(const char *address);
 /* Ends a connection as KILL CONNECTION does: soon. False: there is none with that id. */
 bool model_server_kill(struct model_server *server, uint64_t thread_id);
-/* CONNECTION_ID() */
-uint64_t model_thread_id(const struct model_connection *connection);
+/* A statement that waited may go on, after so long. */
+void model_go_on_later(struct model_request *request, int64_t delay_us);
+
+/* At the start of a seed; when a server has died; when a client of it has. */
+void model_connections_begin(void);
+void model_connections_lost(struct model_server *server);
+void model_connections_of(struct model_server *server, const struct sim_process *client);
+
+/* Ends the program when there is no memory. */
+void *model_calloc(size_t bytes);
 
 #endif
