@@ -410,6 +410,8 @@ bool batch_tick(struct worker *worker, int64_t now_us)
         take_due(worker, &batch, now_us);
     if (batch.part_count == 0)
         take_operations(worker, &batch, now_us);
+    if (worker->trial.waits && worker->operations.count == 0)
+        (void)sessions_try(worker, NULL, now_us); /* without operations nobody else asks */
     if (due_now && !worker->batch.expire_alone && !worker->trial.waits)
         take_due(worker, &batch, now_us);
     if (batch.part_count > 0) {
@@ -444,6 +446,8 @@ int64_t batch_wait_us(const struct worker *worker, int64_t now_us)
         if (until_us < wait_us)
             wait_us = until_us;
     }
+    if (worker->trial.waits && wait_us < sessions_try_wait_us(worker, now_us))
+        wait_us = sessions_try_wait_us(worker, now_us);
     if (wait_us < worker->batch.not_before_us - now_us)
         wait_us = worker->batch.not_before_us - now_us;
     return wait_us > 0 ? wait_us : 0;

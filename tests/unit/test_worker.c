@@ -228,6 +228,22 @@ static void test_a_pause_while_connecting(void **state)
     assert_int_equal(house.clock_offset_us, -100 * SECOND);
 }
 
+/* ------------------------------------------------------------- trials */
+
+/* A trial is over, and nothing but holds is left to be done: they expire all the same. */
+static void test_holds_expire_after_a_trial(void **state)
+{
+    (void)state;
+    Hf__Operation *reserve = op_reserve(house.db, "A=3@W1");
+    reserve->reserve->ttl_ms = 1000;
+    uint64_t at = dispatch_suspect(reserve);
+    pass(200000);
+    assert_string_equal(answer_to(at), "applied");
+    assert_int_equal(reserved(), 3);
+    pass(2 * SECOND);
+    assert_int_equal(reserved(), 0);
+}
+
 /* ------------------------------------------------------------- doubt */
 
 /* The lease has run out and the server cannot be asked: nothing is refused from memory. */
@@ -483,6 +499,7 @@ int main(void)
         CASE(test_jumps_of_two_connects_add_up),
         CASE(test_a_jump_of_before_is_forgotten),
         CASE(test_a_session_after_a_jump_tells_the_servers_clock),
+        CASE(test_holds_expire_after_a_trial),
         CASE(test_a_pause_while_connecting),
         CASE(test_nothing_is_told_in_doubt),
         CASE(test_a_long_load_is_no_silence),

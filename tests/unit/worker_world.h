@@ -713,10 +713,11 @@ static inline void house_settles_down(void)
 }
 
 /* A dispatch lies in the worker's socket; its sequence. */
-static inline uint64_t dispatch_until(const Hf__Operation *operation, uint16_t attempt,
-                                      int64_t not_after_us)
+static inline uint64_t dispatch_with(const Hf__Operation *operation, uint16_t attempt,
+                                     int64_t not_after_us, uint8_t flags)
 {
     struct header header = {.type = MESSAGE_OPERATION,
+                            .flags = flags,
                             .op_class = CLASS_SERVICE,
                             .attempt = attempt,
                             .session = house.session,
@@ -726,6 +727,17 @@ static inline uint64_t dispatch_until(const Hf__Operation *operation, uint16_t a
     assert_true(house.sequence <= house.credit);
     house_say(header, &operation->base);
     return header.sequence;
+}
+
+static inline uint64_t dispatch_until(const Hf__Operation *operation, uint16_t attempt,
+                                      int64_t not_after_us)
+{
+    return dispatch_with(operation, attempt, not_after_us, 0);
+}
+
+static inline uint64_t dispatch_suspect(const Hf__Operation *operation)
+{
+    return dispatch_with(operation, 2, broker_now() + 60 * SECOND, HEADER_FLAG_SUSPECT);
 }
 
 static inline uint64_t dispatch_one(const Hf__Operation *operation, uint16_t attempt)
