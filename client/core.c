@@ -191,6 +191,13 @@ void core_receive(struct core *core, struct core_time now, const uint8_t *header
     }
 }
 
+void core_disconnected(struct core *core, struct core_time now)
+{
+    set_now(core, now);
+    if (core->phase == SESSION_HELLO || core->phase == SESSION_READY)
+        core_session_end(core, "the connection to the broker broke", true);
+}
+
 /* ------------------------------------------------------------- messages out */
 
 static bool out_reserve(struct core *core, size_t bytes)

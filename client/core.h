@@ -53,6 +53,9 @@ bool core_submit(struct core *core, struct core_time now, enum core_call_kind ki
 void core_receive(struct core *core, struct core_time now, const uint8_t *header,
                   size_t header_bytes, const uint8_t *body, size_t body_bytes);
 
+/* The connection of the newest CORE_CONNECT broke: its session is over. */
+void core_disconnected(struct core *core, struct core_time now);
+
 enum core_action_kind {
     CORE_CONNECT,    /* close what there is, and open a new connection to `broker` */
     CORE_DISCONNECT, /* close what there is */

@@ -333,6 +333,17 @@ static bool receive(struct holdfast *client)
     return count > 0;
 }
 
+/* What came before the connection broke counts. */
+static bool notice_break(struct holdfast *client)
+{
+    if (!link_broken(&client->link))
+        return false;
+    while (receive(client))
+        continue;
+    core_disconnected(client->core, now());
+    return true;
+}
+
 /* What arrived is read before anybody is called silent; and after the last message was sent the
  * socket is asked once more, because sending may swallow what ZMQ_FD had to say. */
 void holdfast_process(struct holdfast *client)
@@ -345,6 +356,7 @@ void holdfast_process(struct holdfast *client)
     bool again = true;
     while (again && rounds++ < ROUNDS_MAX) {
         again = receive(client);
+        again |= notice_break(client);
         again |= start_waiting(client);
         again |= run_actions(client);
     }

@@ -282,8 +282,8 @@ struct holdfast_result {
     const struct holdfast_movement *moved;
     size_t moved_count;
     /* Of a SETTLE, with what was settled. In a refused or shed result of another kind, VOID says
-     * that the library had to settle the id: it is spent, or may be at any moment; ask again with a new
-     * one. */
+     * that the library had to settle the id: it is spent, or may be at any moment; ask again with a
+     * new one. */
     enum holdfast_settle_outcome settle;
     const struct holdfast_result *settled; /* or NULL */
 };

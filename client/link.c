@@ -9,6 +9,8 @@
 #include "protocol/header.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -18,7 +20,7 @@
 
 bool link_open(struct link *link)
 {
-    *link = (struct link){.socket_fd = -1, .poll_fd = -1};
+    *link = (struct link){.socket_fd = -1, .monitor_fd = -1, .poll_fd = -1};
     link->poll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (link->poll_fd < 0)
         return false;
@@ -31,10 +33,22 @@ bool link_open(struct link *link)
     return false;
 }
 
+static void close_monitor(struct link *link)
+{
+    if (!link->monitor)
+        return;
+    epoll_ctl(link->poll_fd, EPOLL_CTL_DEL, link->monitor_fd, NULL);
+    zmq_socket_monitor(link->socket, NULL, 0);
+    zmq_close(link->monitor);
+    link->monitor = NULL;
+    link->monitor_fd = -1;
+}
+
 void link_disconnect(struct link *link)
 {
     if (!link->socket)
         return;
+    close_monitor(link);
     epoll_ctl(link->poll_fd, EPOLL_CTL_DEL, link->socket_fd, NULL);
     zmq_close(link->socket);
     link->socket = NULL;
@@ -58,6 +72,30 @@ static bool configure(void *socket)
            zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest) == 0;
 }
 
+/* A PAIR on which libzmq says what becomes of the connection. Without one, silence says it later.
+ */
+static void open_monitor(struct link *link)
+{
+    char name[64];
+    size_t size = sizeof link->monitor_fd;
+    struct epoll_event event = {.events = EPOLLIN};
+
+    snprintf(name, sizeof name, "inproc://holdfast-monitor-%u", ++link->opened);
+    if (zmq_socket_monitor(link->socket, name, ZMQ_EVENT_DISCONNECTED) != 0)
+        return;
+    link->monitor = zmq_socket(link->context, ZMQ_PAIR);
+    if (link->monitor && set_number(link->monitor, ZMQ_LINGER, 0) &&
+        zmq_connect(link->monitor, name) == 0 &&
+        zmq_getsockopt(link->monitor, ZMQ_FD, &link->monitor_fd, &size) == 0 &&
+        epoll_ctl(link->poll_fd, EPOLL_CTL_ADD, link->monitor_fd, &event) == 0)
+        return;
+    zmq_socket_monitor(link->socket, NULL, 0);
+    if (link->monitor)
+        zmq_close(link->monitor);
+    link->monitor = NULL;
+    link->monitor_fd = -1;
+}
+
 bool link_connect(struct link *link, const char *endpoint)
 {
     size_t size = sizeof link->socket_fd;
@@ -67,11 +105,15 @@ bool link_connect(struct link *link, const char *endpoint)
     link->socket = zmq_socket(link->context, ZMQ_DEALER);
     if (!link->socket)
         return false;
-    if (configure(link->socket) && zmq_connect(link->socket, endpoint) == 0 &&
-        zmq_getsockopt(link->socket, ZMQ_FD, &link->socket_fd, &size) == 0 &&
-        epoll_ctl(link->poll_fd, EPOLL_CTL_ADD, link->socket_fd, &event) == 0)
-        return true;
+    if (configure(link->socket)) {
+        open_monitor(link);
+        if (zmq_connect(link->socket, endpoint) == 0 &&
+            zmq_getsockopt(link->socket, ZMQ_FD, &link->socket_fd, &size) == 0 &&
+            epoll_ctl(link->poll_fd, EPOLL_CTL_ADD, link->socket_fd, &event) == 0)
+            return true;
+    }
     int saved = errno;
+    close_monitor(link);
     zmq_close(link->socket);
     link->socket = NULL;
     link->socket_fd = -1;
@@ -147,4 +189,32 @@ void link_message_release(struct link_message *message)
 {
     zmq_msg_close(&message->header);
     zmq_msg_close(&message->body);
+}
+
+/* An event is two frames: its number in 16 bits and a value, and the endpoint. */
+bool link_broken(struct link *link)
+{
+    bool broken = false;
+
+    while (link->monitor) {
+        zmq_msg_t frame;
+        uint16_t event = 0;
+        bool more;
+        zmq_msg_init(&frame);
+        if (!receive_frame(link->monitor, &frame)) {
+            zmq_msg_close(&frame);
+            break;
+        }
+        if (zmq_msg_size(&frame) >= sizeof event)
+            memcpy(&event, zmq_msg_data(&frame), sizeof event);
+        broken = broken || event == ZMQ_EVENT_DISCONNECTED;
+        more = zmq_msg_more(&frame);
+        zmq_msg_close(&frame);
+        while (more) {
+            zmq_msg_init(&frame);
+            more = receive_frame(link->monitor, &frame) && zmq_msg_more(&frame);
+            zmq_msg_close(&frame);
+        }
+    }
+    return broken;
 }

@@ -16,7 +16,10 @@ struct link {
     void *context;
     void *socket;  /* NULL: not connected */
     int socket_fd; /* in poll_fd while there is a socket */
-    int poll_fd;   /* an epoll that holds the socket's descriptor */
+    void *monitor; /* tells when the connection breaks; NULL: nobody does */
+    int monitor_fd;
+    int poll_fd;     /* an epoll that holds both descriptors */
+    unsigned opened; /* connections so far: each monitor has a name of its own */
 };
 
 /* False with errno. */
@@ -34,6 +37,10 @@ struct link_message {
     zmq_msg_t header, body; /* the body may be empty */
     bool misframed;         /* not one or two frames; what is here is not to be read */
 };
+
+/* Has the connection broken? Told once; what came before it has been received by then, if
+ * link_receive has said that nothing is there after this was true. */
+bool link_broken(struct link *link);
 
 /* False when nothing is there. The message is the caller's to release. */
 bool link_receive(struct link *link, struct link_message *message);

@@ -373,6 +373,30 @@ static void test_silent_broker_is_left(void **state)
     assert_true(w.sent[w.sent_count - 1].settles);
 }
 
+/* No waiting for heartbeats; what was in flight is uncertain. */
+static void test_a_broken_connection_is_left_at_once(void **state)
+{
+    (void)state;
+    world_close(&w);
+    world_open(&w, 2, 20);
+    world_submit(&w, 0, 0, TIMEOUT_US);
+    world_run(&w);
+    uint32_t first = w.broker;
+    core_disconnected(w.core, world_time(&w));
+    world_pass(&w, 60000);
+    assert_int_not_equal(w.broker, first);
+    assert_int_equal(w.sent_count, 2);
+    assert_int_equal(w.sent[1].header.attempt, 2);
+    world_answer(&w, 1, STATUS_insufficient_stock);
+    assert_null(w.results[0]);
+    world_settled(&w, 2, HF__SETTLE_OUTCOME__SETTLE_VOID);
+    told(0, HOLDFAST_INSUFFICIENT_STOCK);
+    /* Where there is none, nothing breaks. */
+    core_disconnected(w.core, world_time(&w));
+    core_disconnected(w.core, world_time(&w));
+    world_run(&w);
+}
+
 static void test_an_old_session_is_not_listened_to(void **state)
 {
     (void)state;
@@ -537,6 +561,7 @@ int main(void)
         CASE(test_final_results_are_told_as_they_are),
         CASE(test_wrong_partition_is_followed),
         CASE(test_silent_broker_is_left),
+        CASE(test_a_broken_connection_is_left_at_once),
         CASE(test_an_old_session_is_not_listened_to),
         CASE(test_no_session_says_hello_again),
         CASE(test_a_broken_broker_does_not_spin),
