@@ -80,10 +80,10 @@ def late_case(cluster, peer, step, moment, lead=()):
     if lost:
         # one that is to be late itself is no other's to replace
         proxy.rule("kill", TO_SERVER, replace(NO_KILL), times=99, only=begins)
-    results = run_case(proxy, peer, shop[0].ask(), "%s, %s" % (step, moment),
-                       [late, let] + list(lead))
+    asked, epochs = shop[0].ask(), cluster.epochs()
+    run_case(proxy, peer, asked, "%s, %s" % (step, moment), [late, let] + list(lead))
     if step == "commit" and lands is not None:
-        equal(Asked.all_replayed(results), lands, "the COMMIT has taken effect (%s)" % moment)
+        equal(asked.written_by(epochs), lands, "the COMMIT has taken effect (%s)" % moment)
 
 
 @test("late steps of a batch, let go before, while and after the partition is claimed again")
@@ -112,13 +112,12 @@ def late_alone(cluster):
     with cluster.peer() as peer:
         for kind in ("purchase", "adjust", "release"):
             for pause in (0, 0.3):
-                asked = ask_all(cluster, kind)
+                asked, epochs = ask_all(cluster, kind), cluster.epochs()
                 late = proxy.rule("commit", TO_SERVER, cut_worker())
                 kills = lose_kills(proxy)
                 let = proxy.rule("claim", TO_SERVER, call(after(pause, late.release)))
-                results = run_case(proxy, peer, asked, "%s, %g s" % (kind, pause),
-                                   [late, kills, let])
-                check(Asked.all_replayed(results), "the COMMIT has taken effect")
+                run_case(proxy, peer, asked, "%s, %g s" % (kind, pause), [late, kills, let])
+                equal(asked.written_by(epochs), True, "the COMMIT has taken effect")
     cluster.audit()
 
 
@@ -152,11 +151,12 @@ def timeout(cluster):
     proxy = cluster.proxies["w1"]
     with cluster.peer() as peer:
         for asked in (shop[0].ask(), ask_all(cluster)):
+            epochs = cluster.epochs()
             held = proxy.rule("commit", TO_SERVER, hold_back)
             kills = lose_kills(proxy)
             let = proxy.rule("claim", TO_SERVER, call(after(0.1, held.release)))
-            results = run_case(proxy, peer, asked, "held", [held, kills, let])
-            check(Asked.all_replayed(results), "the COMMIT has taken effect")
+            run_case(proxy, peer, asked, "held", [held, kills, let])
+            equal(asked.written_by(epochs), True, "the COMMIT has taken effect")
     cluster.audit()
 
 
@@ -164,11 +164,11 @@ def timeout(cluster):
 def late_kill(cluster):
     proxy = cluster.proxies["w1"]
     with cluster.peer() as peer:
-        asked = ask_all(cluster)
+        asked, epochs = ask_all(cluster), cluster.epochs()
         held = proxy.rule("commit", TO_SERVER, hold_back)
         kill = proxy.rule("kill", TO_SERVER, call(after(0.2, held.release), delay(0.6)))
-        results = run_case(proxy, peer, asked, "held", [held, kill])
-        check(Asked.all_replayed(results), "the COMMIT has taken effect")
+        run_case(proxy, peer, asked, "held", [held, kill])
+        equal(asked.written_by(epochs), True, "the COMMIT has taken effect")
     cluster.audit()
 
 

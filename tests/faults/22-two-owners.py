@@ -103,7 +103,10 @@ def alone(cluster, partition, operation, **fields):
 
 @test("an owner that was stopped past its lease refuses nothing from what it remembers")
 def remembers(cluster):
-    sold_out, other = begin(cluster, "SOLD", W=1), begin(cluster, "OTHER", W=1)
+    sold_out = begin(cluster, "SOLD", W=1)
+    others = {p: sku_of(cluster, "OTHER", p) for p in range(cluster.partitions)}
+    for sku in others.values():
+        cluster.stock(sku, W=1)
     only(cluster, "w1", [0])
     proxy = cluster.proxies["w1"]
     with cluster.peer(0) as first:
@@ -115,7 +118,9 @@ def remembers(cluster):
         claimed_by(cluster, "w1")
         # it stands before the answer to its COMMIT, which waits in its socket
         rule = proxy.rule("commit", TO_WORKER, call(lambda: cluster.pause("w1")))
-        sequence = first.submit(receive(other, 1), HOME)
+        # in one batch, so that it renews the lease of everything that is w1's
+        sequences = first.submit_batch([(receive(others[p], 1), p)
+                                        for p, owner in cluster.owners().items() if owner == "w1"])
         check(rule.wait(scale(10)), "stopped at its COMMIT")
         claimed_by(cluster, "w2", first)
         with cluster.peer(1) as second:
@@ -124,10 +129,13 @@ def remembers(cluster):
         again = first.submit(late, HOME)
         time.sleep(0.05)  # so that it is in the stopped worker's socket
         cluster.resume("w1")
-        equal(name_of(first.outcome(sequence)), "applied", "what was committed before")
+        equal({name_of(first.outcome(s)) for s in sequences}, {"applied"},
+              "what was committed before")
         has_a_share(cluster, first)
         cluster.end_worker("w2")
-        settles(cluster, late, first.outcome(again, 20))
+        told = first.outcome(again, 20)
+        note("the late one's client was told %s" % name_of(told))
+        settles(cluster, late, told)
         equal(movements(cluster, late), 1, "movements of it")
     audit(cluster)
 

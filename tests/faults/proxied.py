@@ -126,6 +126,10 @@ class Proxied(Cluster):
     def resume(self, name):
         os.kill(self.children[name].pid, signal.SIGCONT)
 
+    def epochs(self):
+        return {int(p): int(epoch) for p, epoch in self.sql(
+            "SELECT partition_id, epoch FROM `partition`")}
+
     def owners(self):
         """{partition: name}, '' where nobody owns it."""
         return {int(p): owner for p, owner in self.sql(
@@ -182,12 +186,9 @@ class Asked:
         peer.frames(wire.Header(wire.BATCH, partition=0).pack(), wire.batch_body(items))
         return [header.sequence for header, _ in items]
 
-    def run(self, peer, seconds=15, **options):
-        return self.judge(peer, [peer.outcome(s, seconds) for s in self.send(peer)], **options)
-
     def judge(self, peer, results, seconds=15, may_be_unknown=False):
         """Every answer is the right one; then every retry has the same answer, and the ledger has
-        what was applied once and nothing else. Returns the results."""
+        what was applied once and nothing else."""
         allowed = {wire.STATUS_CODES["unknown"]} if may_be_unknown else set()
         for (op, _, status, _), result in zip(self.entries, results):
             if result.status not in allowed:
@@ -204,12 +205,15 @@ class Asked:
                     equal((second.sequence, second.claim_id), (first.sequence, first.claim_id),
                           "sequence and claim of the retry of " + what)
         self.check_ledger()
-        return results
 
-    @staticmethod
-    def all_replayed(results):
-        """Was everything that is applied found there by the answer's look-up?"""
-        return all(r.replayed for r in results if wire.status_name(r.status) == "applied")
+    def written_by(self, epochs):
+        """Of what is new and applied: is it written by the claims with these epochs? True, False,
+        or "some of it"."""
+        ids = ["x'%s'" % op.operation_id.hex() for op, _, status, attempt in self.entries
+               if status == "applied" and attempt == 1]
+        found = {epochs[int(partition)] == int(epoch) for partition, epoch in self.cluster.sql(
+            "SELECT partition_id, epoch FROM movement WHERE operation_id IN (%s)" % ",".join(ids))}
+        return found.pop() if len(found) == 1 else "some of it"
 
     def check_ledger(self):
         ids = {op.operation_id.hex().upper(): status for op, _, status, _ in self.entries}
@@ -233,7 +237,7 @@ def run_case(proxy, peer, asked, name, rules, **options):
         for rule in rules:
             check(rule.wait(scale(10)), "met: %r" % rule)
         proxy.clear()
-        return asked.judge(peer, results, **options)
+        asked.judge(peer, results, **options)
     except AssertionError as error:
         raise Failure("%s: %s; steps: %s" % (name, error, proxy.steps(since=begun)))
     finally:
