@@ -84,6 +84,8 @@ static void become(struct worker *worker, struct slot *slot, enum slot_state sta
         claims->owned--;
     if (slot->state != state && (slot->state == SLOT_OTHER || state == SLOT_OTHER))
         claims->changed = true;
+    if (slot->state != state && state == SLOT_OTHER)
+        slot->clock_offset_us = 0;
     slot->state = state;
     if (state == SLOT_OTHER && slot->ledger)
         ledger_destroy(&slot->ledger);
@@ -160,6 +162,8 @@ static void see(struct worker *worker, const struct store_seen *seen, int64_t be
     if (!claims->index || partition >= worker->config->partitions || claims->index[partition] < 0)
         return; /* one that has moved in: the next tick finds it */
     struct slot *slot = &claims->slots[claims->index[partition]];
+    if (slot->state == SLOT_OTHER && slot->seen_epoch != seen->claim.epoch)
+        slot->clock_offset_us = 0; /* whoever claimed it has written what it lacked */
     slot->seen_epoch = seen->claim.epoch;
     slot->seen_connection = seen->connection;
     slot->seen_free = seen->free;
@@ -189,24 +193,33 @@ static void see(struct worker *worker, const struct store_seen *seen, int64_t be
     }
 }
 
-/* A small difference is drift; a jump waits for the next connection (timeline.h). */
-static void follow_clock(struct worker *worker, int64_t server_us, int64_t now_us)
+/* The timeline follows the server's clock. When that has jumped, every partition goes on in the
+ * time that it had: what is ours with another offset, and what is not with one to come. Returns by
+ * how much. */
+static int64_t follow_clock(struct worker *worker, int64_t server_us, int64_t now_us)
+{
+    int64_t ahead_us = timeline_follow(&worker->timeline, server_us, now_us);
+
+    for (size_t i = 0; timeline_is_jump(ahead_us) && i < worker->claims.count; i++)
+        worker->claims.slots[i].clock_offset_us -= ahead_us;
+    return ahead_us;
+}
+
+/* A look has read the server's clock. */
+static void see_clock(struct worker *worker, int64_t server_us, int64_t now_us)
 {
     struct claims *claims = &worker->claims;
-    int64_t ahead_us = server_us - timeline_now_us(&worker->timeline, now_us);
+    int64_t ahead_us = follow_clock(worker, server_us, now_us);
+    bool late =
+        claims->clock_late; /* it was read at the connect, and taken for later than it was */
 
-    if (claims->clock_late) {
-        /* It was read at the connect and taken for later than it was: no jump of the server's. */
-        claims_connected(worker, timeline_follow(&worker->timeline, server_us, now_us), 0);
+    claims->clock_late = false;
+    if (late || !timeline_is_jump(ahead_us))
         return;
-    }
-    if (ahead_us < TIMELINE_JUMP_US && ahead_us > -TIMELINE_JUMP_US) {
-        (void)timeline_follow(&worker->timeline, server_us, now_us);
-        return;
-    }
-    worker->timeline.jumped_us = ahead_us;
-    log_limited(LOG_WARN, "ahead_us=%lld the server's clock has jumped; keeping ours",
-                (long long)ahead_us);
+    log_warn("ahead_us=%lld the server's clock has jumped: the old time goes on",
+             (long long)ahead_us);
+    for (size_t i = 0; i < claims->count; i++)
+        claims_distrust(worker, &claims->slots[i]); /* the claim writes the offset */
 }
 
 /* The look is the caller's to release. may_resize: nobody who called has a slot in his hands. */
@@ -227,15 +240,15 @@ static enum db_outcome run_look(struct worker *worker, bool may_resize, struct s
     free(ours);
     if (look->seen_all && may_resize)
         resize(worker, look);
+    int64_t most_us = claims->clock_late ? TIMELINE_JUMP_US / 2 : TIMELINE_JUMP_US / 100;
+    if (outcome == DB_OK && after_us - before_us < most_us)
+        see_clock(worker, look->server_us, after_us);
     /* Somebody may have claimed between what was seen and the renewal. */
     bool renewed = outcome == DB_OK && look->renewed == count;
     for (size_t i = 0; i < look->count; i++)
         see(worker, &look->seen[i], renewed ? before_us : 0);
     if (outcome == DB_OK && !renewed)
         claims->look_next_us = 0;
-    int64_t most_us = claims->clock_late ? TIMELINE_JUMP_US / 2 : TIMELINE_JUMP_US / 100;
-    if (outcome == DB_OK && after_us - before_us < most_us)
-        follow_clock(worker, look->server_us, after_us);
     return outcome;
 }
 
@@ -278,7 +291,7 @@ static bool goes_on_with_ours(const struct slot *slot)
 /* The claim is committed. It only goes on with our last one when nobody can have owned the
  * partition in between; otherwise what was sent to us for the last one must not be run. */
 static void take_slot(struct worker *worker, struct slot *slot, const struct store_taken *taken,
-                      int64_t begun_us)
+                      int64_t offset_us, int64_t begun_us)
 {
     bool goes_on = goes_on_with_ours(slot);
 
@@ -289,7 +302,7 @@ static void take_slot(struct worker *worker, struct slot *slot, const struct sto
         slot->clock_high_us = taken->clock_high_us;
     slot->epoch = taken->claim.epoch;
     memcpy(slot->claim_id, taken->claim.claim_id, sizeof slot->claim_id);
-    slot->clock_offset_us = taken->clock_offset_us;
+    slot->clock_offset_us = offset_us;
     slot->pruned_seq = taken->pruned_seq;
     slot->lease_until_us = begun_us + lease_us(worker) - LEASE_MARGIN_US;
     slot->prune_next_us = clock_monotonic_us() + CLAIMS_LOOK_US;
@@ -327,21 +340,16 @@ static enum db_outcome take_rows(struct taking *taking)
                       &taking->taken_count);
 }
 
-/* Each partition goes on in the time that it had: the offset that it needs for that. */
-static void carry_time_on(struct taking *taking)
+/* The offset with which a partition goes on in the time that it had. */
+static int64_t offset_of(const struct slot *slot, const struct store_taken *taken)
 {
-    for (size_t t = 0; t < taking->taken_count; t++) {
-        struct store_taken *taken = &taking->taken[t];
-        const struct slot *slot = slot_taken(taking, taken);
-        bool jumped, again = slot && slot->state == SLOT_RECLAIM;
-        taken->clock_offset_us =
-            timeline_offset_us(taken->server_us, taken->clock_offset_us, taken->clock_high_us,
-                               again ? taking->worker->claims.jump_us : 0, &jumped);
-        if (jumped)
-            log_warn("partition=%u clock_offset_us=%lld the shard's clock is another one: the old "
-                     "timeline goes on",
-                     taken->claim.partition, (long long)taken->clock_offset_us);
-    }
+    int64_t offset_us = taken->clock_offset_us;
+
+    if (goes_on_with_ours(slot))
+        offset_us = slot->clock_offset_us;
+    else if (slot->state == SLOT_OTHER)
+        offset_us += slot->clock_offset_us;
+    return timeline_offset_us(taken->server_us, offset_us, taken->clock_high_us);
 }
 
 /* Written with the claim, so that the next owner goes on. */
@@ -353,11 +361,15 @@ static enum db_outcome write_offsets(const struct taking *taking)
 
     for (size_t t = 0; t < taking->taken_count; t++) {
         const struct store_taken *taken = &taking->taken[t];
-        if (taken->clock_offset_us == 0)
+        const struct slot *slot = slot_taken(taking, taken);
+        if (!slot || offset_of(slot, taken) == taken->clock_offset_us)
             continue;
+        log_warn("partition=%u clock_offset_us=%lld the shard's clock is another one: the old "
+                 "timeline goes on",
+                 taken->claim.partition, (long long)offset_of(slot, taken));
         struct store_offset *offset = &offsets[count++];
         offset->partition = taken->claim.partition;
-        offset->offset_us = taken->clock_offset_us;
+        offset->offset_us = offset_of(slot, taken);
         memcpy(offset->claim_id, taken->claim.claim_id, sizeof offset->claim_id);
     }
     if (count > 0)
@@ -382,7 +394,7 @@ static enum db_outcome own(struct taking *taking)
         const struct store_taken *taken = taken_of(taking, slot);
         if (!taken)
             continue;
-        take_slot(worker, slot, taken, taking->begun_us);
+        take_slot(worker, slot, taken, offset_of(slot, taken), taking->begun_us);
         if (outcome == DB_OK && in_time)
             outcome = store_due(&worker->db, slot->ledger);
         /* Without its deadlines it must be claimed again. */
@@ -399,7 +411,6 @@ static enum db_outcome run_claim(struct taking *taking)
 
     kill_old_owners(taking);
     enum db_outcome outcome = take_rows(taking);
-    carry_time_on(taking);
     if (outcome == DB_OK)
         outcome = write_offsets(taking);
     if (outcome == DB_OK)
@@ -545,13 +556,13 @@ int64_t claims_wait_us(const struct worker *worker, int64_t now_us)
     return worker->claims.look_next_us > now_us ? worker->claims.look_next_us - now_us : 0;
 }
 
-void claims_connected(struct worker *worker, int64_t ahead_us, int64_t took_us)
+void claims_connected(struct worker *worker, int64_t server_us, int64_t begun_us)
 {
-    struct claims *claims = &worker->claims;
+    int64_t now_us = clock_monotonic_us();
 
-    claims->clock_late = took_us > TIMELINE_JUMP_US / 2;
-    claims->jump_us = claims_must_reclaim(worker) ? claims->jump_us + ahead_us : 0;
-    claims->look_next_us = 0;
+    (void)follow_clock(worker, server_us, now_us);
+    worker->claims.clock_late = now_us - begun_us > TIMELINE_JUMP_US / 2;
+    worker->claims.look_next_us = 0;
 }
 
 void claims_told(struct worker *worker, uint32_t partition, uint64_t epoch)
@@ -603,8 +614,6 @@ enum db_outcome claims_reclaim(struct worker *worker)
     }
     if (outcome == DB_OK)
         outcome = take(worker, list, count);
-    if (outcome == DB_OK)
-        claims->jump_us = 0;
     free(list);
     return outcome;
 }

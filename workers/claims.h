@@ -26,9 +26,9 @@ void claims_release_memory(struct worker *worker);
 enum db_outcome claims_tick(struct worker *worker, int64_t now_us);
 int64_t claims_wait_us(const struct worker *worker, int64_t now_us);
 
-/* There is a connection, and the server's clock is so far ahead of where we had it. It was read
- * some time within the last took_us; when that is long, the next look puts it right. */
-void claims_connected(struct worker *worker, int64_t ahead_us, int64_t took_us);
+/* There is a connection, and the server's clock says server_us. It was read some time since
+ * begun_us (monotonic); when that is long ago, the next look puts it right. */
+void claims_connected(struct worker *worker, int64_t server_us, int64_t begun_us);
 /* The connection broke: what is ours must be claimed again before anything else is done. */
 void claims_connection_lost(struct worker *worker);
 /* Claims again what must be. What somebody else has claimed meanwhile is lost. */

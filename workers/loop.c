@@ -41,9 +41,7 @@ static bool connected(struct worker *worker, int64_t now_us)
                     db_error(&worker->db));
         return false;
     }
-    int64_t connected_us = clock_monotonic_us();
-    claims_connected(worker, timeline_follow(&worker->timeline, server_us, connected_us),
-                     connected_us - begun_us);
+    claims_connected(worker, server_us, begun_us);
     log_info("shard=%s server=%zu connection=%lu connected", worker->shard->name, worker->db.server,
              worker->db.thread_id);
     return true;

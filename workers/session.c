@@ -171,7 +171,7 @@ static void say_hello(struct session *session, int64_t now_us)
     hello.instance.len = sizeof worker->instance;
     hello.version_min = HEADER_VERSION;
     hello.version_max = HEADER_VERSION;
-    hello.clock_us = timeline_server_us(&worker->timeline, now_us);
+    hello.clock_us = timeline_now_us(&worker->timeline, now_us);
     hello.shard.data = (uint8_t *)(uintptr_t)worker->shard->name;
     hello.shard.len = strlen(worker->shard->name);
     hello.partitions = worker->config->partitions;
@@ -222,7 +222,7 @@ static void beat(struct session *session, int64_t now_us)
         heartbeat.trial = worker->trial.sequence;
     else
         heartbeat.trial_elsewhere = worker->trial.session != NULL;
-    heartbeat.clock_us = timeline_server_us(&worker->timeline, now_us);
+    heartbeat.clock_us = timeline_now_us(&worker->timeline, now_us);
     heartbeat.echo = (uint64_t)next_echo(session, now_us);
     size_t bytes = hf__heartbeat__get_packed_size(&heartbeat);
     uint8_t *body = malloc(bytes + 1);

@@ -48,8 +48,10 @@ struct slot {
     struct ledger *ledger; /* NULL until it was ours for the first time */
     uint64_t epoch;
     uint8_t claim_id[16];
-    int64_t clock_high_us, clock_offset_us;
-    int64_t lease_until_us; /* monotonic, by our own reckoning, a little early */
+    int64_t clock_high_us;
+    int64_t clock_offset_us; /* ours: added to the timeline; otherwise what the row's lacks, as the
+                              * server's clock has jumped since it was written */
+    int64_t lease_until_us;  /* monotonic, by our own reckoning, a little early */
     uint64_t pruned_seq;
     int64_t prune_next_us;  /* monotonic */
     int64_t expire_next_us; /* monotonic; later than now only after expiring failed */
@@ -74,7 +76,6 @@ struct claims {
     uint64_t takings; /* claims so far; told to brokers, whose answer says which they know */
     int64_t look_next_us;
     bool clock_late; /* the server's clock was read, and then we stood still for a while, perhaps */
-    int64_t jump_us; /* of the server's clock, since what must be claimed again was ours */
 };
 
 struct metrics { /* since the last line in the log */

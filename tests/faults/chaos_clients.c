@@ -75,7 +75,6 @@ static struct task *again; /* tasks that ended unknown, the earliest due first *
 static struct hold holds[HOLDS];
 static unsigned hold_count;
 static size_t open_tasks;
-static struct history *former; /* what former lives asked for: adopted operations are in it */
 static uint32_t partitions;
 static char skus[SKUS + 1][8];
 static uint32_t partition_of[SKUS + 1];
@@ -481,21 +480,22 @@ static void adopt(void *data, const struct holdfast_operation *operation)
     }
 }
 
+/* The history stays: the operations are in it. */
 static void read_former_lives(char **names, int count)
 {
     const struct history_options any = {.partitions = partitions, .clock_skew_us = -1};
+    struct history *history = history_new(&any);
     char error[300];
 
-    former = history_new(&any);
     for (int i = 0; i < count; i++) {
         FILE *file = fopen(names[i], "r");
         if (!file)
             die("could not open", names[i]);
-        if (!history_read(former, file, names[i], NULL, error, sizeof error))
+        if (!history_read(history, file, names[i], NULL, error, sizeof error))
             die("a log is broken", error);
         fclose(file);
     }
-    history_each_open(former, adopt, NULL);
+    history_each_open(history, adopt, NULL);
 }
 
 /* ------------------------------------------------------------- the loop */
@@ -682,7 +682,5 @@ int main(int argc, char **argv)
     int code = run();
     for (unsigned i = 0; i < options.clients; i++)
         holdfast_close(&clients[i].handle);
-    history_destroy(&former);
-    close(log_fd);
     return code;
 }

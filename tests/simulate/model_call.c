@@ -89,6 +89,8 @@ static enum mishap draw_mishap(struct model_request *request)
     if (sim_fault(SIM_FAULT_DB_READ_ONLY))
         request->fail_with = MODEL_READ_ONLY;
     if (commit) {
+        if (sim_fault(SIM_FAULT_DB_DEADLOCK)) /* as Galera says at COMMIT */
+            request->fail_with = MODEL_DEADLOCK;
         request->lose_answer = sim_fault(SIM_FAULT_COMMIT_ANSWER_LOST);
         if (sim_fault(SIM_FAULT_COMMIT_LOST))
             return REQUEST_LOST;
@@ -96,7 +98,7 @@ static enum mishap draw_mishap(struct model_request *request)
     }
     if (request->count > 1 && sim_fault(SIM_FAULT_DB_CUT_BETWEEN))
         request->end_before = (size_t)sim_between(1, (int64_t)request->count - 1);
-    if (sim_fault(SIM_FAULT_DB_DEADLOCK))
+    if (sim_fault(SIM_FAULT_DB_DEADLOCK) || sim_fault(SIM_FAULT_DB_STORM))
         request->fail_with = MODEL_DEADLOCK;
     if (sim_fault(SIM_FAULT_DB_LOCK_WAIT))
         request->fail_with = MODEL_LOCK_WAIT;

@@ -211,6 +211,8 @@ static unsigned kill_thread(struct model_run *run)
 {
     const struct claims_arguments *arguments = run->arguments;
 
+    if (sim_fault(SIM_FAULT_DB_KILL_FAILS))
+        return 0;
     return model_server_kill(run->server, arguments->thread_id) ? 0 : MODEL_NO_THREAD;
 }
 

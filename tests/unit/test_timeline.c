@@ -31,41 +31,29 @@ static void tells_how_far_the_server_is_ahead(void **state)
     assert_int_equal(timeline_follow(&timeline, 531 * SECOND, 12 * SECOND), -1 * SECOND);
 }
 
-static void small_differences_are_followed(void **state)
+static void more_than_drift_is_a_jump(void **state)
 {
-    bool jumped = true;
-
     (void)state;
-    assert_int_equal(timeline_offset_us(500 * SECOND, 0, 500 * SECOND + 900000, 900000, &jumped),
-                     0);
-    assert_false(jumped);
-    assert_int_equal(timeline_offset_us(500 * SECOND, 4 * SECOND, 0, 0, &jumped), 4 * SECOND);
-    assert_false(jumped);
+    assert_false(timeline_is_jump(SECOND));
+    assert_false(timeline_is_jump(-SECOND));
+    assert_true(timeline_is_jump(SECOND + 1));
+    assert_true(timeline_is_jump(-SECOND - 1));
 }
 
-static void a_jump_becomes_an_offset(void **state)
+static void an_offset_goes_on(void **state)
 {
-    bool jumped = false;
-
     (void)state;
-    /* The new server is 20 s ahead of where time was: the old time goes on. */
-    assert_int_equal(timeline_offset_us(520 * SECOND, 0, 499 * SECOND, 20 * SECOND, &jumped),
-                     -20 * SECOND);
-    assert_true(jumped);
-    jumped = false;
-    assert_int_equal(timeline_offset_us(480 * SECOND, 3 * SECOND, 0, -20 * SECOND, &jumped),
-                     23 * SECOND);
-    assert_true(jumped);
+    assert_int_equal(timeline_offset_us(500 * SECOND, 0, 500 * SECOND + 900000), 0);
+    assert_int_equal(timeline_offset_us(500 * SECOND, 4 * SECOND, 0), 4 * SECOND);
+    assert_int_equal(timeline_offset_us(520 * SECOND, -20 * SECOND, 499 * SECOND), -20 * SECOND);
 }
 
 static void never_far_below_what_was_used(void **state)
 {
-    bool jumped = false;
-
     (void)state;
     /* A fresh owner at a server that is 100 s behind the last time that was used. */
-    assert_int_equal(timeline_offset_us(400 * SECOND, 0, 500 * SECOND, 0, &jumped), 100 * SECOND);
-    assert_true(jumped);
+    assert_int_equal(timeline_offset_us(400 * SECOND, 0, 500 * SECOND), 100 * SECOND);
+    assert_int_equal(timeline_offset_us(400 * SECOND, 7 * SECOND, 500 * SECOND), 100 * SECOND);
 }
 
 int main(void)
@@ -73,8 +61,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(goes_on_by_the_monotonic_clock),
         cmocka_unit_test(tells_how_far_the_server_is_ahead),
-        cmocka_unit_test(small_differences_are_followed),
-        cmocka_unit_test(a_jump_becomes_an_offset),
+        cmocka_unit_test(more_than_drift_is_a_jump),
+        cmocka_unit_test(an_offset_goes_on),
         cmocka_unit_test(never_far_below_what_was_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

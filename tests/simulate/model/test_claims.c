@@ -36,7 +36,8 @@ static struct {
     struct model_server *server;
     struct config config;
     struct config_shard shard;
-    struct worker worker;
+    struct worker worker;  /* a */
+    struct worker another; /* b, where there are two that look after themselves */
     bool ready, done;
 } world;
 
@@ -174,11 +175,127 @@ static void test_lease_of_another(void **state)
     assert_true(overtaken); /* the moment was hit */
 }
 
+/* ------------------------------------------------------------- the partition's time */
+
+#define WATCHED_US (40 * (int64_t)SECOND)
+
+static struct sim_process *processes[2];
+static unsigned claims_seen; /* by how many claims time has come */
+
+static void lives(void *argument)
+{
+    struct worker *worker = argument;
+    const char *name = sim_self()->name;
+
+    sim_require(worker_open(worker, &world.config, &world.shard, name, NULL), "not opened");
+    for (;;) {
+        worker_turn(worker);
+        int64_t wait_us = worker_wait_us(worker, clock_monotonic_us());
+        (void)sim_block(SIM_NET, wait_us > 1000 ? wait_us : 1000);
+    }
+}
+
+/* The time of partition 0 by the worker whose claim stands in the row; 0: nobody's. */
+static int64_t partition_time_us(void)
+{
+    struct worker *workers[] = {&world.worker, &world.another};
+
+    for (size_t i = 0; i < 2; i++) {
+        const struct slot *slot = workers[i]->claims.count > 0 ? worker_slot(workers[i], 0) : NULL;
+        if (!slot || slot->state != SLOT_OWNED || slot->epoch != committed(0)->epoch)
+            continue;
+        struct sim_process *back = sim_enter(processes[i]);
+        int64_t time_us = slot_now_us(workers[i], slot);
+        sim_leave(back);
+        return time_us;
+    }
+    return 0;
+}
+
+static void jump(void *argument)
+{
+    (void)argument;
+    world.server->process->clock.wall_base_us += sim_between(-3600, 3600) * (int64_t)SECOND;
+}
+
+static void crash(void *argument)
+{
+    (void)argument;
+    sim_kill(world.server->process);
+    model_server_start(world.server);
+}
+
+/* One that has seen no jump: it has the rows alone. */
+static void start_again(void *argument)
+{
+    (void)argument;
+    sim_kill(processes[1]);
+    memset(&world.another, 0, sizeof world.another);
+    sim_start(processes[1], lives, &world.another);
+}
+
+static void take_away(void *argument)
+{
+    struct worker *worker = sim_one_in(2) ? &world.worker : &world.another;
+
+    (void)argument;
+    if (worker->claims.count > 0)
+        claims_distrust(worker, &worker->claims.slots[0]);
+}
+
+static void watch(void)
+{
+    int64_t begun_us = 0, begun_at_us = 0;
+    uint64_t epoch = 0;
+
+    while (sim_now_us() < WATCHED_US) {
+        sim_run(sim_now_us() + SECOND / 20, NULL);
+        int64_t time_us = partition_time_us();
+        if (time_us == 0)
+            continue;
+        if (begun_us == 0) {
+            begun_us = time_us;
+            begun_at_us = sim_now_us();
+        }
+        claims_seen += committed(0)->epoch != epoch;
+        epoch = committed(0)->epoch;
+        int64_t off_us = time_us - begun_us - (sim_now_us() - begun_at_us);
+        sim_require(off_us < 2 * SECOND && off_us > -2 * SECOND,
+                    "the partition's time is off by %lld ms", (long long)off_us / 1000);
+    }
+    sim_require(begun_us != 0, "nobody owns it");
+}
+
+/* However the server's clock is set, and whoever owns the partition, and though the server crashes:
+ * its time goes on. */
+static void test_time_goes_on(void **state)
+{
+    (void)state;
+    claims_seen = 0;
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        begin(seed, 1);
+        processes[0] = sim_process_new("a", SIM_WORKER, 0);
+        processes[1] = sim_process_new("b", SIM_WORKER, 1);
+        sim_start(processes[0], lives, &world.worker);
+        sim_start(processes[1], lives, &world.another);
+        for (int i = 0; i < 3; i++) {
+            int64_t at_us = sim_between(i * 12 + 2, i * 12 + 8) * SECOND;
+            sim_post((struct sim_ref){0}, at_us, jump, NULL);
+            sim_post((struct sim_ref){0}, at_us + 2 * SECOND, start_again, NULL);
+            sim_post((struct sim_ref){0}, sim_between(2 * SECOND, WATCHED_US), crash, NULL);
+            sim_post((struct sim_ref){0}, sim_between(2 * SECOND, WATCHED_US), take_away, NULL);
+        }
+        watch();
+    }
+    assert_true(claims_seen > 200);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_slots_stay),
         cmocka_unit_test(test_lease_of_another),
+        cmocka_unit_test(test_time_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
