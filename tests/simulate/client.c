@@ -122,12 +122,25 @@ static void pick_up_notes(struct caller *caller)
     }
 }
 
+static void drop_certain(struct client *client)
+{
+    struct note **at = &client->open_notes;
+
+    while (*at) {
+        if ((*at)->state == NOTE_CERTAIN)
+            *at = (*at)->next_open;
+        else
+            at = &(*at)->next_open;
+    }
+}
+
 static void work(struct caller *caller)
 {
     struct client *client = caller->client;
 
-    for (struct note *note = client->notes; note && caller->flying < FLYING_MAX;
-         note = note->next) {
+    drop_certain(client);
+    for (struct note *note = client->open_notes; note && caller->flying < FLYING_MAX;
+         note = note->next_open) {
         if (note->state == NOTE_LATER && note->again_us <= sim_now_us())
             submit(caller, note);
     }
@@ -148,7 +161,7 @@ static int64_t caller_wait_us(const struct caller *caller)
     const struct client *client = caller->client;
     int64_t next_us = client->planned > 0 ? client->next_us : INT64_MAX;
 
-    for (const struct note *note = client->notes; note; note = note->next) {
+    for (const struct note *note = client->open_notes; note; note = note->next_open) {
         if (note->state == NOTE_LATER && note->again_us < next_us)
             next_us = note->again_us;
     }

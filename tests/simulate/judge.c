@@ -36,6 +36,10 @@ static const char *const kind_names[WORLD_KINDS] = {
     [HOLDFAST_SETTLE] = "settle",
 };
 
+/* An owner refuses from memory as long as its lease has not run out; so long it may not have seen
+ * that the server is another. And what it said is under way. */
+#define IN_FLIGHT_US 10000000
+
 /* A call, so that the history can be begun again. */
 struct told {
     const struct note *note;
@@ -60,7 +64,8 @@ static struct {
     struct told_id *buckets[BUCKETS];
     struct told *told;
     size_t count, capacity;
-    size_t lost_at; /* calls before this one are as unknown */
+    size_t lost_at;        /* calls before this one are as unknown */
+    int64_t lost_until_us; /* so are those of so long */
     char first[1024];
     char rule[32];
 } judge;
@@ -146,12 +151,12 @@ void judge_invoke(const struct note *note)
             abort();
     }
     struct told *told = &judge.told[judge.count++];
-    *told =
-        (struct told){.note = note,
-                      .call = note->call,
-                      .time_us = sim_wall_us(NULL),
-                      .attempt = note->operation.attempt,
-                      .old = id_is_old(note->id) || (note->asked_for && id_is_old(note->settles))};
+    *told = (struct told){.note = note,
+                          .call = note->call,
+                          .time_us = sim_wall_us(NULL),
+                          .attempt = note->operation.attempt,
+                          .old = sim_now_us() < judge.lost_until_us || id_is_old(note->id) ||
+                                 (note->asked_for && id_is_old(note->settles))};
     strcpy(told->id, note->id);
     sim_require(note->call == judge.count, "calls are out of order");
     remember_id(note);
@@ -188,6 +193,8 @@ void judge_tail_lost(void)
     history_destroy(&judge.history);
     open_history();
     judge.lost_at = judge.count;
+    judge.lost_until_us =
+        sim_now_us() + (int64_t)world.config.windows.lease_ms * 1000 + IN_FLIGHT_US;
     for (size_t i = 0; i < judge.count; i++) {
         judge.told[i].old = true;
         invoke(&judge.told[i]);

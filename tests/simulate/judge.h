@@ -4,7 +4,8 @@
  * the end together with the ledger and the tables.
  *
  * When a server is put back to an older copy, what was told before is void: from then on only
- * operations whose id was first used after it are judged by their results, all others as unknown.
+ * operations whose id was first used after it, and after the leases of before it, are judged by
+ * their results, all others as unknown.
  */
 #ifndef TESTS_SIMULATE_JUDGE_H
 #define TESTS_SIMULATE_JUDGE_H

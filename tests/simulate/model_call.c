@@ -134,6 +134,12 @@ static bool exchange(struct model_client *client, struct model_request *request,
         (void)sim_block(SIM_DB, sim_one_in(2) ? TIMEOUT_US : sim_skewed(1, BROKEN_MAX_US));
         return false;
     }
+    if (mishap == REQUEST_LATE && sim_one_in(2)) {
+        /* The connection breaks at this end, and what was sent is still under way. */
+        send(client, request, sim_skewed(1, LATE_MAX_US));
+        (void)sim_block(SIM_DB, sim_skewed(1, BROKEN_MAX_US));
+        return false;
+    }
     if (mishap == REQUEST_LATE)
         delay_us = TIMEOUT_US + sim_skewed(1, LATE_MAX_US);
     send(client, request, delay_us);

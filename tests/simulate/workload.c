@@ -63,6 +63,8 @@ static struct note *note_new(struct client *client, enum holdfast_operation_kind
     note->timeout_us = world.timeout_us / 2 + (int64_t)sim_below((uint64_t)world.timeout_us);
     note->next = client->notes;
     client->notes = note;
+    note->next_open = client->open_notes;
+    client->open_notes = note;
     client->open++;
     return note;
 }
@@ -247,8 +249,10 @@ static void fill_record(struct note *note)
     struct holdfast_operation *operation = &note->operation;
 
     operation->text = percent(50) ? "a name" : "another name";
-    operation->warehouse = any_warehouse();
-    operation->reason = world.reasons[sim_below(WORLD_REASONS)];
+    if (operation->kind == HOLDFAST_PUT_WAREHOUSE)
+        operation->warehouse = any_warehouse();
+    if (operation->kind == HOLDFAST_PUT_REASON)
+        operation->reason = world.reasons[sim_below(WORLD_REASONS)];
     if (operation->kind != HOLDFAST_PUT_ITEM)
         return;
     operation->sku = world.skus[any_sku()];
@@ -334,7 +338,7 @@ static bool reuse_id(struct client *client, struct note *note)
 {
     const struct note *old = client->notes->next ? any_note(client) : NULL;
 
-    if (!old || old == note || !old->applied || id_is_open(client, old->id) ||
+    if (world.restores || !old || old == note || !old->applied || id_is_open(client, old->id) ||
         partition_of_note(old) != partition_of_note(note))
         return false;
     strcpy(note->id, old->id);

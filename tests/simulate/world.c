@@ -18,8 +18,9 @@
 #define CALM_MAX_US 120000000
 /* What is due must be released within so much, once everybody is there (docs/worker.md). */
 #define EXPIRED_LIVE_US 5000000
-#define PUT_OFF_US 65000000 /* as long as a worker puts off what the server refuses, and a little  \
-                             */
+#define PUT_OFF_US                                                                                 \
+    65000000 /* as long as a worker puts off what the server refuses, and a little                 \
+              */
 #define QUIET_US 1000000
 /* A seed of more events than this does not come to an end. */
 #define EVENTS_MAX 3000000u
@@ -62,8 +63,6 @@ static void draw_limits(struct config *config)
         limits->rate = limits->rate_burst = ONE_OF(20, 100);
     config->windows.lease_ms = ONE_OF(500, 1000, 2000, 3000);
     config->windows.heartbeat_ms = ONE_OF(100, 250, 500, 1000);
-    if (sim_one_in(10))
-        config->windows.idempotency_ms = ONE_OF(3000, 10000);
 }
 
 static void draw_shape(struct config *config)
@@ -127,6 +126,9 @@ static void draw_modes(void)
     world.prompt = sim_one_in(6);
     if (world.prompt)
         world.jumps = false; /* not_after is by a wall clock */
+    /* The age of an id is by the same clocks. */
+    if (!world.jumps && sim_one_in(10))
+        world.config.windows.idempotency_ms = ONE_OF(3000, 10000);
 }
 
 /* Faults that make a commit late, however early its operations were begun. */
@@ -383,6 +385,7 @@ static bool note_offset(void *context, uint32_t partition, const struct model_pa
     return true;
 }
 
+/* Where clocks jump, an owner goes on in a time of its own that nobody else can know. */
 static bool is_late(void *context, uint32_t partition, const struct reservation *reservation)
 {
     const struct lateness *lateness = context;
@@ -390,10 +393,12 @@ static bool is_late(void *context, uint32_t partition, const struct reservation 
                       reservation->expires_at_us;
     int64_t calm_us = sim_now_us() - world.calm_since_us;
     int64_t may_us = world.cursed ? PUT_OFF_US : EXPIRED_LIVE_US;
+    char id[RESERVATION_TEXT_BYTES];
 
+    reservation_id_format(reservation->id, id);
     sim_require(reservation->state != HF__RESERVATION_STATE__RESERVATION_ACTIVE ||
-                    late_us < may_us || calm_us < may_us,
-                "a reservation of partition %u is active %.1f s after its end", partition,
+                    late_us < may_us || calm_us < may_us || world.jumps,
+                "%s of partition %u is active %.1f s after its end", id, partition,
                 (double)late_us / 1e6);
     return true;
 }
@@ -411,18 +416,20 @@ static void check_tables(void)
 
 static void trace_movement(const struct movement *m)
 {
-    char id[UUID_TEXT_BYTES];
+    char id[UUID_TEXT_BYTES], reservation[RESERVATION_TEXT_BYTES] = "";
 
     uuid_format(m->operation_id, id);
-    sim_trace_line("commits %u:%llu %s %s %.*s/%.*s on_hand=%lld reserved=%lld committed=%lld "
-                   "unavailable=%lld safety=%lld shortfall=%lld at=%lld epoch=%llu",
-                   m->partition, (unsigned long long)m->seq, id,
-                   holdfast_movement_name((int)m->kind), (int)m->sku.length, m->sku.bytes,
-                   (int)m->warehouse.length, m->warehouse.bytes, (long long)m->after.on_hand,
-                   (long long)m->after.reserved, (long long)m->after.committed,
-                   (long long)m->after.unavailable, (long long)m->after.safety_stock,
-                   (long long)m->after.shortfall, (long long)(m->at_us % 1000000000),
-                   (unsigned long long)m->epoch);
+    if (m->has_reservation)
+        reservation_id_format(m->reservation_id, reservation);
+    sim_trace_line(
+        "commits %u:%llu %s %s %.*s/%.*s on_hand=%lld reserved=%lld committed=%lld "
+        "unavailable=%lld safety=%lld shortfall=%lld at=%lld epoch=%llu %s until=%lld",
+        m->partition, (unsigned long long)m->seq, id, holdfast_movement_name((int)m->kind),
+        (int)m->sku.length, m->sku.bytes, (int)m->warehouse.length, m->warehouse.bytes,
+        (long long)m->after.on_hand, (long long)m->after.reserved, (long long)m->after.committed,
+        (long long)m->after.unavailable, (long long)m->after.safety_stock,
+        (long long)m->after.shortfall, (long long)(m->at_us % 1000000000),
+        (unsigned long long)m->epoch, reservation, (long long)(m->expires_at_us % 1000000000));
 }
 
 /* An operation that kills its worker does so when it is about to be written. */

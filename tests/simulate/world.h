@@ -56,7 +56,8 @@ enum note_state {
 /* One operation that a caller wants, with everything that it points to. In the world's memory: a
  * client that is killed finds it again. */
 struct note {
-    struct note *next; /* of the same client, newest first */
+    struct note *next;      /* of the same client, newest first */
+    struct note *next_open; /* the same, without those that were certain when it was looked at */
     enum note_state state;
     struct holdfast_operation operation;
     char id[UUID_TEXT_BYTES];
@@ -81,7 +82,7 @@ struct note {
 
 struct client {
     struct sim_process *process;
-    struct note *notes;
+    struct note *notes, *open_notes;
     size_t open;      /* notes that are not certain */
     uint32_t planned; /* how many are still to be made */
     int64_t think_us; /* mean time between two */
