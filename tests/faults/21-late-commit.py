@@ -293,10 +293,15 @@ def load(cluster):
 # ---------------------------------------------------------------- a network that stands still
 
 
+def second_worker(cluster):
+    if "w2" not in cluster.children:
+        cluster.start_worker("w2")
+
+
 @test("a worker whose network stands still: its partitions work again on another, within seconds")
 def stuck(cluster):
     proxy = cluster.proxies["w1"]
-    cluster.start_worker("w2")
+    second_worker(cluster)
     wait_until(lambda: sorted(set(cluster.owners().values())) == ["w1", "w2"], 20, "shares")
     cluster.wait_served()
     sku = next("STUCK%d" % i for i in range(1000)
@@ -322,6 +327,7 @@ def stuck(cluster):
 
 @test("handing over through a cut connection: it ends with 0, and the other takes over")
 def goodbye(cluster):
+    second_worker(cluster)
     for direction, step in ((TO_SERVER, "release"), (TO_SERVER, "goodbye")):
         wait_until(lambda: "w1" in cluster.owners().values(), 20, "w1 has a share")
         rule = cluster.proxies["w1"].rule(step, direction, cut(0))
