@@ -40,6 +40,11 @@ class Side:
         run_case(self.proxy, peer, asked, "%s, %s" % (self.name, name), rules)
         self.cases += 1
 
+    def plant_offset(self):
+        """Another clock offset in the row than the worker's, so that its next claim stores its own."""
+        self.cluster.sql("UPDATE `partition` SET clock_offset_us=clock_offset_us+1000"
+                         " WHERE partition_id=%d" % min(self.partitions))
+
     def lose_commit(self):
         return [self.proxy.rule("commit", TO_WORKER if self.cases % 2 else TO_SERVER,
                                 cut(BYTES[BEFORE]))]
@@ -117,6 +122,8 @@ def every_cut(cluster, steps, lead=None, ask=Side.ask_shop):
         with cluster.peer() as peer:
             for step, direction, packet, kind in cases[sides.index(side)::2]:
                 asked = ask(side)  # first: it may need commits of its own
+                if step == "offsets":
+                    side.plant_offset()
                 rules = lead(side) if lead else []
                 rules.append(side.proxy.rule(step, direction, cut(BYTES[kind]), packet=packet))
                 side.case(peer, asked, "%s packet %d of %s, %s" % (kind, packet, step, direction),
@@ -131,13 +138,11 @@ def learn(cluster):
     wait_until(lambda: sorted(cluster.owners().values()) == 4 * ["w1"] + 4 * ["w2"], 20, "shares")
     cluster.hf("reason", "put", "R", "--name", "R")
     sides.extend(Side(cluster, name) for name in WORKERS)
-    # so that every claim of these partitions stores an offset
-    cluster.sql("UPDATE `partition` SET clock_offset_us=1000 WHERE partition_id IN (%s)"
-                % ",".join(str(min(side.partitions)) for side in sides))
 
     def work(side):
         with cluster.peer() as peer:
             side.case(peer, side.shop.ask(), "none", [])
+            side.plant_offset()
             side.case(peer, side.shop.ask(), "first",
                       [side.proxy.rule("commit", TO_WORKER, cut(BYTES[BEFORE]))])
             side.case(peer, side.retry_as_first(), "duplicate", side.forget())
