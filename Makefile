@@ -210,6 +210,7 @@ help:
 	@echo 'make test-mysql    every test with a database on MySQL 9.7'
 	@echo 'make fuzz          fuzzers, DURATION= seconds each'
 	@echo 'make chaos         kills and stops under load, DURATION= seconds, SEED= repeats'
+	@echo 'make simulate      a million seeds of the whole cluster (SEEDS=, FROM=), and every planted bug'
 	@echo 'make fuzz-coverage which lines the corpora of the fuzzers reach'
 	@echo 'make bench         throughput and latency beside the way most teams write it'
 	@echo 'make bench-quick   the same, shorter'
