@@ -442,6 +442,9 @@ static bool check_touched(const struct model_commit *commit, const struct model_
     case MODEL_WAREHOUSE:
     case MODEL_REASON:
     case MODEL_CHECKPOINT:
+    case MODEL_GONE_MOVEMENT:
+    case MODEL_GONE_RESERVATION:
+    case MODEL_GONE_LINE:
     case MODEL_TABLES:
         return true;
     }

@@ -19,6 +19,9 @@
 /* How long a server may be slow, and a request late. */
 #define SLOW_MAX_US 4000000
 #define LATE_MAX_US 9000000
+/* How long a writer stands still. */
+#define WRITER_MIN_US 300000
+#define WRITER_MAX_US 7000000
 /* Until a client learns that a connection is broken, if it does so before its time is over. */
 #define BROKEN_MAX_US 20000
 
@@ -122,6 +125,22 @@ static void send(struct model_client *client, struct model_request *request, int
     sim_leave(back);
 }
 
+static void continue_later(void *process)
+{
+    sim_resume(process);
+}
+
+/* Right before a transaction, or before its COMMIT: for as long as leases are, and longer. */
+static void stop_writer(const struct model_request *request)
+{
+    if ((request->statements[0] != model_start && request->statements[0] != model_commit) ||
+        !sim_fault(SIM_FAULT_PAUSE_WRITER))
+        return;
+    sim_post((struct sim_ref){0}, sim_between(WRITER_MIN_US, WRITER_MAX_US), continue_later,
+             sim_self());
+    sim_pause(sim_self());
+}
+
 /* False: no answer. Then *cut: the server does not know either. */
 static bool exchange(struct model_client *client, struct model_request *request, bool *cut)
 {
@@ -129,6 +148,7 @@ static bool exchange(struct model_client *client, struct model_request *request,
     int64_t delay_us = sim_skewed(REQUEST_MIN_US, REQUEST_MAX_US);
 
     sim_point("db.request");
+    stop_writer(request);
     if (mishap == REQUEST_LOST) {
         *cut = sim_one_in(2);
         (void)sim_block(SIM_DB, sim_one_in(2) ? TIMEOUT_US : sim_skewed(1, BROKEN_MAX_US));

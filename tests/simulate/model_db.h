@@ -70,8 +70,8 @@ struct model_partition { /* a row of table partition */
     uint64_t pruned_seq;
 };
 
-/* Each goes through committed rows in the order of their keys, until visit returns false. Rows are
- * borrowed for the call. */
+/* Each goes through committed rows in the order of their keys, until visit returns false; through
+ * movements and reservations that have been pruned first. Rows are borrowed for the call. */
 typedef bool model_visit_partition(void *context, uint32_t partition,
                                    const struct model_partition *row);
 void model_partitions(const struct model_server *server, model_visit_partition *visit,

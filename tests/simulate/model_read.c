@@ -18,18 +18,26 @@ void model_partitions(const struct model_server *server, model_visit_partition *
     }
 }
 
-void model_movements(const struct model_server *server, uint32_t partition, uint64_t after_seq,
-                     model_visit_movement *visit, void *context)
+static bool visit_movements(const struct model_table *table, uint32_t partition, uint64_t after_seq,
+                            model_visit_movement *visit, void *context)
 {
-    const struct model_table *table = &server->tables[MODEL_MOVEMENT];
     struct model_key all = model_key_of_partition(partition);
     struct model_key first = model_key_of_seq(partition, after_seq + 1);
 
     for (size_t i = model_seek(table, &first);
          i < table->count && model_has_prefix(table->entries[i], &all); i++) {
         if (table->entries[i]->now && !visit(context, table->entries[i]->now))
-            return;
+            return false;
     }
+    return true;
+}
+
+void model_movements(const struct model_server *server, uint32_t partition, uint64_t after_seq,
+                     model_visit_movement *visit, void *context)
+{
+    if (visit_movements(&server->tables[MODEL_GONE_MOVEMENT], partition, after_seq, visit, context))
+        (void)visit_movements(&server->tables[MODEL_MOVEMENT], partition, after_seq, visit,
+                              context);
 }
 
 void model_levels(const struct model_server *server, model_visit_level *visit, void *context)
@@ -43,10 +51,9 @@ void model_levels(const struct model_server *server, model_visit_level *visit, v
     }
 }
 
-static size_t lines_of(const struct model_server *server, const struct model_key *prefix,
+static size_t lines_of(const struct model_table *table, const struct model_key *prefix,
                        struct reservation_line *lines)
 {
-    const struct model_table *table = &server->tables[MODEL_LINE];
     size_t count = 0;
 
     for (size_t i = model_seek(table, prefix);
@@ -60,10 +67,9 @@ static size_t lines_of(const struct model_server *server, const struct model_key
     return count;
 }
 
-void model_reservations(const struct model_server *server, model_visit_reservation *visit,
-                        void *context)
+static bool visit_reservations(const struct model_table *table, const struct model_table *lines,
+                               model_visit_reservation *visit, void *context)
 {
-    const struct model_table *table = &server->tables[MODEL_RESERVATION];
     bool more = true;
 
     for (size_t i = 0; more && i < table->count; i++) {
@@ -71,12 +77,20 @@ void model_reservations(const struct model_server *server, model_visit_reservati
         if (!entry->now)
             continue;
         struct reservation reservation = *(const struct reservation *)entry->now;
-        reservation.line_count = lines_of(server, &entry->key, NULL);
-        reservation.lines = calloc(reservation.line_count + 1, sizeof *reservation.lines);
-        if (!reservation.lines)
-            abort();
-        (void)lines_of(server, &entry->key, reservation.lines);
+        reservation.line_count = lines_of(lines, &entry->key, NULL);
+        reservation.lines = model_calloc((reservation.line_count + 1) * sizeof *reservation.lines);
+        (void)lines_of(lines, &entry->key, reservation.lines);
         more = visit(context, model_key_partition(&entry->key), &reservation);
         free(reservation.lines);
     }
+    return more;
+}
+
+void model_reservations(const struct model_server *server, model_visit_reservation *visit,
+                        void *context)
+{
+    if (visit_reservations(&server->tables[MODEL_GONE_RESERVATION],
+                           &server->tables[MODEL_GONE_LINE], visit, context))
+        (void)visit_reservations(&server->tables[MODEL_RESERVATION], &server->tables[MODEL_LINE],
+                                 visit, context);
 }

@@ -159,6 +159,23 @@ void model_wake_waiting(struct model_server *server, const struct model_tx *tx)
     }
 }
 
+/* What is deleted is kept for judges. */
+static void keep_gone(struct model_server *server, const struct model_touched *touched)
+{
+    enum model_table_name gone = MODEL_TABLES;
+
+    if (touched->after || !touched->before)
+        return;
+    if (touched->table == MODEL_MOVEMENT)
+        gone = MODEL_GONE_MOVEMENT;
+    else if (touched->table == MODEL_RESERVATION)
+        gone = MODEL_GONE_RESERVATION;
+    else if (touched->table == MODEL_LINE)
+        gone = MODEL_GONE_LINE;
+    if (gone != MODEL_TABLES)
+        model_table_put(&server->tables[gone], &touched->key, touched->before);
+}
+
 void model_commit_all(struct model_server *server, struct model_tx *tx)
 {
     struct commit commit = {.server = server};
@@ -174,6 +191,7 @@ void model_commit_all(struct model_server *server, struct model_tx *tx)
             .touched_count = commit.count,
         });
     for (size_t i = 0; i < commit.count; i++) {
+        keep_gone(server, &commit.touched[i]);
         model_row_release(commit.touched[i].before);
         model_row_release(commit.touched[i].after);
     }

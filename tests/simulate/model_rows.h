@@ -25,6 +25,10 @@ enum model_table_name {
     MODEL_WAREHOUSE,   /* code: struct model_named */
     MODEL_REASON,      /* code: struct model_named */
     MODEL_CHECKPOINT,  /* partition_id, sku, warehouse: struct model_checkpoint */
+    /* What pruning took away, for judges: not part of any database. */
+    MODEL_GONE_MOVEMENT,
+    MODEL_GONE_RESERVATION,
+    MODEL_GONE_LINE,
     MODEL_TABLES,
 };
 

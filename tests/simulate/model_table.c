@@ -336,6 +336,14 @@ void model_table_release(struct model_table *table)
     *table = (struct model_table){0};
 }
 
+void model_table_put(struct model_table *table, const struct model_key *key, const void *row)
+{
+    struct model_entry *entry = obtain(table, key);
+
+    model_row_release(entry->now);
+    entry->now = model_row_hold(row);
+}
+
 void model_table_restore(struct model_table *table, const struct model_table_image *image)
 {
     model_table_release(table);

@@ -118,5 +118,7 @@ void model_table_image_release(struct model_table_image *image);
 /* Nothing may be locked. */
 void model_table_restore(struct model_table *table, const struct model_table_image *image);
 void model_table_release(struct model_table *table);
+/* A row that is there at once, outside of any transaction. One more that has it. */
+void model_table_put(struct model_table *table, const struct model_key *key, const void *row);
 
 #endif

@@ -127,15 +127,17 @@ static void draw_modes(void)
     if (world.prompt)
         world.jumps = false; /* not_after is by a wall clock */
     /* The age of an id is by the same clocks. */
-    if (!world.jumps && sim_one_in(10))
-        world.config.windows.idempotency_ms = ONE_OF(3000, 10000);
+    world.prunes = !world.jumps && sim_one_in(10);
+    if (world.prunes)
+        world.config.windows.retention_ms = world.config.windows.idempotency_ms =
+            ONE_OF(2000, 5000);
 }
 
 /* Faults that make a commit late, however early its operations were begun. */
 static bool makes_late(enum sim_fault kind)
 {
     return kind == SIM_FAULT_PAUSE_AT_POINT || kind == SIM_FAULT_PAUSE_WORKER ||
-           kind >= SIM_FAULT_DB_CONNECT;
+           kind == SIM_FAULT_PAUSE_WRITER || kind >= SIM_FAULT_DB_CONNECT;
 }
 
 /* Each seed has a few kinds of faults, at a strength of its own; some have none. */
