@@ -508,6 +508,12 @@ void workload_result(struct client *client, struct note *note, const struct hold
         certain(client, note);
         return;
     case HOLDFAST_KIND_UNKNOWN:
+        if (result->status == HOLDFAST_OPERATION_ID_EXPIRED && note->must) {
+            fresh_id(client, note->id); /* twice does no harm here */
+            note->attempts = 0;
+            again_after(note, 0, 300000);
+            return;
+        }
         if (result->status == HOLDFAST_OPERATION_ID_EXPIRED) {
             certain(client, note); /* nobody will ever say more */
             return;
