@@ -7,7 +7,7 @@
 #ifndef CLI_IMPORT_H
 #define CLI_IMPORT_H
 
-#include "cli/csv.h"
+#include "common/csv.h"
 #include "cli/session.h"
 #include "protocol/text.h"
 

@@ -8,7 +8,7 @@
 #include "cli/command.h"
 #include "cli/import.h"
 #include "cli/parse.h"
-#include "cli/words.h"
+#include "common/words.h"
 
 static const struct {
     const char *name;

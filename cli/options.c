@@ -9,7 +9,7 @@
 #include <string.h>
 #include "cli/options.h"
 #include "cli/parse.h"
-#include "cli/words.h"
+#include "common/words.h"
 #include "protocol/ids.h"
 
 /* Words of the contract that this version does not have; nothing may be guessed in their place. */

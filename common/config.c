@@ -9,6 +9,7 @@
  */
 #include "common/config.h"
 #include "common/config_keys.h"
+#include "common/words.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +24,6 @@
 
 #define FILE_BYTES_MAX (256 * 1024)
 #define FAULTS_MAX 20
-#define WORD_BYTES_MAX 32
 
 /* ------------------------------------------------------------- faults */
 
@@ -267,39 +267,14 @@ static void read_scalar(struct reader *r, const struct key *key, void *field)
 
 /* ------------------------------------------------------------- sections */
 
-static size_t distance(const char *a, const char *b)
-{
-    size_t row[WORD_BYTES_MAX + 1];
-    size_t columns = strlen(b);
-
-    for (size_t j = 0; j <= columns; j++)
-        row[j] = j;
-    for (size_t i = 1; a[i - 1]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= columns; j++) {
-            size_t change = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            size_t best = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
-            row[j] = change < best ? change : best;
-        }
-    }
-    return row[columns];
-}
-
 static void unknown_key(struct reader *r, const struct section *section, const char *word)
 {
     const char *nearest = NULL;
-    size_t least = SIZE_MAX;
+    unsigned distance = 0;
 
-    for (size_t i = 0; i < section->count && strlen(word) <= WORD_BYTES_MAX; i++) {
-        size_t d = distance(word, section->keys[i].name);
-        if (d < least) {
-            least = d;
-            nearest = section->keys[i].name;
-        }
-    }
-    if (nearest && least <= strlen(nearest) / 2 + 1)
+    for (size_t i = 0; i < section->count; i++)
+        word_nearest(word, section->keys[i].name, &nearest, &distance);
+    if (nearest)
         config_fault(r, r->event.start_mark, "unknown key \"%s\" (did you mean \"%s\"?)", word,
                      nearest);
     else

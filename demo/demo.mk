@@ -5,7 +5,7 @@
 DEMO_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard demo/*.c))
 
 # A user of the public API: it links the library as others do, and of our own only the CSV reader.
-$(BUILD)/demo/replay: $(DEMO_OBJECTS) $(BUILD)/cli/csv.o $(LIB_STATIC)
+$(BUILD)/demo/replay: $(DEMO_OBJECTS) $(BUILD)/common/csv.o $(LIB_STATIC)
 	@mkdir -p $(@D)
 	@echo '  LINK $@'
 	@$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIB_LIBS)

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/csv.h"
+#include "common/csv.h"
 
 /* Goods come in packs. */
 #define PACK_UNITS 6u

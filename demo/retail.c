@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/csv.h"
+#include "common/csv.h"
 
 enum column {
     COLUMN_INVOICE,

@@ -14,7 +14,7 @@ shift
     workers/catalog.c workers/session.c workers/work.c broker/dispatch.c broker/admit.c \
     broker/assign.c broker/queue.c broker/rate.c broker/reply.c broker/session.c broker/outbox.c \
     client/core*.c client/encode.c client/decode.c client/fanout.c protocol/header.c \
-    protocol/text.c protocol/ids.c cli/csv.c cli/import_row.c cli/import_scan.c \
+    protocol/text.c protocol/ids.c common/csv.c cli/import_row.c cli/import_scan.c \
     common/config.c common/config_file.c common/config_keys.c
 
 raw=$build/coverage

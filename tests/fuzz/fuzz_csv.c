@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "cli/csv.h"
+#include "common/csv.h"
 #include "cli/import.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

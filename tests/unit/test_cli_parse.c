@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include "cli/parse.h"
 #include "cli/table.h"
-#include "cli/words.h"
+#include "common/words.h"
 
 static void line_is_split_at_last_equals_and_first_at_after_it(void **state)
 {

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "cli/csv.h"
+#include "common/csv.h"
 #include "cli/import.h"
 
 static struct csv_reader reader;
@@ -69,6 +69,26 @@ static void bom_semicolons_crlf_empty_lines(void **state)
     assert_string_equal(next(), "B|1,5");
     assert_int_equal(reader.record.number, 2);
     assert_string_equal(next(), "end");
+}
+
+static void every_field_has_its_place(void **state)
+{
+    (void)state;
+    uint64_t line, column;
+    OPEN("\xef\xbb\xbf"
+         "a,b\n\xc3\xa9\xe2\x82\xac,\"x\ny\",z\n\n\"open,1\n2,3\n");
+    next();
+    assert_string_equal(next(), "\xc3\xa9\xe2\x82\xac|x\ny|z");
+    csv_place(&reader.record, reader.record.starts[1], &line, &column);
+    assert_int_equal(line, 2);
+    assert_int_equal(column, 4);
+    csv_place(&reader.record, reader.record.starts[2], &line, &column);
+    assert_int_equal(line, 3);
+    assert_int_equal(column, 4);
+    assert_string_equal(next(), "!a quote is not closed");
+    assert_int_equal(reader.record.line, 5);
+    assert_string_equal(next(), "2|3");
+    assert_int_equal(reader.offset, ftell(file));
 }
 
 static void lines_are_counted_inside_quotes(void **state)
@@ -236,6 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_and_quoted),
         cmocka_unit_test(bom_semicolons_crlf_empty_lines),
+        cmocka_unit_test(every_field_has_its_place),
         cmocka_unit_test(lines_are_counted_inside_quotes),
         cmocka_unit_test(a_quote_that_is_not_closed_costs_one_line),
         cmocka_unit_test(quotes_in_the_middle),

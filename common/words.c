@@ -3,7 +3,7 @@
  * Edit distance with swaps (optimal string alignment) over three rows; see words.h.
  */
 #include <string.h>
-#include "cli/words.h"
+#include "common/words.h"
 
 static unsigned least(unsigned a, unsigned b, unsigned c)
 {

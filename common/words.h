@@ -2,8 +2,8 @@
  *
  * Finding the word that somebody meant. Pure.
  */
-#ifndef CLI_WORDS_H
-#define CLI_WORDS_H
+#ifndef COMMON_WORDS_H
+#define COMMON_WORDS_H
 
 #include <stddef.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * See csv.h. Used by import; fuzzed by tests/fuzz/fuzz_csv.c.
+ * See csv.h. Fuzzed by tests/fuzz/fuzz_csv.c.
  */
 #include <string.h>
-#include "cli/csv.h"
+#include "common/csv.h"
 
 const char *csv_open(struct csv_reader *reader, FILE *file)
 {
@@ -24,6 +24,7 @@ const char *csv_open(struct csv_reader *reader, FILE *file)
         semicolons += c == ';';
     }
     fseek(file, start, SEEK_SET);
+    reader->offset = start;
     reader->delimiter = semicolons > commas ? ';' : ',';
     return NULL;
 }
@@ -51,6 +52,7 @@ static bool read_raw(struct csv_reader *reader, size_t *bytes, size_t *lines, co
     *bytes = *lines = 0;
     *fault = NULL;
     while (*bytes < CSV_RECORD_BYTES && (c = getc_unlocked(reader->file)) != EOF) {
+        reader->offset++;
         if (c == '\n')
             ++*lines;
         if (c == '\n' && !inside)
@@ -74,12 +76,17 @@ static void cut_to_first_line(struct csv_reader *reader, long start, size_t *byt
     int c;
     if (end != NULL) {
         *bytes = (size_t)(end - reader->raw);
-        fseek(reader->file, start + (long)*bytes + 1, SEEK_SET);
+        reader->offset = start + (long)*bytes + 1;
+        fseek(reader->file, reader->offset, SEEK_SET);
         return;
     }
-    fseek(reader->file, start + (long)*bytes, SEEK_SET);
-    while ((c = getc_unlocked(reader->file)) != EOF && c != '\n')
-        continue;
+    reader->offset = start + (long)*bytes;
+    fseek(reader->file, reader->offset, SEEK_SET);
+    while ((c = getc_unlocked(reader->file)) != EOF) {
+        reader->offset++;
+        if (c == '\n')
+            return;
+    }
 }
 
 /* ------------------------------------------------------------- its fields */
@@ -112,6 +119,7 @@ static const char *split(struct csv_reader *reader, size_t bytes)
     for (;;) {
         if (record->field_count == CSV_FIELDS_MAX)
             return "it has more than 64 columns";
+        record->starts[record->field_count] = (size_t)(p - reader->raw);
         record->fields[record->field_count++] = to;
         if (p < end && *p == '"') {
             const char *fault = read_quoted(&p, end, reader->delimiter, &to);
@@ -133,7 +141,7 @@ const struct csv_record *csv_next(struct csv_reader *reader)
     size_t bytes, lines;
     *record = (struct csv_record){.raw = reader->raw};
     do {
-        long start = ftell(reader->file);
+        long start = reader->offset;
         record->line = reader->line;
         if (!read_raw(reader, &bytes, &lines, &record->fault))
             return NULL;
@@ -152,6 +160,21 @@ const struct csv_record *csv_next(struct csv_reader *reader)
     if (record->fault != NULL)
         record->field_count = 0;
     return record;
+}
+
+void csv_place(const struct csv_record *record, size_t at, uint64_t *line, uint64_t *column)
+{
+    *line = record->line;
+    *column = 1;
+    for (size_t i = 0; i < at; i++) {
+        unsigned char byte = (unsigned char)record->raw[i];
+        if (byte == '\n') {
+            ++*line;
+            *column = 1;
+        } else if (byte < 0x80 || byte >= 0xc0) {
+            ++*column;
+        }
+    }
 }
 
 void csv_write_field(FILE *out, const char *text, char delimiter)

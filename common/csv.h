@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reads CSV record by record, as RFC 4180 has it and as spreadsheets write it: quotes with "" for a
- * quote, line ends LF or CRLF, a byte order mark or none, separated by comma or semicolon
- * (whichever the first line has more of). Holds one record in memory, however long the file.
+ * Reads CSV (imports, bulk files, the demo) record by record, as RFC 4180 has it and as
+ * spreadsheets write it: quotes with "" for a quote, line ends LF or CRLF, a byte order mark or
+ * none, separated by comma or semicolon (whichever the first line has more of). Holds one record in
+ * memory, however long the file.
  */
-#ifndef CLI_CSV_H
-#define CLI_CSV_H
+#ifndef COMMON_CSV_H
+#define COMMON_CSV_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,12 +22,14 @@ struct csv_record {
     const char *raw; /* as in the file, without its line end; not NUL-terminated */
     size_t raw_bytes;
     const char *fields[CSV_FIELDS_MAX]; /* NUL-terminated; none holds a NUL */
+    size_t starts[CSV_FIELDS_MAX];      /* where each begins in raw, its quote included */
     size_t field_count;
     const char *fault; /* why it cannot be read, static text; then there are no fields */
 };
 
 struct csv_reader {
-    FILE *file; /* borrowed; must be seekable */
+    FILE *file;  /* borrowed; must be seekable */
+    long offset; /* of the next byte */
     char delimiter;
     uint64_t line, number;
     struct csv_record record;
@@ -40,6 +43,10 @@ const char *csv_open(struct csv_reader *reader, FILE *file);
 /* The next record, valid until the next call; empty lines are passed over. NULL at the end. A
  * record with a fault is one line long, whatever its quotes say, so that the next one is read. */
 const struct csv_record *csv_next(struct csv_reader *reader);
+
+/* Line and column, from 1, of the byte of raw at `at` (at most raw_bytes). A column is a character
+ * of the line: a byte that goes on with one is not counted. */
+void csv_place(const struct csv_record *record, size_t at, uint64_t *line, uint64_t *column);
 
 /* Writes the text as one field, quoted where it must be. */
 void csv_write_field(FILE *out, const char *text, char delimiter);
