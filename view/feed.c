@@ -10,8 +10,8 @@
 #include <string.h>
 #include <zmq.h>
 
+#include "common/listener.h"
 #include "common/log.h"
-#include "common/random.h"
 #include "protocol/header.h"
 #include "view/reader.h"
 #include "view/slab.h"
@@ -21,7 +21,6 @@
 #define ASKS_KEPT 1024u
 /* Messages heard in one go, before clients have their turn. */
 #define HEAR_MAX 64
-#define HELD_MESSAGES 512
 /* What is kept of a partition that is being read, and of all together. */
 #define KEPT_BYTES_MAX (4u * 1024 * 1024)
 #define KEPT_TOTAL_MAX (64u * 1024 * 1024)
@@ -50,7 +49,7 @@ struct part {
 };
 
 struct shard_reader {
-    struct reader *reader;
+    struct courier *reader;
     int64_t not_before_us;
     uint32_t next; /* partition that is looked at first */
 };
@@ -58,14 +57,12 @@ struct shard_reader {
 struct feed_view {
     const struct config *config;
     struct model *model;
-    void *socket; /* XSUB */
+    struct listener listener;
     struct shard_reader shards[CONFIG_SHARDS_MAX];
     struct part *parts; /* by partition */
     size_t needs;       /* how many need something */
     size_t kept_bytes;
     struct arena arena;
-    uint32_t asker;
-    uint64_t asked; /* number of the last question */
     int64_t asked_at_us[ASKS_KEPT];
     int64_t ask_next_us;
     uint64_t repairs;
@@ -188,7 +185,7 @@ static void hear_changes(struct feed_view *feed, const uint8_t *body, size_t byt
 
 static int64_t asked_at_us(const struct feed_view *feed, uint64_t number)
 {
-    if (number == 0 || number > feed->asked || feed->asked - number >= ASKS_KEPT)
+    if (number == 0 || number > feed->listener.asked || feed->listener.asked - number >= ASKS_KEPT)
         return MODEL_NEVER;
     return feed->asked_at_us[number % ASKS_KEPT];
 }
@@ -204,7 +201,7 @@ static void hear_beacon(struct feed_view *feed, const uint8_t *body, size_t byte
         return;
     }
     for (size_t i = 0; i < beacon->n_echoes; i++) {
-        if (beacon->echoes[i]->asker == feed->asker)
+        if (beacon->echoes[i]->asker == feed->listener.asker)
             asked_us = asked_at_us(feed, beacon->echoes[i]->number);
     }
     for (size_t i = 0; i < beacon->n_positions; i++)
@@ -212,52 +209,19 @@ static void hear_beacon(struct feed_view *feed, const uint8_t *body, size_t byte
               model_beacon(feed->model, beacon->positions[i], asked_us));
 }
 
-/* One message, of two frames. False: there is none. */
-static bool hear(struct feed_view *feed)
+static void hear(void *context, uint8_t type, const uint8_t *body, size_t bytes)
 {
-    zmq_msg_t frames[2];
-    struct header header;
-    size_t count = 0;
-    bool more = true;
-
-    for (; more; count++) {
-        zmq_msg_t extra, *frame = count < 2 ? &frames[count] : &extra;
-        zmq_msg_init(frame);
-        if (zmq_msg_recv(frame, feed->socket, ZMQ_DONTWAIT) < 0) {
-            zmq_msg_close(frame);
-            break;
-        }
-        more = zmq_msg_more(frame) != 0;
-        if (count >= 2)
-            zmq_msg_close(&extra);
-    }
-    if (count == 2 &&
-        header_read(&header, zmq_msg_data(&frames[0]), zmq_msg_size(&frames[0])) == HEADER_OK) {
-        if (header.type == MESSAGE_CHANGES)
-            hear_changes(feed, zmq_msg_data(&frames[1]), zmq_msg_size(&frames[1]));
-        else if (header.type == MESSAGE_BEACON)
-            hear_beacon(feed, zmq_msg_data(&frames[1]), zmq_msg_size(&frames[1]));
-    } else if (count > 0) {
-        log_limited(LOG_WARN, "heard a message that is not of the protocol");
-    }
-    for (size_t i = 0; i < count && i < 2; i++)
-        zmq_msg_close(&frames[i]);
-    return count > 0;
+    if (type == MESSAGE_CHANGES)
+        hear_changes(context, body, bytes);
+    else if (type == MESSAGE_BEACON)
+        hear_beacon(context, body, bytes);
 }
 
 static void ask(struct feed_view *feed, int64_t now_us)
 {
-    struct header header = {.type = MESSAGE_ASK,
-                            .partition = PARTITION_NONE,
-                            .session = feed->asker,
-                            .sequence = feed->asked + 1};
-    uint8_t bytes[HEADER_BYTES];
-
     feed->ask_next_us = now_us + ASK_US;
-    header_write(&header, bytes);
-    feed->asked++;
-    feed->asked_at_us[feed->asked % ASKS_KEPT] = now_us;
-    (void)zmq_send(feed->socket, bytes, sizeof bytes, ZMQ_DONTWAIT);
+    listener_ask(&feed->listener);
+    feed->asked_at_us[feed->listener.asked % ASKS_KEPT] = now_us;
 }
 
 /* ------------------------------------------------------------- what is read */
@@ -381,11 +345,11 @@ static void read_shards(struct feed_view *feed, int64_t now_us)
     for (size_t i = 0; i < feed->config->shard_count; i++) {
         struct shard_reader *shard = &feed->shards[i];
         struct read_request request;
-        struct read_reply *reply = reader_reply(shard->reader);
+        struct read_reply *reply = courier_reply(shard->reader);
         if (reply)
             take(feed, shard, reply, now_us);
         read_reply_destroy(&reply);
-        if (!reader_is_busy(shard->reader) && now_us >= shard->not_before_us &&
+        if (!courier_is_busy(shard->reader) && now_us >= shard->not_before_us &&
             next_request(feed, i, now_us, &request))
             reader_ask(shard->reader, &request);
     }
@@ -396,7 +360,7 @@ static void read_shards(struct feed_view *feed, int64_t now_us)
 bool feed_view_tick(struct feed_view *feed, int64_t now_us)
 {
     feed->changed = false;
-    for (int i = 0; i < HEAR_MAX && hear(feed); i++)
+    for (int i = 0; i < HEAR_MAX && listener_hear(&feed->listener, hear, feed); i++)
         continue;
     read_shards(feed, now_us);
     if (now_us >= feed->ask_next_us)
@@ -423,29 +387,11 @@ size_t feed_view_poll_items(const struct feed_view *feed, void *items)
     zmq_pollitem_t *item = items;
     size_t count = 0;
 
-    item[count++] = (zmq_pollitem_t){.socket = feed->socket, .events = ZMQ_POLLIN};
+    item[count++] = (zmq_pollitem_t){.socket = feed->listener.socket, .events = ZMQ_POLLIN};
     for (size_t i = 0; i < feed->config->shard_count; i++)
-        item[count++] =
-            (zmq_pollitem_t){.socket = reader_socket(feed->shards[i].reader), .events = ZMQ_POLLIN};
+        item[count++] = (zmq_pollitem_t){.socket = courier_socket(feed->shards[i].reader),
+                                         .events = ZMQ_POLLIN};
     return count;
-}
-
-static bool subscribe(struct feed_view *feed, void *context)
-{
-    int linger = 0, held = HELD_MESSAGES;
-    int64_t largest = MESSAGE_BYTES_MAX;
-    const uint8_t everything = 1;
-
-    feed->socket = zmq_socket(context, ZMQ_XSUB);
-    if (!feed->socket || zmq_setsockopt(feed->socket, ZMQ_LINGER, &linger, sizeof linger) != 0 ||
-        zmq_setsockopt(feed->socket, ZMQ_RCVHWM, &held, sizeof held) != 0 ||
-        zmq_setsockopt(feed->socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest) != 0)
-        return false;
-    for (size_t i = 0; i < feed->config->broker_count; i++) {
-        if (zmq_connect(feed->socket, feed->config->brokers[i].changes) != 0)
-            return false;
-    }
-    return zmq_send(feed->socket, &everything, 1, ZMQ_DONTWAIT) == 1;
 }
 
 struct feed_view *feed_view_open(void *context, const struct config *config, struct model *model)
@@ -462,9 +408,7 @@ struct feed_view *feed_view_open(void *context, const struct config *config, str
         feed->parts[p].last = &feed->parts[p].first;
         become(feed, p, NEED_SNAPSHOT);
     }
-    bool ok = random_bytes(&feed->asker, sizeof feed->asker);
-    feed->asker |= 1; /* never 0 */
-    ok = ok && subscribe(feed, context);
+    bool ok = listener_open(&feed->listener, context, config);
     for (size_t i = 0; ok && i < config->shard_count; i++) {
         feed->shards[i].reader = reader_open(context, &config->shards[i], i);
         ok = feed->shards[i].reader != NULL;
@@ -485,11 +429,10 @@ bool feed_view_close(struct feed_view **feed)
     if (!f)
         return true;
     for (size_t i = 0; i < f->config->shard_count; i++)
-        closed = reader_close(&f->shards[i].reader) && closed;
+        closed = courier_close(&f->shards[i].reader, read_reply_drop) && closed;
     if (!closed)
         return false;
-    if (f->socket)
-        zmq_close(f->socket);
+    listener_close(&f->listener);
     for (uint32_t p = 0; p < f->config->partitions; p++)
         drop_kept(f, &f->parts[p]);
     free(f->parts);

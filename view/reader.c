@@ -1,32 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * The thread, and the pair of sockets over which pointers travel.
+ * What the thread does; see reader.h.
  */
 #include "view/reader.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
-#include <zmq.h>
 
 #include "common/clock.h"
 #include "workers/db_sql.h"
 
 /* A snapshot may take this long to begin; whoever waits for it is not held up. */
 #define TIMEOUT_S 10
-#define CLOSE_WAIT_MS 500
 /* Snapshots are read over many statements, and between two requests the connection may rest. */
 #define SESSION                                                                                    \
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;SET SESSION wait_timeout=3600"
-
-struct reader {
-    const struct config_shard *shard;
-    pthread_t thread;
-    void *here, *there; /* PAIR: the loop's end, the thread's end */
-    bool busy;
-};
 
 static struct read_reply *reply_new(const struct read_request *request)
 {
@@ -83,120 +71,67 @@ static void serve(struct db *db, struct read_reply *reply)
         snprintf(reply->error, sizeof reply->error, "%s", db_error(db));
 }
 
-static void *run(void *argument)
-{
-    struct reader *reader = argument;
-    struct read_request *request;
+struct thread {
     struct db db;
+};
 
+static void *begin(const void *shard)
+{
+    struct thread *thread = calloc(1, sizeof *thread);
+
+    if (!thread)
+        abort();
     mysql_thread_init();
-    db_init(&db, reader->shard);
-    db.timeout_s = TIMEOUT_S;
-    while (zmq_recv(reader->there, &request, sizeof request, 0) == sizeof request && request) {
-        struct read_reply *reply = reply_new(request);
-        free(request);
-        serve(&db, reply);
-        if (zmq_send(reader->there, &reply, sizeof reply, 0) < 0)
-            read_reply_destroy(&reply);
-    }
-    db_close(&db);
-    mysql_thread_end();
-    zmq_close(reader->there);
-    return NULL;
+    db_init(&thread->db, shard);
+    thread->db.timeout_s = TIMEOUT_S;
+    return thread;
 }
+
+static void *work(void *state, void *asked)
+{
+    struct thread *thread = state;
+    struct read_request *request = asked;
+    struct read_reply *reply = reply_new(request);
+
+    free(request);
+    serve(&thread->db, reply);
+    return reply;
+}
+
+static void end(void *state)
+{
+    struct thread *thread = state;
+
+    db_close(&thread->db);
+    mysql_thread_end();
+    free(thread);
+}
+
+static const struct courier_work thread_work = {begin, work, end};
 
 /* ------------------------------------------------------------- the loop's side */
 
-static void *open_pair(void *context, const char *name, bool bind)
+struct courier *reader_open(void *context, const struct config_shard *shard, size_t number)
 {
-    int linger = 0;
-    void *socket = zmq_socket(context, ZMQ_PAIR);
-
-    if (!socket)
-        return NULL;
-    zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger);
-    if ((bind ? zmq_bind(socket, name) : zmq_connect(socket, name)) == 0)
-        return socket;
-    zmq_close(socket);
-    return NULL;
-}
-
-struct reader *reader_open(void *context, const struct config_shard *shard, size_t number)
-{
-    struct reader *reader = calloc(1, sizeof *reader);
     char name[40];
 
-    if (!reader)
-        abort();
-    snprintf(name, sizeof name, "inproc://reader-%zu", number);
-    reader->shard = shard;
-    reader->here = open_pair(context, name, true);
-    reader->there = reader->here ? open_pair(context, name, false) : NULL;
-    if (reader->there && pthread_create(&reader->thread, NULL, run, reader) == 0)
-        return reader;
-    int why = errno;
-    if (reader->here)
-        zmq_close(reader->here);
-    if (reader->there)
-        zmq_close(reader->there);
-    free(reader);
-    errno = why;
-    return NULL;
+    snprintf(name, sizeof name, "reader-%zu", number);
+    return courier_open(context, name, &thread_work, shard);
 }
 
-bool reader_close(struct reader **reader)
+void read_reply_drop(void *reply)
 {
-    struct reader *r = *reader;
-    struct read_request *stop = NULL;
-    struct timespec until;
+    struct read_reply *dropped = reply;
 
-    if (!r)
-        return true;
-    (void)zmq_send(r->here, &stop, sizeof stop, ZMQ_DONTWAIT);
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += CLOSE_WAIT_MS * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
-        until.tv_sec++;
-    }
-    if (pthread_timedjoin_np(r->thread, NULL, &until) != 0)
-        return false;
-    for (struct read_reply *reply; (reply = reader_reply(r)) != NULL;)
-        read_reply_destroy(&reply);
-    zmq_close(r->here);
-    free(r);
-    *reader = NULL;
-    return true;
+    read_reply_destroy(&dropped);
 }
 
-bool reader_is_busy(const struct reader *reader)
-{
-    return reader->busy;
-}
-
-void reader_ask(struct reader *reader, const struct read_request *request)
+void reader_ask(struct courier *reader, const struct read_request *request)
 {
     struct read_request *copy = malloc(sizeof *copy);
 
     if (!copy)
         abort();
     *copy = *request;
-    reader->busy = true;
-    if (zmq_send(reader->here, &copy, sizeof copy, ZMQ_DONTWAIT) < 0)
-        abort(); /* there is never more than one */
-}
-
-struct read_reply *reader_reply(struct reader *reader)
-{
-    struct read_reply *reply;
-
-    if (zmq_recv(reader->here, &reply, sizeof reply, ZMQ_DONTWAIT) != sizeof reply)
-        return NULL;
-    reader->busy = false;
-    return reply;
-}
-
-void *reader_socket(const struct reader *reader)
-{
-    return reader->here;
+    courier_send(reader, copy);
 }

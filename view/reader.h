@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
  * What a view reads from one shard: snapshots, stretches of the ledger, single reservations. A
- * thread of its own owns the connection and blocks in it, so that a database that hangs holds up no
- * answer. Thread and loop share nothing: a request goes over whole, and a reply comes back whole.
- * One request at a time.
+ * thread of its own (courier.h) owns the connection and blocks in it, so that a database that hangs
+ * holds up no answer.
  */
 #ifndef VIEW_READER_H
 #define VIEW_READER_H
 
 #include "common/config.h"
+#include "common/courier.h"
 #include "view/model.h"
-
-struct reader;
 
 enum read_kind { READ_SNAPSHOT, READ_LEDGER, READ_RESERVATION };
 
@@ -43,20 +41,14 @@ struct read_reply {
     char error[256];
 };
 
-/* Starts the thread. context: of ZeroMQ. shard is borrowed. NULL with errno. */
-struct reader *reader_open(void *context, const struct config_shard *shard, size_t number);
-/* Waits for the thread for a short while. False when it still hangs in the database: then nothing
- * of it, nor the context, may be freed. */
-bool reader_close(struct reader **reader);
-
-bool reader_is_busy(const struct reader *reader);
+/* Starts the thread of a shard, which takes requests and gives replies: a courier. context: of
+ * ZeroMQ. shard is borrowed. NULL with errno. */
+struct courier *reader_open(void *context, const struct config_shard *shard, size_t number);
 /* It must not be busy. */
-void reader_ask(struct reader *reader, const struct read_request *request);
-/* The reply, when there is one; the caller's to destroy. */
-struct read_reply *reader_reply(struct reader *reader);
+void reader_ask(struct courier *reader, const struct read_request *request);
+/* What courier_reply gave is the caller's to destroy. */
 void read_reply_destroy(struct read_reply **reply);
-/* The socket, for zmq_poll. */
-void *reader_socket(const struct reader *reader);
+void read_reply_drop(void *reply); /* for courier_close */
 
 /* ------------------------------------------------------------- reader_sql.c, in the thread */
 

@@ -7,9 +7,10 @@
 #define VIEW_SERVER_H
 
 #include "common/config.h"
+#include "common/peers.h"
 #include "view/model.h"
 
-#define VIEW_ERROR_BYTES 512
+#define VIEW_ERROR_BYTES PEERS_ERROR_BYTES
 
 struct view_server;
 
