@@ -17,6 +17,7 @@
 #include "view/slab.h"
 
 #define ASK_US 250000
+#define ASK_SOON_US 50000 /* protocol.md: at most 20 a second */
 /* Questions whose time is remembered; an echo of an older one makes nothing fresh. */
 #define ASKS_KEPT 1024u
 /* Messages heard in one go, before clients have their turn. */
@@ -375,6 +376,14 @@ int64_t feed_view_wait_us(const struct feed_view *feed, int64_t now_us)
     if (feed->needs > 0 && wait_us > AGAIN_US)
         wait_us = AGAIN_US;
     return wait_us;
+}
+
+void feed_view_ask_soon(struct feed_view *feed)
+{
+    int64_t soon_us = feed->asked_at_us[feed->listener.asked % ASKS_KEPT] + ASK_SOON_US;
+
+    if (soon_us < feed->ask_next_us)
+        feed->ask_next_us = soon_us;
 }
 
 uint64_t feed_view_repairs(const struct feed_view *feed)

@@ -24,6 +24,8 @@ bool feed_view_close(struct feed_view **feed);
 size_t feed_view_poll_items(const struct feed_view *feed, void *items);
 #define FEED_POLL_ITEMS_MAX (1 + CONFIG_SHARDS_MAX)
 
+/* Asks the owners again soon, for somebody waits: as soon as the protocol allows. */
+void feed_view_ask_soon(struct feed_view *feed);
 /* Everything that has arrived, up to a limit, and what is due. True: the model may have changed. */
 bool feed_view_tick(struct feed_view *feed, int64_t now_us);
 int64_t feed_view_wait_us(const struct feed_view *feed, int64_t now_us);

@@ -184,6 +184,8 @@ static int run(struct view *view)
         if (items[1].revents & ZMQ_POLLIN)
             view_server_read(view->server, clock_monotonic_us());
         view_server_tick(view->server, changed, clock_monotonic_us());
+        if (view_server_wants_beacon(view->server))
+            feed_view_ask_soon(view->feed);
         log_metrics(view, clock_monotonic_us());
     }
 }

@@ -90,11 +90,11 @@ struct model_counts {
 
 struct model_counts model_counts(const struct model *model);
 
-/* Answers a question, in the arena; everything in the answer is valid until the model changes or
- * the arena is reset. False: at_least is not reached yet, and may be later; nothing was answered.
- * last: do not wait any longer, answer with what there is. status is left to the caller (the
- * answer is empty then). */
-bool model_answer(struct model *model, const Hf__ViewQuery *query, int64_t now_us, bool last,
-                  struct arena *arena, Hf__ViewAnswer *answer);
+/* Answers a question that came at asked_us, in the arena; everything in the answer is valid until
+ * the model changes or the arena is reset. False: at_least or latest is not reached yet, and may be
+ * later; nothing was answered. last: do not wait any longer, answer with what there is. status is
+ * left to the caller (the answer is empty then). */
+bool model_answer(struct model *model, const Hf__ViewQuery *query, int64_t asked_us, int64_t now_us,
+                  bool last, struct arena *arena, Hf__ViewAnswer *answer);
 
 #endif

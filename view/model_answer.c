@@ -57,14 +57,16 @@ Hf__Knowledge ask_knowledge(struct asking *asking, uint32_t partition)
     const struct partition_row *row = &model->partitions[partition];
     uint64_t least = model->least[partition];
 
-    if (least > 0 && (!row->known || row->sequence < least) && !asking->last)
+    bool old = asking->query->latest && row->fresh_us < asking->asked_us;
+
+    if (!asking->last && (old || (least > 0 && (!row->known || row->sequence < least))))
         asking->waits = true;
     if (!row->known)
         return HF__KNOWLEDGE__KNOWLEDGE_UNKNOWN;
     if (row->sequence < least)
         return HF__KNOWLEDGE__KNOWLEDGE_BEHIND;
-    if (asking->query->max_staleness_ms > 0 &&
-        age_us(asking, partition) > (int64_t)asking->query->max_staleness_ms * 1000)
+    if (old || (asking->query->max_staleness_ms > 0 &&
+                age_us(asking, partition) > (int64_t)asking->query->max_staleness_ms * 1000))
         return HF__KNOWLEDGE__KNOWLEDGE_STALE;
     return HF__KNOWLEDGE__KNOWLEDGE_KNOWN;
 }
@@ -84,7 +86,7 @@ bool ask_everything(struct asking *asking)
         behind = behind || knowledge == HF__KNOWLEDGE__KNOWLEDGE_BEHIND ||
                  (!known && model->least[p] > 0);
         stale = stale || knowledge == HF__KNOWLEDGE__KNOWLEDGE_STALE ||
-                (!known && asking->query->max_staleness_ms > 0);
+                (!known && (asking->query->max_staleness_ms > 0 || asking->query->latest));
         if (known && ask_age_ms(asking, p) > answer->age_ms)
             answer->age_ms = ask_age_ms(asking, p);
     }
@@ -93,7 +95,8 @@ bool ask_everything(struct asking *asking)
     if (behind)
         refuse(asking, STATUS_unavailable, "at_least", "this view is not there yet");
     else if (stale)
-        refuse(asking, STATUS_unavailable, "max_staleness_ms", "what this view has is older");
+        refuse(asking, STATUS_unavailable, asking->query->latest ? "latest" : "max_staleness_ms",
+               "what this view has is older");
     return !behind && !stale;
 }
 
@@ -444,11 +447,12 @@ static bool set_least(struct model *model, const Hf__ViewQuery *query, bool set)
     return good;
 }
 
-bool model_answer(struct model *model, const Hf__ViewQuery *query, int64_t now_us, bool last,
-                  struct arena *arena, Hf__ViewAnswer *answer)
+bool model_answer(struct model *model, const Hf__ViewQuery *query, int64_t asked_us, int64_t now_us,
+                  bool last, struct arena *arena, Hf__ViewAnswer *answer)
 {
     struct asking asking = {.model = model,
                             .query = query,
+                            .asked_us = asked_us,
                             .now_us = now_us,
                             .last = last,
                             .arena = arena,

@@ -32,7 +32,7 @@ uint64_t cursor_question(const ProtobufCMessage *question, struct arena *arena)
     if (question->descriptor == &hf__view_levels_query__descriptor) {
         Hf__ViewLevelsQuery bare = *(const Hf__ViewLevelsQuery *)question;
         bare.limit = 0;
-        bare.cursor = (ProtobufCBinaryData){0};
+        bare.cursor = bare.after = (ProtobufCBinaryData){0};
         return hash_of(&bare.base, arena);
     }
     Hf__ViewReservationsQuery bare = *(const Hf__ViewReservationsQuery *)question;

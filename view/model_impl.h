@@ -166,7 +166,7 @@ void reservations_forget(struct model *model, uint32_t partition);
 struct asking {
     struct model *model;
     const Hf__ViewQuery *query;
-    int64_t now_us;
+    int64_t asked_us, now_us;
     bool last;
     struct arena *arena;
     Hf__ViewAnswer *answer;

@@ -248,14 +248,29 @@ static int64_t warehouse_place(const struct page *page, const struct code *code)
     return 2 * before;
 }
 
+/* Behind all rows of a sku, if there are any. */
+static void start_after(struct page *page, const ProtobufCBinaryData *sku)
+{
+    struct cursor from = {0};
+    bool exact;
+
+    code_set(&from.sku, sku->data, sku->len);
+    page->goes_on = true;
+    page->from_key = place_of(page, &from, false, &exact);
+    page->from_tie = (uint64_t)page->from_key << TIE_BITS | ((UINT64_C(1) << TIE_BITS) - 1);
+}
+
 static bool start(struct page *page, uint64_t question)
 {
     struct cursor from;
     bool exact;
 
     page->goes_on = page->asked->cursor.len > 0;
-    if (!page->goes_on)
+    if (!page->goes_on) {
+        if (page->asked->after.len > 0)
+            start_after(page, &page->asked->after);
         return true;
+    }
     const char *fault = cursor_read(&from, question, &page->asked->cursor);
     if (fault) {
         ask_refuse(page->asking, "levels.cursor", "%s", fault);
@@ -348,6 +363,12 @@ static const char *fault_of(const Hf__ViewLevelsQuery *asked, const char **field
         return fault;
     *field = "levels.sku_prefix";
     fault = text_fault(asked->sku_prefix.data, asked->sku_prefix.len, CODE_BYTES_MAX);
+    if (fault)
+        return fault;
+    *field = "levels.after";
+    if (asked->after.len > 0 && (asked->sort != HF__LEVEL_COLUMN__COLUMN_SKU || asked->descending))
+        return "is for pages sorted by sku upwards";
+    fault = asked->after.len > 0 ? code_fault(asked->after.data, asked->after.len) : NULL;
     if (fault || asked->warehouse.len == 0)
         return fault;
     *field = "levels.warehouse";

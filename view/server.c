@@ -20,7 +20,7 @@ struct waiting {
     struct waiting *next;
     struct peer *peer;
     struct header header;
-    int64_t until_us;
+    int64_t asked_us, until_us;
     size_t body_bytes;
     uint8_t body[];
 };
@@ -34,6 +34,7 @@ struct view_server {
     struct waiting *waiting;
     size_t waiting_count;
     uint64_t queries;
+    bool wants_beacon;
 };
 
 static ProtobufCBinaryData bytes_of(const char *text)
@@ -78,7 +79,7 @@ static void add_facts(const struct view_server *s, Hf__ViewAnswer *answer)
 /* False: it waits. */
 static bool answer_query(struct view_server *s, const struct peer *peer,
                          const struct header *header, const uint8_t *body, size_t body_bytes,
-                         bool last, int64_t now_us, uint32_t *wait_ms)
+                         bool last, int64_t asked_us, int64_t now_us, uint32_t *wait_ms)
 {
     Hf__ViewQuery *query =
         hf__view_query__unpack(&peers_arena(s->peers)->allocator, body_bytes, body);
@@ -92,8 +93,11 @@ static bool answer_query(struct view_server *s, const struct peer *peer,
         answer.status = STATUS_deadline_exceeded;
     } else {
         *wait_ms = query->wait_ms > 0 ? query->wait_ms : MODEL_WAIT_MS_DEFAULT;
-        if (!model_answer(s->model, query, now_us, last, peers_arena(s->peers), &answer))
+        if (!model_answer(s->model, query, asked_us, now_us, last, peers_arena(s->peers),
+                          &answer)) {
+            s->wants_beacon = s->wants_beacon || (query->latest && asked_us == now_us);
             return false;
+        }
         add_facts(s, &answer);
     }
     tell(s, peer, header, &answer);
@@ -114,7 +118,7 @@ static void take_query(struct view_server *s, struct peer *peer, const struct he
         return;
     }
     session->sequence = header->sequence;
-    if (answer_query(s, peer, header, body, body_bytes, last, now_us, &wait_ms))
+    if (answer_query(s, peer, header, body, body_bytes, last, now_us, now_us, &wait_ms))
         return;
     struct waiting *waiting = malloc(sizeof *waiting + body_bytes);
     if (!waiting)
@@ -122,6 +126,7 @@ static void take_query(struct view_server *s, struct peer *peer, const struct he
     *waiting = (struct waiting){.next = s->waiting,
                                 .peer = peer,
                                 .header = *header,
+                                .asked_us = now_us,
                                 .until_us = now_us + (int64_t)wait_ms * 1000,
                                 .body_bytes = body_bytes};
     memcpy(waiting->body, body, body_bytes);
@@ -168,8 +173,8 @@ static void try_waiting(struct view_server *s, bool changed, int64_t now_us)
         bool due = now_us >= w->until_us;
         uint32_t wait_ms;
         arena_reset(peers_arena(s->peers));
-        if ((!changed && !due) ||
-            !answer_query(s, w->peer, &w->header, w->body, w->body_bytes, due, now_us, &wait_ms)) {
+        if ((!changed && !due) || !answer_query(s, w->peer, &w->header, w->body, w->body_bytes, due,
+                                                w->asked_us, now_us, &wait_ms)) {
             link = &w->next;
             continue;
         }
@@ -228,6 +233,14 @@ void view_server_close(struct view_server **server)
     peers_close(&(*server)->peers);
     free(*server);
     *server = NULL;
+}
+
+bool view_server_wants_beacon(struct view_server *server)
+{
+    bool wants = server->wants_beacon;
+
+    server->wants_beacon = false;
+    return wants;
 }
 
 void *view_server_socket(const struct view_server *server)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The view's side of its clients: a ROUTER, sessions as a broker has them, and questions that wait
- * for at_least. Answers are made at once, so nothing is queued for a client beyond its socket.
+ * for at_least or latest. Answers are made at once, so nothing is queued for a client beyond its
+ * socket.
  */
 #ifndef VIEW_SERVER_H
 #define VIEW_SERVER_H
@@ -35,6 +36,8 @@ void view_server_read(struct view_server *server, int64_t now_us);
 /* Answers waiting questions that can be answered now or must be; ends silent sessions. changed: the
  * model may have changed. */
 void view_server_tick(struct view_server *server, bool changed, int64_t now_us);
+/* Somebody has come, since this was asked last, who waits for what owners say now. */
+bool view_server_wants_beacon(struct view_server *server);
 int64_t view_server_wait_us(const struct view_server *server, int64_t now_us);
 
 #endif

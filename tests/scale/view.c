@@ -158,7 +158,7 @@ static double ask_ms(struct scale *scale, Hf__ViewLevelsQuery *levels)
     for (int i = 0; i < ROUNDS; i++) {
         arena_reset(&arena);
         int64_t begun_us = processor_us();
-        (void)model_answer(scale->model, &query, 1, true, &arena, &answer);
+        (void)model_answer(scale->model, &query, 1, 1, true, &arena, &answer);
         double ms = (double)(processor_us() - begun_us) / 1000;
         best = ms < best ? ms : best;
         if (answer.status != STATUS_applied)

@@ -203,7 +203,7 @@ static Hf__ViewAnswer *ask(struct reader *r, Hf__ViewQuery *query)
 {
     Hf__ViewAnswer *answer = arena_alloc(&r->answers, sizeof *answer);
 
-    assert_true(model_answer(r->model, query, r->now_us, true, &r->answers, answer));
+    assert_true(model_answer(r->model, query, r->now_us, r->now_us, true, &r->answers, answer));
     return answer;
 }
 
@@ -695,7 +695,24 @@ static Hf__ViewAnswer *ask_stock(struct reader *r, const char *sku, uint64_t at_
     query.at_least = &positions;
     query.n_at_least = 1;
     query.max_staleness_ms = max_staleness_ms;
-    return model_answer(r->model, &query, r->now_us, last, &r->answers, answer) ? answer : NULL;
+    return model_answer(r->model, &query, r->now_us, r->now_us, last, &r->answers, answer) ? answer
+                                                                                           : NULL;
+}
+
+static Hf__ViewAnswer *ask_latest(struct reader *r, const char *sku, int64_t asked_us, bool last)
+{
+    Hf__ViewAnswer *answer = arena_alloc(&r->answers, sizeof *answer);
+    Hf__ViewQuery query = HF__VIEW_QUERY__INIT;
+    Hf__ViewStockQuery stock = HF__VIEW_STOCK_QUERY__INIT;
+    ProtobufCBinaryData code = bytes_of(r->w, sku);
+
+    query.kind_case = HF__VIEW_QUERY__KIND_STOCK;
+    query.stock = &stock;
+    stock.skus = &code;
+    stock.n_skus = 1;
+    query.latest = true;
+    bool answered = model_answer(r->model, &query, asked_us, r->now_us, last, &r->answers, answer);
+    return answered ? answer : NULL;
 }
 
 static Hf__Knowledge knowledge(const Hf__ViewAnswer *answer)
@@ -753,6 +770,14 @@ static void test_knowledge(void **state)
     assert_int_equal(beacon(&r, last + 1, world_claim, 2400000), MODEL_DONE);
     assert_int_equal(beacon(&r, last + 1, world_claim, MODEL_NEVER), MODEL_DONE);
     assert_int_equal(ask_stock(&r, "A", 0, 0, false)->stock[0]->age_ms, 500);
+    /* latest: what an owner said of a moment after the question came; until then it waits. */
+    assert_null(ask_latest(&r, "A", 2500001, false));
+    assert_int_equal(knowledge(ask_latest(&r, "A", 2500001, true)), HF__KNOWLEDGE__KNOWLEDGE_STALE);
+    assert_int_equal(knowledge(ask_latest(&r, "A", 2500000, false)),
+                     HF__KNOWLEDGE__KNOWLEDGE_KNOWN);
+    assert_int_equal(beacon(&r, last + 1, world_claim, 2500002), MODEL_DONE);
+    assert_int_equal(knowledge(ask_latest(&r, "A", 2500001, false)),
+                     HF__KNOWLEDGE__KNOWLEDGE_KNOWN);
     /* History that is lost: unknown at once, and then only what the database has. */
     model_forget(r.model, 0, true);
     assert_int_equal(knowledge(ask_stock(&r, "A", 0, 0, false)), HF__KNOWLEDGE__KNOWLEDGE_UNKNOWN);

@@ -255,7 +255,7 @@ static Hf__ViewAnswer *ask(struct naive *n, Hf__ViewLevelsQuery *levels)
 
     query.kind_case = HF__VIEW_QUERY__KIND_LEVELS;
     query.levels = levels;
-    assert_true(model_answer(n->model, &query, 1000, true, &n->arena, answer));
+    assert_true(model_answer(n->model, &query, 1000, 1000, true, &n->arena, answer));
     return answer;
 }
 
@@ -312,6 +312,34 @@ static void same_pages(struct naive *n, Hf__ViewLevelsQuery *asked)
     }
 }
 
+/* A page that begins behind a sku, which may be there or not. */
+static void same_after(struct naive *n, Hf__ViewLevelsQuery *asked)
+{
+    static struct naive_row rows[LEVELS];
+    size_t count = naive_page(n, asked, rows), at = 0;
+    char after[CODE_BYTES_MAX + 1];
+
+    snprintf(after, sizeof after, "%.20s%s", n->skus[pick(SKUS)], pick(3) ? "" : "!");
+    while (at < count && strcmp(n->skus[rows[at].sku], after) <= 0)
+        at++;
+    asked->cursor.len = 0;
+    asked->after = bytes_of(after);
+    Hf__ViewAnswer *answer = ask(n, asked);
+    if (asked->sort != HF__LEVEL_COLUMN__COLUMN_SKU || asked->descending) {
+        assert_int_equal(answer->status, STATUS_invalid);
+        assert_string_equal(answer->field, "levels.after");
+    } else {
+        size_t got = asked->by_sku ? answer->n_stock : answer->n_levels;
+        assert_int_equal(answer->status, STATUS_applied);
+        assert_int_equal(answer->matched, count);
+        assert_int_equal(got, count - at < asked->limit ? count - at : asked->limit);
+        for (size_t i = 0; i < got; i++)
+            same_bytes(asked->by_sku ? &answer->stock[i]->sku : &answer->levels[i]->level->sku,
+                       n->skus[rows[at + i].sku]);
+    }
+    asked->after.len = 0;
+}
+
 static void random_question(Hf__ViewLevelsQuery *asked)
 {
     static const char *const texts[] = {"", "", "blue", "WIDG", "é", "2", "none"};
@@ -345,6 +373,7 @@ static void test_random(void **state)
         }
         random_question(&asked);
         same_pages(n, &asked);
+        same_after(n, &asked);
     }
     naive_destroy(&n);
 }
