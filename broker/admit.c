@@ -2,11 +2,14 @@
  *
  * What a client sends to be done: OPERATION and QUERY. Checks the session's sequence and credit,
  * then the limits one by one; what passes is copied once, with the principal appended, and queued.
- * Everything else is answered here, at once. The body is never parsed.
+ * Everything else is answered here, at once. Of the body only the kind of a freeing operation is
+ * looked at; nothing in it is unpacked.
  */
 #include "broker/core.h"
 
 #include <string.h>
+
+#include "protocol/holdfast.pb-c.h"
 
 /* Field 6 of Operation, a length-delimited field: the last one in the bytes counts, so appending
  * overrides whatever the client wrote there. */
@@ -37,6 +40,85 @@ static bool sequence_is_good(struct dispatch *d, struct session *s, const struct
     return true;
 }
 
+/* ---- the class */
+
+/* Reads one base-128 number; 0 when it is cut off or too long. The bytes that it took. */
+static size_t read_number(const uint8_t *bytes, size_t length, uint64_t *value)
+{
+    *value = 0;
+    for (size_t i = 0; i < length && i < 10; i++) {
+        *value |= (uint64_t)(bytes[i] & 0x7f) << (7 * i);
+        if (!(bytes[i] & 0x80))
+            return i + 1;
+    }
+    return 0;
+}
+
+/* The bytes of a field's value, without unpacking it; 0 when it cannot be (whole). */
+static size_t value_bytes(const uint8_t *bytes, size_t length, unsigned wire_type)
+{
+    uint64_t number;
+    size_t prefix;
+
+    switch (wire_type) {
+    case 0:
+        return read_number(bytes, length, &number);
+    case 1:
+        return length < 8 ? 0 : 8;
+    case 2:
+        prefix = read_number(bytes, length, &number);
+        return prefix == 0 || number > length - prefix ? 0 : prefix + (size_t)number;
+    case 5:
+        return length < 4 ? 0 : 4;
+    default:
+        return 0;
+    }
+}
+
+/* Which member of Operation.kind the body has: the number of its field, the last one's as protobuf
+ * has it. 0: none, or the body cannot be read; the worker says so then. */
+static uint32_t kind_of(const uint8_t *body, size_t body_bytes)
+{
+    uint32_t kind = 0;
+    size_t at = 0;
+
+    while (at < body_bytes) {
+        uint64_t tag;
+        size_t bytes = read_number(body + at, body_bytes - at, &tag);
+        size_t value = bytes == 0 ? 0
+                                  : value_bytes(body + at + bytes, body_bytes - at - bytes,
+                                                (unsigned)(tag & 7));
+        if (value == 0)
+            return 0;
+        if (tag >> 3 >= HF__OPERATION__KIND_RESERVE && tag >> 3 <= HF__OPERATION__KIND_SETTLE)
+            kind = (uint32_t)(tag >> 3);
+        at += bytes + value;
+    }
+    return kind;
+}
+
+/* The freeing class has the most weight and a room of its own in the queue, so what travels in it
+ * is what gives capacity back, whatever a client calls it. */
+static bool class_fits(const struct header *header, const uint8_t *body, size_t body_bytes)
+{
+    if (header->op_class != CLASS_FREEING)
+        return true;
+    if (header->type != MESSAGE_OPERATION)
+        return false;
+    switch (kind_of(body, body_bytes)) {
+    case 0: /* for the worker to refuse */
+    case HF__OPERATION__KIND_RELEASE:
+    case HF__OPERATION__KIND_SHIP:
+    case HF__OPERATION__KIND_CANCEL:
+    case HF__OPERATION__KIND_SETTLE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* ---- limits */
+
 struct verdict {
     enum status status; /* applied: admitted */
     const char *field;
@@ -44,7 +126,7 @@ struct verdict {
 };
 
 static struct verdict judge(struct dispatch *d, struct session *s, const struct header *header,
-                            size_t bytes, struct moment now)
+                            bool class_is_good, size_t bytes, struct moment now)
 {
     const struct config_limits *limits = &d->config.limits;
     struct verdict verdict = {.field = ""};
@@ -55,6 +137,11 @@ static struct verdict judge(struct dispatch *d, struct session *s, const struct 
     }
     if (bytes > limits->message_bytes) {
         verdict.status = STATUS_too_large;
+        return verdict;
+    }
+    if (!class_is_good) {
+        verdict.status = STATUS_invalid;
+        verdict.field = "class";
         return verdict;
     }
     if (header->not_after_us - now.wall_us >
@@ -72,13 +159,13 @@ static struct verdict judge(struct dispatch *d, struct session *s, const struct 
         verdict.status = STATUS_unavailable;
         return verdict;
     }
-    switch (queue_room(d, p, header->op_class, op_bytes(bytes))) {
+    switch (queue_room(d, p, s->id, header->op_class, op_bytes(bytes))) {
     case QUEUE_NEVER:
         verdict.status = STATUS_too_large;
         return verdict;
     case QUEUE_FULL:
         verdict.status = STATUS_busy;
-        verdict.retry_after_ms = drain_retry_after_ms(&p->drain, p->held, now.monotonic_us);
+        verdict.retry_after_ms = drain_retry_after_ms(p, now.monotonic_us);
         return verdict;
     case QUEUE_ROOM:
         break;
@@ -99,10 +186,12 @@ void admit(struct dispatch *d, struct session *s, const struct header *header, c
     size_t field_bytes = principal_field(s, header->type, field);
     size_t name_bytes = field_bytes ? field[1] : 0;
     size_t bytes = body_bytes + field_bytes + name_bytes;
-    struct verdict verdict = judge(d, s, header, bytes, now);
+    bool class_is_good = class_fits(header, body, body_bytes);
+    struct verdict verdict = judge(d, s, header, class_is_good, bytes, now);
     if (verdict.status != STATUS_applied) {
         reply_status(d, s, header->type, header->sequence, header->partition, verdict.status,
                      verdict.field, verdict.retry_after_ms);
+        client_hold_back(s, verdict.retry_after_ms, now);
         return;
     }
 

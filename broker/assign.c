@@ -219,11 +219,16 @@ static enum next next_op(struct dispatch *d, struct session *s, struct partition
         return NEXT_OP;
     }
     while ((op = queue_pop(d, p)) != NULL) {
-        if (now.wall_us <= op->not_after_us) {
+        enum status shed = STATUS_applied;
+        if (now.wall_us > op->not_after_us)
+            shed = STATUS_deadline_exceeded;
+        else if (queue_is_overdue(p, op, now.monotonic_us))
+            shed = STATUS_busy;
+        if (shed == STATUS_applied) {
             *found = op;
             return NEXT_OP;
         }
-        op_finish(d, op, STATUS_deadline_exceeded, now);
+        op_finish(d, op, shed, now);
     }
     return NEXT_NOTHING;
 }
@@ -351,7 +356,7 @@ void worker_result(struct dispatch *d, struct session *s, const struct header *h
         op_finish(d, op, STATUS_unknown, now);
         return;
     }
-    drain_count(&d->partitions[op->partition].drain, now.monotonic_us);
+    drain_count(d, &d->partitions[op->partition], now.monotonic_us);
     struct session *client = session_by_id(d, op->client);
     if (client) {
         struct header out = {

@@ -64,6 +64,7 @@ struct lane {
     struct lane *client_prev, *client_next; /* all lanes of the client */
     struct lane *hash_next;
     struct op *ops; /* utlist, oldest first */
+    uint32_t count;
     uint32_t client;
     uint32_t partition;
     uint8_t op_class;
@@ -76,11 +77,13 @@ enum partition_readiness {
     PARTITION_PARKED, /* its next operation is a suspect, and enough of them are in flight */
 };
 
-/* Completions are counted in windows and smoothed. */
+/* How fast a queue is served while something waits in it, or it is half full of what is in flight:
+ * completions, counted in windows and smoothed. */
 struct drain {
-    int64_t since_us;
-    uint32_t count;
-    double per_second; /* 0: not known yet */
+    int64_t since_us; /* the window's first completion; 0: none yet */
+    int64_t last_us;
+    uint32_t count;    /* after the first */
+    double per_second; /* 0: not known */
 };
 
 struct partition {
@@ -116,6 +119,8 @@ struct client_part {
     uint64_t last_sequence; /* received */
     uint64_t credit;        /* granted */
     uint32_t in_flight;     /* admitted and not answered */
+    uint32_t held_back;     /* refused at once: no room in the window until then */
+    int64_t held_until_us;
     struct principal *principal;
     struct lane *lanes;
     uint64_t admitted, shed;
@@ -231,6 +236,13 @@ void session_fault(struct dispatch *d, struct session *s, enum error_code code, 
 void session_doom(struct dispatch *d, struct session *s, enum error_code code);
 void session_mark_dirty(struct dispatch *d, struct session *s);
 void sessions_tick(struct dispatch *d, struct moment now);
+/* It was refused at once, and told to come back after so long (0: it was not told). What is
+ * refused takes room in its window until the first of it may come back, or for HELD_BACK_MAX_MS,
+ * and until the tick after that. So a client that does not listen cannot send more than a window
+ * for each such time; and one whose window is used up by a partition that stands still is not kept
+ * from the others for long. */
+#define HELD_BACK_MAX_MS 1000u
+void client_hold_back(struct session *s, uint32_t retry_after_ms, struct moment now);
 /* Sends what the outbox holds and tops up a client's credit. */
 void session_flush(struct dispatch *d, struct session *s, struct moment now);
 
@@ -245,12 +257,16 @@ void op_free(struct dispatch *d, struct op *op); /* it must be OP_NEW */
 void op_move(struct dispatch *d, struct op *op, enum op_state state);
 enum queue_room {
     QUEUE_ROOM,
-    QUEUE_FULL,
+    QUEUE_FULL,  /* or this client has its share of it already */
     QUEUE_NEVER, /* larger than its class may ever hold */
 };
-enum queue_room queue_room(const struct dispatch *d, const struct partition *p, uint8_t op_class,
-                           size_t bytes);
+/* For an operation of so many bytes (op_bytes), of this client. */
+enum queue_room queue_room(struct dispatch *d, const struct partition *p, uint32_t client,
+                           uint8_t op_class, size_t bytes);
 void queue_push(struct dispatch *d, struct session *client, struct op *op);
+/* Its turn has come, but it has waited for too long, and there is more behind it than can be served
+ * in time: the pace was not known when it was let in, or has fallen. */
+bool queue_is_overdue(const struct partition *p, const struct op *op, int64_t now_us);
 /* The next by class, client and age, taken out of its lane (OP_NEW); NULL when none waits. */
 struct op *queue_pop(struct dispatch *d, struct partition *p);
 /* Back in front, in place by order. */
@@ -261,8 +277,10 @@ void queue_drop_client(struct dispatch *d, struct session *client);
  * sheds them with status. */
 void queue_shed(struct dispatch *d, struct partition *p, bool only_expired, enum status status,
                 struct moment now);
-void drain_count(struct drain *drain, int64_t now_us);
-uint32_t drain_retry_after_ms(const struct drain *drain, uint32_t held, int64_t now_us);
+/* One more was answered. */
+void drain_count(const struct dispatch *d, struct partition *p, int64_t now_us);
+/* For who was told busy. */
+uint32_t drain_retry_after_ms(const struct partition *p, int64_t now_us);
 
 /* assign.c */
 void worker_init(struct session *s);

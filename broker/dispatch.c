@@ -50,7 +50,6 @@ struct dispatch *dispatch_new(const struct dispatch_config *config, struct dispa
     for (uint32_t i = 0; i < config->partitions; i++) {
         d->partitions[i].number = i;
         d->partitions[i].unserved_since_us = now.monotonic_us;
-        d->partitions[i].drain.since_us = now.monotonic_us;
     }
     principals_init(&d->principals, config->limits.rate, config->limits.rate_burst);
     return d;

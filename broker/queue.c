@@ -28,6 +28,16 @@ static const struct {
     [CLASS_BULK] = {1, 50, 90},
 };
 
+#define WEIGHTS 15u /* together */
+
+/* How long all that is held may take, when the queue's pace is known. Clients wait twice as long
+ * for an answer before they send again. */
+#define HELD_MAX_US 1000000
+/* But so much may always be held. */
+#define HELD_MIN 16u
+/* A client's operations that wait, to the room that is left. */
+#define SHARE_MAX 4u
+
 struct op *op_new(size_t body_bytes)
 {
     struct op *op = malloc(sizeof *op + body_bytes);
@@ -91,30 +101,6 @@ void op_move(struct dispatch *d, struct op *op, enum op_state state)
     count_state(d, p, op, 1);
 }
 
-/* ---- room */
-
-static bool exceeds(uint64_t held, uint64_t more, uint64_t limit, uint32_t percent)
-{
-    return (held + more) * 100 > limit * percent;
-}
-
-enum queue_room queue_room(const struct dispatch *d, const struct partition *p, uint8_t op_class,
-                           size_t bytes)
-{
-    const struct config_limits *limits = &d->config.limits;
-    uint32_t own = classes[op_class].own_percent;
-    uint32_t total = classes[op_class].total_percent;
-
-    if (exceeds(0, bytes, limits->queue_bytes, own))
-        return QUEUE_NEVER;
-    if (exceeds(p->held, 1, limits->queue_operations, total) ||
-        exceeds(p->held_bytes, bytes, limits->queue_bytes, total) ||
-        exceeds(p->class_held[op_class], 1, limits->queue_operations, own) ||
-        exceeds(p->class_bytes[op_class], bytes, limits->queue_bytes, own))
-        return QUEUE_FULL;
-    return QUEUE_ROOM;
-}
-
 /* ---- lanes */
 
 static struct lane **lane_bucket(struct dispatch *d, uint32_t client, uint32_t partition,
@@ -130,11 +116,12 @@ static bool lane_is(const struct lane *lane, uint32_t client, uint32_t partition
     return lane->client == client && lane->partition == partition && lane->op_class == op_class;
 }
 
-static struct lane *lane_find(struct dispatch *d, const struct op *op)
+static struct lane *lane_find(struct dispatch *d, uint32_t client, uint32_t partition,
+                              uint8_t op_class)
 {
-    struct lane *lane = *lane_bucket(d, op->client, op->partition, op->op_class);
+    struct lane *lane = *lane_bucket(d, client, partition, op_class);
 
-    while (lane && !lane_is(lane, op->client, op->partition, op->op_class))
+    while (lane && !lane_is(lane, client, partition, op_class))
         lane = lane->hash_next;
     return lane;
 }
@@ -175,16 +162,95 @@ static void lane_close(struct dispatch *d, struct lane *lane)
     d->lane_free = lane;
 }
 
+/* ---- room */
+
+static bool exceeds(uint64_t held, uint64_t more, uint64_t limit, uint32_t percent)
+{
+    return (held + more) * 100 > limit * percent;
+}
+
+static uint64_t room_of(uint64_t held, uint64_t limit, uint32_t percent)
+{
+    uint64_t most = limit * percent / 100;
+
+    return most > held ? most - held : 0;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* UINT64_MAX while the pace is not known. */
+static uint64_t served_in_time(const struct partition *p)
+{
+    if (p->drain.per_second <= 0)
+        return UINT64_MAX;
+    uint64_t count = (uint64_t)(p->drain.per_second * HELD_MAX_US / 1e6);
+    return count < HELD_MIN ? HELD_MIN : count;
+}
+
+/* No more is held than is served in HELD_MAX_US: what takes longer is sent again by clients that
+ * gave up on it, or is late when its turn comes, and then the workers toil for nobody. What gives
+ * capacity back has this room for itself. */
+static uint64_t room_in_time(const struct partition *p, uint8_t op_class)
+{
+    uint64_t limit = served_in_time(p);
+
+    if (limit == UINT64_MAX)
+        return UINT64_MAX;
+    uint64_t own = room_of(p->class_held[op_class], limit, classes[op_class].own_percent);
+    if (op_class == CLASS_FREEING)
+        return own;
+    uint64_t room = least(own, room_of(p->held - p->class_held[CLASS_FREEING], limit,
+                                       classes[op_class].total_percent));
+    /* its part by weight is its own, whatever the others hold: who is not let in is not served */
+    uint64_t part =
+        room_of(p->class_held[op_class], limit, (uint32_t)classes[op_class].weight * 100 / WEIGHTS);
+    return part > room ? part : room;
+}
+
+bool queue_is_overdue(const struct partition *p, const struct op *op, int64_t now_us)
+{
+    return op->op_class != CLASS_FREEING && now_us - op->admitted_us > HELD_MAX_US &&
+           p->held - p->class_held[CLASS_FREEING] > served_in_time(p);
+}
+
+/* Besides what bounds the queue, a client may have no more waiting in it than SHARE_MAX times the
+ * room that is left. So one that takes all it can get leaves a fifth to the others, several of them
+ * share, and who asks for little finds a place. */
+enum queue_room queue_room(struct dispatch *d, const struct partition *p, uint32_t client,
+                           uint8_t op_class, size_t bytes)
+{
+    const struct config_limits *limits = &d->config.limits;
+    uint32_t own = classes[op_class].own_percent;
+    uint32_t total = classes[op_class].total_percent;
+
+    if (exceeds(0, bytes, limits->queue_bytes, own))
+        return QUEUE_NEVER;
+    if (exceeds(p->held_bytes, bytes, limits->queue_bytes, total) ||
+        exceeds(p->class_bytes[op_class], bytes, limits->queue_bytes, own))
+        return QUEUE_FULL;
+    uint64_t room = least(room_of(p->held, limits->queue_operations, total),
+                          room_of(p->class_held[op_class], limits->queue_operations, own));
+    room = least(room, room_in_time(p, op_class));
+    if (room == 0)
+        return QUEUE_FULL;
+    const struct lane *lane = lane_find(d, client, p->number, op_class);
+    return lane && lane->count > room * SHARE_MAX ? QUEUE_FULL : QUEUE_ROOM;
+}
+
 /* ---- in and out */
 
 void queue_push(struct dispatch *d, struct session *client, struct op *op)
 {
-    struct lane *lane = lane_find(d, op);
+    struct lane *lane = lane_find(d, op->client, op->partition, op->op_class);
 
     if (!lane)
         lane = lane_open(d, client, op);
     op->lane = lane;
     DL_APPEND(lane->ops, op);
+    lane->count++;
     op_move(d, op, OP_WAITING);
 }
 
@@ -193,6 +259,7 @@ static void take_out(struct dispatch *d, struct op *op)
     struct lane *lane = op->lane;
 
     DL_DELETE(lane->ops, op);
+    lane->count--;
     op->lane = NULL;
     op_move(d, op, OP_NEW);
     if (!lane->ops)
@@ -281,39 +348,58 @@ void queue_shed(struct dispatch *d, struct partition *p, bool only_expired, enum
     }
 }
 
-/* ---- how fast it drains */
+/* ---- how fast it is served */
 
-#define DRAIN_WINDOW_US 200000
+/* A window ends after so many completions, but takes at least and at most so long. */
+#define DRAIN_COUNT 64u
+#define DRAIN_WINDOW_MIN_US 200000
+#define DRAIN_WINDOW_MAX_US 1000000
+/* A pause of so long says nothing about the pace: the worker was away. */
+#define DRAIN_PAUSE_US 1000000
 #define DRAIN_STALE_US 5000000
 #define RETRY_MIN_MS 5u
 #define RETRY_MAX_MS 5000u
 #define RETRY_UNKNOWN_MS 100u
 
-void drain_count(struct drain *drain, int64_t now_us)
+void drain_count(const struct dispatch *d, struct partition *p, int64_t now_us)
 {
+    struct drain *drain = &p->drain;
+    bool paused = now_us - drain->last_us > DRAIN_PAUSE_US;
+
+    if (p->waiting == 0 && p->held < d->config.limits.queue_operations / 2) {
+        /* as fast as is asked for, or faster */
+        *drain = (struct drain){0};
+        return;
+    }
+    drain->last_us = now_us;
+    if (drain->since_us == 0 || paused) {
+        drain->since_us = now_us;
+        drain->count = 0;
+        return;
+    }
     drain->count++;
     int64_t passed_us = now_us - drain->since_us;
-    if (passed_us < DRAIN_WINDOW_US)
+    if (passed_us < DRAIN_WINDOW_MIN_US ||
+        (passed_us < DRAIN_WINDOW_MAX_US && drain->count < DRAIN_COUNT))
         return;
     double rate = drain->count * 1e6 / (double)passed_us;
-    bool fresh = drain->per_second > 0 && passed_us < DRAIN_STALE_US;
-    drain->per_second = fresh ? (drain->per_second + rate) / 2 : rate;
+    /* Up at once, down slowly: too low a pace would turn away what could be served. */
+    drain->per_second = rate > drain->per_second ? rate : (3 * drain->per_second + rate) / 4;
     drain->since_us = now_us;
     drain->count = 0;
 }
 
 /* Until half of what is held now will have gone: retrying earlier meets a full queue again, later
  * lets it run dry. A queue that stands still says RETRY_MAX_MS. */
-uint32_t drain_retry_after_ms(const struct drain *drain, uint32_t held, int64_t now_us)
+uint32_t drain_retry_after_ms(const struct partition *p, int64_t now_us)
 {
-    double rate = drain->per_second;
-    int64_t passed_us = now_us - drain->since_us;
+    const struct drain *drain = &p->drain;
 
-    if (passed_us >= DRAIN_STALE_US) /* slower than the last window said */
-        rate = drain->count * 1e6 / (double)passed_us;
-    else if (rate <= 0)
+    if (drain->per_second <= 0)
         return RETRY_UNKNOWN_MS;
-    double ms = rate > 0 ? held * 500.0 / rate : RETRY_MAX_MS;
+    if (now_us - drain->last_us >= DRAIN_STALE_US)
+        return RETRY_MAX_MS;
+    double ms = p->held * 500.0 / drain->per_second;
     if (ms < RETRY_MIN_MS)
         return RETRY_MIN_MS;
     return ms > RETRY_MAX_MS ? RETRY_MAX_MS : (uint32_t)ms;

@@ -86,10 +86,14 @@ void client_answered(struct dispatch *d, struct session *client)
 void op_finish(struct dispatch *d, struct op *op, enum status status, struct moment now)
 {
     struct session *client = session_by_id(d, op->client);
+    uint32_t retry_after_ms =
+        status == STATUS_busy
+            ? drain_retry_after_ms(&d->partitions[op->partition], now.monotonic_us)
+            : 0;
 
-    (void)now;
     if (client) {
-        reply_status(d, client, op->type, op->client_sequence, op->partition, status, "", 0);
+        reply_status(d, client, op->type, op->client_sequence, op->partition, status, "",
+                     retry_after_ms);
         client_answered(d, client);
     }
     op_free(d, op);

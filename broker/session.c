@@ -380,10 +380,11 @@ static void top_up(struct dispatch *d, struct session *s)
 {
     uint32_t window = d->config.limits.client_window;
     struct client_part *client = &s->client;
+    uint32_t taken = client->in_flight + client->held_back;
 
-    if (client->in_flight >= window)
+    if (taken >= window)
         return;
-    uint64_t credit = client->last_sequence + (window - client->in_flight);
+    uint64_t credit = client->last_sequence + (window - taken);
     if (credit < client->credit || credit - client->credit < (window + 1) / 2)
         return;
     client->credit = credit;
@@ -394,6 +395,23 @@ static void top_up(struct dispatch *d, struct session *s)
         .sequence = credit,
     };
     outbox_append(&s->out, &header, NULL, 0);
+}
+
+void client_hold_back(struct session *s, uint32_t retry_after_ms, struct moment now)
+{
+    struct client_part *client = &s->client;
+    uint32_t held_ms = retry_after_ms < HELD_BACK_MAX_MS ? retry_after_ms : HELD_BACK_MAX_MS;
+
+    if (client->held_back++ == 0)
+        client->held_until_us = now.monotonic_us + (int64_t)held_ms * 1000;
+}
+
+static void let_go(struct dispatch *d, struct session *s, struct moment now)
+{
+    if (s->client.held_back == 0 || now.monotonic_us < s->client.held_until_us)
+        return;
+    s->client.held_back = 0;
+    session_mark_dirty(d, s);
 }
 
 static void set_blocked(struct dispatch *d, struct session *s, bool blocked, struct moment now)
@@ -472,7 +490,9 @@ void sessions_tick(struct dispatch *d, struct moment now)
         {
             int64_t since_us = s->heard_us > d->resumed_us ? s->heard_us : d->resumed_us;
             if (now.monotonic_us - since_us <= limit_us) {
-                if (side == SIDE_WORKER && now.monotonic_us - s->heard_us > d->tick_us)
+                if (side == SIDE_CLIENT)
+                    let_go(d, s, now);
+                else if (now.monotonic_us - s->heard_us > d->tick_us)
                     probe(d, s, now);
                 continue;
             }

@@ -72,6 +72,7 @@ static void test_a_query_is_answered(void **state)
     world_worker(w, W, 0, 8, 1, 10);
     uint32_t c = world_hello(w, SIDE_CLIENT, C);
     struct header header = {.type = MESSAGE_QUERY,
+                            .op_class = CLASS_SERVICE,
                             .session = c,
                             .sequence = 1,
                             .not_after_us = w->now.wall_us + SECOND_US};
