@@ -30,11 +30,13 @@
     extern const char symbol##_end[]
 
 EMBED(schema_001, "schema/001.sql");
+EMBED(schema_002, "schema/002.sql");
 
 static const struct file {
     const char *text, *end;
 } files[] = {
     {schema_001, schema_001_end},
+    {schema_002, schema_002_end},
 };
 _Static_assert(sizeof files / sizeof files[0] == SCHEMA_VERSION, "a file for every version");
 

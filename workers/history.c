@@ -46,6 +46,17 @@ static void add_record(const struct movement *m, Hf__Movement *out, struct arena
     }
 }
 
+static void add_signals(const struct movement *m, Hf__Movement *out, struct arena *arena)
+{
+    if (m->signals == 0)
+        return;
+    out->signals = arena_alloc(arena, 32 * sizeof *out->signals);
+    for (uint32_t bit = 0; bit < 32; bit++) {
+        if (m->signals >> bit & 1)
+            out->signals[out->n_signals++] = (Hf__Signal)(bit + 1);
+    }
+}
+
 Hf__Movement *history_message(const struct movement *m, struct arena *arena)
 {
     Hf__Movement *out = arena_alloc(arena, sizeof *out);
@@ -96,6 +107,7 @@ Hf__Movement *history_message(const struct movement *m, struct arena *arena)
     out->claim_id.len = sizeof m->claim_id;
     out->claim_id.data = arena_copy(arena, m->claim_id, sizeof m->claim_id);
     out->trace = m->trace;
+    add_signals(m, out, arena);
     return out;
 }
 

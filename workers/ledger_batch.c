@@ -239,7 +239,9 @@ static void apply_level(struct ledger *ledger, const struct plan_row *row,
     movement->d_reserved = row->d_reserved;
     movement->d_committed = row->d_committed;
     movement->d_unavailable = row->d_unavailable;
+    const struct balances before = level->now;
     add_row(&level->now, row);
+    movement->signals = signals_of_level(ledger, row->level, &before);
     level->version = movement->seq;
     if (row->d_on_hand != 0)
         level->on_hand_version = movement->seq;
@@ -338,6 +340,7 @@ void batch_apply(struct ledger *ledger, struct turn *turn)
             turn->item->item.version = movement->seq;
         }
     }
+    signals_of_skus(ledger, turn);
     memcpy(known.id, turn->operation_id, UUID_BYTES);
     known_put(ledger, &known);
 }

@@ -12,6 +12,7 @@
  *   ledger_reserve.c  reserve
  *   ledger_hold.c     the life of a reservation, its expiry included
  *   ledger_stock.c    receive, adjust, count, transfer, …
+ *   ledger_signal.c   what a movement announces: low stock, out of stock, shortfall
  *   ledger_record.c   put_item, put_warehouse, put_reason, settle
  *
  * An operation is decided in two steps: its handler checks everything and writes a plan (a row for
@@ -94,7 +95,9 @@ struct sku_entry {
     size_t level_count, level_capacity;
     uint64_t base_version; /* of the item, once touched */
     bool touched;
-    uint64_t seen_turn; /* the last turn that looked at its stock */
+    uint64_t seen_turn;       /* the last turn that looked at its stock */
+    uint64_t signal_turn;     /* the last turn that changed it, and … */
+    int64_t available_change; /* … by how much, over all warehouses */
     UT_hash_handle hh;
 };
 
@@ -206,7 +209,8 @@ struct turn {
     Hf__ReservationState state;
     int64_t expires_at_us;
     ProtobufCBinaryData reason, reference;
-    struct sku_entry *item; /* put_item */
+    struct sku_entry *item;       /* put_item */
+    int64_t reorder_point_before; /* of the item */
     ProtobufCBinaryData detail;
     uint64_t prev; /* of a record's movement */
     /* … or for the refusal. */
@@ -303,6 +307,16 @@ void known_clear(struct ledger *ledger);
 bool warehouse_known(const struct ledger *ledger, const void *bytes, size_t length,
                      uint64_t *version);
 bool reason_known(const struct ledger *ledger, const void *bytes, size_t length, uint64_t *version);
+
+/* ------------------------------------------------------------- signals */
+
+/* What a movement of this level announces, whose balances were `before`; what it does to the sku is
+ * noted for signals_of_skus. */
+uint32_t signals_of_level(const struct ledger *ledger, struct level_entry *level,
+                          const struct balances *before);
+/* Adds what the operation announces over all warehouses, at the last of a sku's movements. They are
+ * the last ledger->plan_count of the batch, in order of the plan. */
+void signals_of_skus(struct ledger *ledger, const struct turn *turn);
 
 /* ------------------------------------------------------------- refusing */
 

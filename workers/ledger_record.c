@@ -116,6 +116,9 @@ enum status decide_put_item(struct ledger *ledger, struct turn *turn)
     if (put->name.len > 0)
         memcpy(entry->item.name, put->name.data, put->name.len);
     entry->item.name[put->name.len] = '\0';
+    /* A new item was never above anything: that it has no stock yet is no news. */
+    turn->reorder_point_before =
+        entry->item.version > 0 ? entry->item.reorder_point : put->reorder_point;
     entry->item.reorder_point = put->reorder_point;
     turn->item = entry;
     turn->prev = entry->item.version;

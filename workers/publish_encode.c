@@ -147,6 +147,19 @@ static void record(struct publish_bytes *out, const struct movement *m)
     publish_part_end(out, begun);
 }
 
+/* Packed, as proto3 has it. */
+static void signals(struct publish_bytes *out, const struct movement *m)
+{
+    if (m->signals == 0)
+        return;
+    size_t begun = publish_part_begin(out, 31);
+    for (uint32_t bit = 0; bit < 32; bit++) {
+        if (m->signals >> bit & 1)
+            varint(out, bit + 1);
+    }
+    publish_part_end(out, begun);
+}
+
 void publish_encode(struct publish_bytes *out, const struct movement *m)
 {
     bool of_level = m->sku.length > 0 && m->warehouse.length > 0;
@@ -185,4 +198,5 @@ void publish_encode(struct publish_bytes *out, const struct movement *m)
             reservation_line(out, m);
     }
     record(out, m);
+    signals(out, m);
 }

@@ -84,6 +84,7 @@ struct movement {
     struct reservation_line line_after; /* sku and warehouse as above */
     ProtobufCBinaryData order, reason, reference, note, actor, principal, trace, detail;
     uint64_t undoes;
+    uint32_t signals; /* bit (Hf__Signal) - 1: what it brought about */
 };
 
 #endif

@@ -16,7 +16,7 @@ const char store_movement_columns[] =
     "t.reserved,t.committed,t.unavailable,t.safety_stock,t.reorder_point,t.shortfall,"
     "t.on_hand_version,t.reservation_id,t.line,t.state,t.revision,t.expires_at_us,t.l_quantity,"
     "t.l_reserved,t.l_committed,t.l_shipped,t.l_cancelled,t.l_released,t.l_returned,t.order_ref,"
-    "t.reason,t.reference,t.note,t.actor,t.principal,t.undoes,t.trace,t.detail";
+    "t.reason,t.reference,t.note,t.actor,t.principal,t.undoes,t.trace,t.detail,t.signals";
 
 static const char select_items[] =
     "SELECT n.i,t.name,t.reorder_point,t.version,l.warehouse,l.on_hand,l.reserved,l.committed,"
@@ -157,7 +157,8 @@ void store_movement_read(struct movement *m, MYSQL_ROW row, const unsigned long 
         *texts[i] = text_read(row[c], lengths[c], arena);
     m->undoes = db_uint(row[c++]);
     m->trace = text_read(row[c], lengths[c], arena), c++;
-    m->detail = text_read(row[c], lengths[c], arena);
+    m->detail = text_read(row[c], lengths[c], arena), c++;
+    m->signals = (uint32_t)db_uint(row[c]);
 }
 
 static void read_item(struct look_up *look_up, size_t index, MYSQL_ROW row,

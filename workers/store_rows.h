@@ -15,7 +15,7 @@
 /* The columns of movement that make a struct movement, behind alias t; store_movement_read takes
  * them from row onwards. Text goes into the arena. */
 extern const char store_movement_columns[];
-#define STORE_MOVEMENT_COLUMNS 44u
+#define STORE_MOVEMENT_COLUMNS 45u
 void store_movement_read(struct movement *movement, MYSQL_ROW row, const unsigned long *lengths,
                          struct arena *arena);
 

@@ -26,7 +26,8 @@ static const char insert_movements[] =
     "warehouse,prev,d_on_hand,d_reserved,d_committed,d_unavailable,on_hand,reserved,committed,"
     "unavailable,safety_stock,reorder_point,shortfall,on_hand_version,reservation_id,line,state,"
     "revision,expires_at_us,l_quantity,l_reserved,l_committed,l_shipped,l_cancelled,l_released,"
-    "l_returned,order_ref,reason,reference,note,actor,principal,undoes,trace,detail) VALUES ";
+    "l_returned,order_ref,reason,reference,note,actor,principal,undoes,trace,detail,signals) "
+    "VALUES ";
 
 static const char insert_levels[] =
     "INSERT INTO stock_level (partition_id,sku,warehouse,on_hand,reserved,committed,unavailable,"
@@ -166,6 +167,7 @@ static void add_movement(struct sql *sql, const struct movement *m)
         list_text(sql, &m->detail);
     else
         sql_add(sql, ",NULL");
+    sql_list_uint(sql, m->signals);
     sql_add(sql, "),");
 }
 

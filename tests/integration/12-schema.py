@@ -45,13 +45,24 @@ def created():
         return re.findall(r"^CREATE TABLE `?(\w+)`?", file.read(), re.M)
 
 
+# What undoes each statement of schema/002.sql: (table, SQL).
+UNDO_002 = (
+    ("movement", "ALTER TABLE movement DROP COLUMN signals"),
+    ("subscription", "ALTER TABLE subscription DROP COLUMN epoch, DROP COLUMN endpoint,"
+     " DROP COLUMN instance, DROP COLUMN lease_until_us"),
+    ("subscription_position", "ALTER TABLE subscription_position DROP COLUMN epoch,"
+     " DROP COLUMN lost_from"))
+NEWER = 3  # the first version that nobody knows
+
+
 @test("every statement is recorded, and the whole file after them")
 def recorded(cluster):
     shard = Shard(cluster)
     equal(shard.tables(), sorted(created() + ["schema_version"]), "tables")
     rows = shard.progress()
     equal([r[:2] + r[3:] for r in rows],
-          [("1", str(i), "1") for i in range(len(created()) + 1)], "rows")
+          [("1", str(i), "1") for i in range(len(created()) + 1)] +
+          [("2", str(i), "1") for i in range(len(UNDO_002) + 1)], "rows")
 
 
 @test("a second up applies nothing")
@@ -75,20 +86,31 @@ def cut(cluster):
         # Rows come after the whole schema, so a cut leaves none.
         emptied = [n for n in names[:last + effect] if n in ("partition", "claim", "region")]
         shard.sql("".join("DELETE FROM `%s`;" % name for name in emptied) +
+                  "".join(undo + ";" for table, undo in UNDO_002 if table not in undone) +
                   "".join("DROP TABLE `%s`;" % name for name in undone) +
-                  "DELETE FROM schema_version WHERE statement = 0 OR statement > %d;"
+                  "DELETE FROM schema_version WHERE number > 1 OR statement = 0"
+                  " OR statement > %d;"
                   "UPDATE schema_version SET done=0 WHERE statement > %d;" % (last + begun, last))
         cluster.down()
         cluster.up()
         equal(shard.progress(), whole, "rows after a cut at %d" % last)
         equal(len(shard.tables()), len(names) + 1, "tables after a cut at %d" % last)
+    for last, begun, effect in ((0, False, False), (1, True, False), (2, True, True)):
+        shard.sql("".join(undo + ";" for _, undo in UNDO_002[last + effect:]) +
+                  "DELETE FROM schema_version WHERE number = 2 AND"
+                  " (statement = 0 OR statement > %d);"
+                  "UPDATE schema_version SET done=0 WHERE number = 2 AND statement > %d;" % (
+                      last + begun, last))
+        cluster.down()
+        cluster.up()
+        equal(shard.progress(), whole, "rows after a cut at %d of 002" % last)
     equal(shard.sql("SELECT COUNT(*) FROM `partition`"), [("4",)], "partitions")
 
 
 @test("a table that is there though its statement was never begun is not taken for ours")
 def foreign(cluster):
     shard = Shard(cluster)
-    shard.sql("DELETE FROM schema_version WHERE statement IN (0, 3)")
+    shard.sql("DELETE FROM schema_version WHERE number = 1 AND statement IN (0, 3)")
     shard.refused("statement 3 of schema file 001")
     repair(cluster, lambda: shard.sql("DROP TABLE worker"))
 
@@ -112,9 +134,9 @@ def repair(cluster, change):
 @test("a newer schema and a changed file are refused by up, and left alone")
 def refused(cluster):
     shard = Shard(cluster)
-    shard.sql("INSERT INTO schema_version VALUES (2, 0, '', 1, 0)")
+    shard.sql("INSERT INTO schema_version VALUES (%d, 0, '', 1, 0)" % NEWER)
     shard.refused("use a newer holdfast")
-    repair(cluster, lambda: shard.sql("DELETE FROM schema_version WHERE number = 2"))
+    repair(cluster, lambda: shard.sql("DELETE FROM schema_version WHERE number = %d" % NEWER))
     [(old,)] = shard.sql("SELECT HEX(hash) FROM schema_version WHERE number=1 AND statement=4")
     shard.sql("UPDATE schema_version SET hash='' WHERE number=1 AND statement=4")
     shard.refused("was applied with another text")

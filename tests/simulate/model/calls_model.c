@@ -151,6 +151,7 @@ static void print_movement(const struct model_key *key, const void *row)
     number((int64_t)m->undoes);
     text(&m->trace);
     text(&m->detail);
+    number(m->signals);
 }
 
 static void print_level(const struct model_key *key, const void *row)

@@ -26,7 +26,8 @@ static const char *const dumps[] = {
     "committed,unavailable,safety_stock,reorder_point,shortfall,on_hand_version,"
     "HEX(reservation_id),line,state,revision,expires_at_us,l_quantity,l_reserved,l_committed,"
     "l_shipped,l_cancelled,l_released,l_returned,HEX(order_ref),HEX(reason),HEX(reference),"
-    "HEX(note),HEX(actor),HEX(principal),undoes,HEX(trace),HEX(COALESCE(detail,'')) FROM movement "
+    "HEX(note),HEX(actor),HEX(principal),undoes,HEX(trace),HEX(COALESCE(detail,'')),signals FROM "
+    "movement "
     "ORDER BY 2,3",
     "SELECT 'stock_level',partition_id,HEX(sku),HEX(warehouse),on_hand,reserved,committed,"
     "unavailable,safety_stock,reorder_point,shortfall,version,on_hand_version FROM stock_level "
