@@ -137,12 +137,23 @@ size_t bulk_canonical(const struct bulk_line *line, uint8_t to[BULK_CANONICAL_BY
 
 /* ------------------------------------------------------------- writing */
 
-/* Writes files that bulk_check takes. The head, then each line; there is nothing to write at the
- * end. Whether it worked, ferror(file) tells. */
-void bulk_write_head(FILE *file, enum bulk_format format, const char *run);
-/* remark (may be NULL) is for people: a comment in YAML, the column "#" in CSV. open: a COUNT whose
- * `to` is left empty, for somebody to fill in. */
-void bulk_write_line(FILE *file, enum bulk_format format, const char *run,
-                     const struct bulk_line *line, bool open, const char *remark);
+/* Writes a file that bulk_check takes; there is nothing to write at the end. Whether it worked,
+ * ferror(file) tells. */
+struct bulk_writer {
+    FILE *file; /* borrowed */
+    enum bulk_format format;
+    char run[CODE_BYTES_MAX + 1];
+    unsigned columns; /* CSV */
+};
+
+/* Writes the head. kinds are those of the lines that will be written: they decide CSV's columns. */
+void bulk_write_begin(struct bulk_writer *writer, FILE *file, enum bulk_format format,
+                      const char *run, const enum holdfast_operation_kind *kinds, size_t count);
+
+/* remark (may be NULL) is for people: a comment in YAML, the column # in CSV. open: a COUNT whose
+ * `to` is left empty, for somebody to fill in. Place and index are not looked at. False: CSV cannot
+ * say it (a barcode with a blank), and nothing was written. */
+bool bulk_write_line(struct bulk_writer *writer, const struct bulk_line *line, bool open,
+                     const char *remark);
 
 #endif

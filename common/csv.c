@@ -19,7 +19,7 @@ const char *csv_open(struct csv_reader *reader, FILE *file)
         return "it is UTF-16, not UTF-8";
     long start = n == 3 && memcmp(mark, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
     fseek(file, start, SEEK_SET);
-    while ((c = getc_unlocked(file)) != EOF && c != '\n') {
+    for (n = 0; n < CSV_RECORD_BYTES && (c = getc_unlocked(file)) != EOF && c != '\n'; n++) {
         commas += c == ',';
         semicolons += c == ';';
     }
