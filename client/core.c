@@ -137,6 +137,8 @@ bool core_submit(struct core *core, struct core_time now, enum core_call_kind ki
     core->all = call;
     timer_add(core, call);
     core_session_need(core);
+    if (core_is_forsaken(core))
+        call_give_up(core, call);
     return true;
 }
 
@@ -241,7 +243,7 @@ static bool put_call(struct core *core, struct call *call, uint32_t count)
     if (!out_reserve(core, item_bytes))
         return false;
     struct header header = {
-        .type = call->kind == CORE_QUERY ? MESSAGE_QUERY : MESSAGE_OPERATION,
+        .type = call_is_question(call) ? MESSAGE_QUERY : MESSAGE_OPERATION,
         .op_class = call->op_class,
         .attempt = call->settling ? call->settle_attempt : call->attempt,
         .partition = route_partition(&call->route, core->partitions),
@@ -324,8 +326,11 @@ static void give_done(struct core *core, struct core_action *action)
     *action = (struct core_action){.kind = CORE_DONE, .tag = call->tag};
     action->result = call->result;
     action->answer = call->answer;
+    action->read = call->read;
+    action->broker = call->broker;
     call->result = NULL;
     call->answer = NULL;
+    call->read = NULL;
     call_free(core, call);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The thinking of the client library: one session with one broker at a time, and the calls (one
- * operation or query for one partition each) that live through it. Pure: no sockets, no clock, no
+ * operation or query for one partition each) that live through it. A core of its own does the same
+ * with views and what is asked of them. Pure: no sockets, no clock, no
  * randomness but its seed. It takes messages and times and gives back actions, so that it can be
  * tested and simulated with faults.
  *
@@ -25,6 +26,10 @@ struct core_time {
 };
 
 struct core_config {
+    /* The brokers are views: they take CORE_READ alone. One that does not answer an attempt in time
+     * is left, and when each was tried in vain every call is given back as unavailable at once,
+     * until one of them welcomes us. */
+    bool views;
     uint32_t broker_count; /* at least 1 */
     const char *cluster;   /* names are borrowed for the core's life */
     const char *name;
@@ -43,6 +48,7 @@ enum core_call_kind {
     CORE_OPERATION,
     CORE_SETTLE, /* an operation that may be repeated freely and needs no settling itself */
     CORE_QUERY,
+    CORE_READ, /* a ViewQuery; whatever a view answers is the outcome */
 };
 
 /* Takes encoded->body on success. tag comes back with the result. False: no memory. */
@@ -72,6 +78,7 @@ struct core_action {
     void *tag;
     struct holdfast_result *result; /* or answer */
     struct holdfast_answer *answer;
+    struct view_box *read; /* of a CORE_READ; broker is then the view that answered */
 };
 
 /* Runs what is due and gives the next action; false when there is none now. Call it until then

@@ -177,7 +177,11 @@ static void tell(struct core *core, struct call *call, struct holdfast_result *r
 /* What the library itself has to say. */
 static void tell_own(struct core *core, struct call *call, int status, const char *message)
 {
-    if (call->kind == CORE_QUERY) {
+    if (call->kind == CORE_READ) {
+        view_box_free(&call->read);
+        call->read = view_box_make(status, "", message);
+        call_finish(core, call);
+    } else if (call->kind == CORE_QUERY) {
         holdfast_answer_free(&call->answer);
         call->answer = make_answer(status, "", message);
         call_finish(core, call);
@@ -252,7 +256,7 @@ static void begin_settling(struct core *core, struct call *call)
 /* An attempt ended without an outcome. */
 static void attempt_unknown(struct core *core, struct call *call, bool settles, bool is_newest)
 {
-    if (!settles && call->kind != CORE_QUERY)
+    if (!settles && !call_is_question(call))
         call->uncertain = true;
     if (is_newest)
         pause(core, call, 0);
@@ -403,6 +407,16 @@ static void on_answer(struct core *core, struct call *call, const Hf__Answer *wi
         pause(core, call, wire->retry_after_ms);
 }
 
+static void on_read(struct core *core, struct call *call, const Hf__ViewAnswer *wire)
+{
+    call->read = view_box_decode(wire);
+    call->broker = core->broker;
+    if (call->read)
+        call_finish(core, call);
+    else
+        tell_own(core, call, HOLDFAST_UNAVAILABLE, "out of memory");
+}
+
 void call_answered(struct core *core, const struct header *header, const uint8_t *body,
                    size_t body_bytes)
 {
@@ -423,7 +437,13 @@ void call_answered(struct core *core, const struct header *header, const uint8_t
             on_answer(core, call, answer, is_newest);
             return;
         }
-    } else if (!is_answer && call->kind != CORE_QUERY) {
+    } else if (is_answer && call->kind == CORE_READ) {
+        Hf__ViewAnswer *answer = hf__view_answer__unpack(allocator, body_bytes, body);
+        if (answer) {
+            on_read(core, call, answer);
+            return;
+        }
+    } else if (!is_answer && !call_is_question(call)) {
         Hf__Result *result = hf__result__unpack(allocator, body_bytes, body);
         if (result) {
             (settles ? on_settled : on_result)(core, call, result, is_newest);
@@ -443,7 +463,7 @@ void call_not_taken(struct core *core, uint64_t sequence, const char *why)
     bool settles = attempt->settles;
     bool is_newest = call->state == CALL_SENT && attempt->sequence == call->newest;
     attempt_remove(core, attempt);
-    if (call->kind != CORE_QUERY && !settles && !call->result)
+    if (!call_is_question(call) && !settles && !call->result)
         keep_result(call, make_result(HOLDFAST_UNAVAILABLE, call->operation_id, "", why));
     if (is_newest)
         pause(core, call, 0);
@@ -456,9 +476,9 @@ static void time_is_up(struct core *core, struct call *call)
 {
     char why[200];
 
-    if (call->kind == CORE_QUERY || is_certain(call)) {
+    if (call_is_question(call) || is_certain(call)) {
         if (call->sent > 0 || call->result) {
-            if (call->kind == CORE_QUERY && !call->answer)
+            if (call_is_question(call) && !call->answer)
                 tell_own(core, call, HOLDFAST_DEADLINE_EXCEEDED, "no answer in time");
             else
                 tell_kept(core, call);
@@ -488,6 +508,8 @@ void call_wake(struct core *core, struct call *call)
 
     if (now >= deadline) {
         time_is_up(core, call);
+    } else if (call->state == CALL_SENT && core->config.views) {
+        core_session_end(core, "the view does not answer", true);
     } else if (call->state == CALL_SENT) {
         pause(core, call, 0); /* the attempt stays live: its answer may still come */
     } else if (call->needs_token && !budget_take(core)) {
@@ -513,7 +535,7 @@ bool call_was_sent(struct core *core, struct call *call, uint64_t sequence)
             budget_earn(core);
         call->sent++;
         /* A query has no attempts: its header says 0, always. */
-        if (call->kind != CORE_QUERY && call->attempt < UINT16_MAX)
+        if (!call_is_question(call) && call->attempt < UINT16_MAX)
             call->attempt++;
     }
     call_move(core, call, CALL_SENT, core->now.mono_us + core->config.attempt_timeout_us);
@@ -522,7 +544,7 @@ bool call_was_sent(struct core *core, struct call *call, uint64_t sequence)
 
 void call_too_large(struct core *core, struct call *call)
 {
-    if (call->kind == CORE_QUERY || is_certain(call))
+    if (call_is_question(call) || is_certain(call))
         tell_own(core, call, HOLDFAST_TOO_LARGE, "larger than the broker's limit for a message");
     else
         begin_settling(core, call);
@@ -530,18 +552,28 @@ void call_too_large(struct core *core, struct call *call)
 
 void call_abandon(struct core *core, struct call *call)
 {
-    if (call->kind == CORE_QUERY || is_certain(call))
+    if (call_is_question(call) || is_certain(call))
         tell_own(core, call, HOLDFAST_UNAVAILABLE, "the client was closed; nothing was applied");
     else
         tell_own(core, call, HOLDFAST_UNKNOWN,
                  "the client was closed before the outcome was known");
 }
 
+void call_give_up(struct core *core, struct call *call)
+{
+    char why[200];
+
+    if (call->state == CALL_DONE)
+        return;
+    snprintf(why, sizeof why, "no view answers: %s", core->trouble);
+    tell_own(core, call, HOLDFAST_UNAVAILABLE, why);
+}
+
 void calls_lose_session(struct core *core)
 {
     for (struct call *call = core->all; call; call = call->all_next) {
         while (call->live) {
-            if (!call->live->settles && call->kind != CORE_QUERY)
+            if (!call->live->settles && !call_is_question(call))
                 call->uncertain = true;
             attempt_remove(core, call->live);
         }
@@ -576,6 +608,7 @@ void call_free(struct core *core, struct call *call)
         call->all_next->all_prev = call->all_prev;
     holdfast_result_free(&call->result);
     holdfast_answer_free(&call->answer);
+    view_box_free(&call->read);
     free(call->body);
     if (core->spare_count >= SPARE_CALLS_MAX) {
         free(call);

@@ -12,10 +12,12 @@
 
 #include "client/core.h"
 #include "client/decode.h"
+#include "client/view_decode.h"
 #include "client/pool.h"
 #include "protocol/header.h"
 
 #define HELLO_TIMEOUT_US 1000000
+#define VIEW_HELLO_TIMEOUT_US 500000 /* somebody else can be asked */
 #define HEARTBEATS_MISSED 3
 /* Between rounds of all brokers: full jitter, from this, doubled up to that. */
 #define RECONNECT_BASE_US 50000
@@ -97,10 +99,18 @@ struct call {
     /* The latest refusal or shed, told when it is certain, or when time is up. */
     struct holdfast_result *result;
     struct holdfast_answer *answer;
+    struct view_box *read;
+    uint32_t broker; /* that gave the read */
 };
 
 /* When the call's next message is of no use any more: of the operation early enough to settle. */
 int64_t call_deadline_us(const struct call *call);
+
+/* It changes nothing, and may be sent again as it is. */
+static inline bool call_is_question(const struct call *call)
+{
+    return call->kind == CORE_QUERY || call->kind == CORE_READ;
+}
 
 struct call_queue {
     struct call *first, *last;
@@ -203,6 +213,10 @@ void call_too_large(struct core *core, struct call *call);
 void call_abandon(struct core *core, struct call *call);
 /* Every attempt of every call in this session will stay unanswered. */
 void calls_lose_session(struct core *core);
+/* It is given back, for there is nobody to ask. */
+void call_give_up(struct core *core, struct call *call);
+/* Has each been tried in vain since the last WELCOME? Only of views. */
+bool core_is_forsaken(const struct core *core);
 /* Only this message was not taken by the broker. */
 void call_not_taken(struct core *core, uint64_t sequence, const char *why);
 /* Zeroed; NULL: no memory. */

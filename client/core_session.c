@@ -64,6 +64,10 @@ void core_session_end(struct core *core, const char *why, bool is_failure)
         core->failures++;
         core->broker = (core->broker + 1) % core->config.broker_count;
     }
+    if (core_is_forsaken(core)) {
+        for (struct call *call = core->all; call; call = call->all_next)
+            call_give_up(core, call);
+    }
     try_again(core);
 }
 
@@ -73,9 +77,16 @@ void core_session_need(struct core *core)
         session_move(core, SESSION_OPENING, core->now.mono_us);
 }
 
+bool core_is_forsaken(const struct core *core)
+{
+    return core->config.views && core->failures >= core->config.broker_count;
+}
+
 void core_session_opened(struct core *core)
 {
-    session_move(core, SESSION_HELLO, core->now.mono_us + HELLO_TIMEOUT_US);
+    int64_t timeout_us = core->config.views ? VIEW_HELLO_TIMEOUT_US : HELLO_TIMEOUT_US;
+
+    session_move(core, SESSION_HELLO, core->now.mono_us + timeout_us);
 }
 
 int64_t core_session_deadline(const struct core *core)

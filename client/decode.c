@@ -25,7 +25,7 @@ static struct holdfast_answer no_memory_answer = {
     .message = "out of memory",
 };
 
-static bool text(struct pool *pool, const char **to, ProtobufCBinaryData from)
+bool decode_text(struct pool *pool, const char **to, ProtobufCBinaryData from)
 {
     if (from.len == 0) {
         *to = "";
@@ -35,7 +35,7 @@ static bool text(struct pool *pool, const char **to, ProtobufCBinaryData from)
     return *to != NULL;
 }
 
-static bool string(struct pool *pool, const char **to, const char *from)
+bool decode_string(struct pool *pool, const char **to, const char *from)
 {
     *to = from[0] == '\0' ? "" : pool_text(pool, from, strlen(from));
     return *to != NULL;
@@ -51,12 +51,12 @@ static void id_text(char to[UUID_TEXT_BYTES], ProtobufCBinaryData from, const ui
         to[0] = '\0';
 }
 
-static int known_status(uint32_t code)
+int decode_status(uint32_t code)
 {
     return status_is_known(code) ? (int)code : HOLDFAST_UNKNOWN;
 }
 
-static bool level(struct pool *pool, struct holdfast_level *to, const Hf__Level *from)
+bool decode_level(struct pool *pool, struct holdfast_level *to, const Hf__Level *from)
 {
     to->on_hand = from->on_hand;
     to->reserved = from->reserved;
@@ -68,10 +68,11 @@ static bool level(struct pool *pool, struct holdfast_level *to, const Hf__Level 
     to->reorder_point = from->reorder_point;
     to->version = from->version;
     to->on_hand_version = from->on_hand_version;
-    return text(pool, &to->sku, from->sku) && text(pool, &to->warehouse, from->warehouse);
+    return decode_text(pool, &to->sku, from->sku) &&
+           decode_text(pool, &to->warehouse, from->warehouse);
 }
 
-static bool levels(struct pool *pool, const struct holdfast_level **to, size_t *to_count,
+bool decode_levels(struct pool *pool, const struct holdfast_level **to, size_t *to_count,
                    Hf__Level **from, size_t count)
 {
     struct holdfast_level *all;
@@ -82,7 +83,7 @@ static bool levels(struct pool *pool, const struct holdfast_level **to, size_t *
     if (!all)
         return false;
     for (size_t i = 0; i < count; i++) {
-        if (!level(pool, &all[i], from[i]))
+        if (!decode_level(pool, &all[i], from[i]))
             return false;
     }
     *to = all;
@@ -90,7 +91,7 @@ static bool levels(struct pool *pool, const struct holdfast_level **to, size_t *
     return true;
 }
 
-static bool reservation(struct pool *pool, struct holdfast_reservation *to,
+bool decode_reservation(struct pool *pool, struct holdfast_reservation *to,
                         const Hf__Reservation *from)
 {
     struct holdfast_reservation_line *lines;
@@ -99,8 +100,8 @@ static bool reservation(struct pool *pool, struct holdfast_reservation *to,
     to->expires_at_us = from->expires_at_us;
     to->revision = from->revision;
     to->created_at_us = from->created_at_us;
-    if (!text(pool, &to->reservation, from->reservation) || !text(pool, &to->order, from->order) ||
-        !text(pool, &to->actor, from->actor))
+    if (!decode_text(pool, &to->reservation, from->reservation) ||
+        !decode_text(pool, &to->order, from->order) || !decode_text(pool, &to->actor, from->actor))
         return false;
     if (from->n_lines == 0)
         return true;
@@ -116,8 +117,8 @@ static bool reservation(struct pool *pool, struct holdfast_reservation *to,
         lines[i].cancelled = line->cancelled;
         lines[i].released = line->released;
         lines[i].returned = line->returned;
-        if (!text(pool, &lines[i].sku, line->sku) ||
-            !text(pool, &lines[i].warehouse, line->warehouse))
+        if (!decode_text(pool, &lines[i].sku, line->sku) ||
+            !decode_text(pool, &lines[i].warehouse, line->warehouse))
             return false;
     }
     to->lines = lines;
@@ -137,8 +138,8 @@ static bool shortages(struct pool *pool, struct holdfast_result *to, const Hf__R
     for (size_t i = 0; i < from->n_shortages; i++) {
         all[i].requested = from->shortages[i]->requested;
         all[i].available = from->shortages[i]->available;
-        if (!text(pool, &all[i].sku, from->shortages[i]->sku) ||
-            !text(pool, &all[i].warehouse, from->shortages[i]->warehouse))
+        if (!decode_text(pool, &all[i].sku, from->shortages[i]->sku) ||
+            !decode_text(pool, &all[i].warehouse, from->shortages[i]->warehouse))
             return false;
     }
     to->shortages = all;
@@ -162,12 +163,15 @@ static bool movement(struct pool *pool, struct holdfast_movement *to, const Hf__
     to->undoes = from->undoes;
     id_text(to->operation_id, from->operation_id, NULL);
     to->after.sku = to->after.warehouse = "";
-    return (!from->after || level(pool, &to->after, from->after)) &&
-           text(pool, &to->sku, from->sku) && text(pool, &to->warehouse, from->warehouse) &&
-           text(pool, &to->reservation, from->reservation) && text(pool, &to->order, from->order) &&
-           text(pool, &to->reason, from->reason) && text(pool, &to->reference, from->reference) &&
-           text(pool, &to->note, from->note) && text(pool, &to->actor, from->actor) &&
-           text(pool, &to->principal, from->principal);
+    return (!from->after || decode_level(pool, &to->after, from->after)) &&
+           decode_text(pool, &to->sku, from->sku) &&
+           decode_text(pool, &to->warehouse, from->warehouse) &&
+           decode_text(pool, &to->reservation, from->reservation) &&
+           decode_text(pool, &to->order, from->order) &&
+           decode_text(pool, &to->reason, from->reason) &&
+           decode_text(pool, &to->reference, from->reference) &&
+           decode_text(pool, &to->note, from->note) && decode_text(pool, &to->actor, from->actor) &&
+           decode_text(pool, &to->principal, from->principal);
 }
 
 static bool movements(struct pool *pool, const struct holdfast_movement **to, size_t *to_count,
@@ -193,7 +197,7 @@ static bool movements(struct pool *pool, const struct holdfast_movement **to, si
 static bool result(struct pool *pool, struct holdfast_result *to, const Hf__Result *from,
                    const uint8_t *operation_id, bool with_settled)
 {
-    to->status = known_status(from->status);
+    to->status = decode_status(from->status);
     to->kind = holdfast_status_kind(to->status);
     to->replayed = from->replayed;
     to->retry_after_ms = from->retry_after_ms;
@@ -201,14 +205,15 @@ static bool result(struct pool *pool, struct holdfast_result *to, const Hf__Resu
     to->sequence = from->sequence;
     to->settle = (enum holdfast_settle_outcome)from->settle;
     id_text(to->operation_id, from->operation_id, operation_id);
-    if (!string(pool, &to->field, from->field) || !string(pool, &to->message, from->message) ||
-        !levels(pool, &to->levels, &to->level_count, from->levels, from->n_levels) ||
+    if (!decode_string(pool, &to->field, from->field) ||
+        !decode_string(pool, &to->message, from->message) ||
+        !decode_levels(pool, &to->levels, &to->level_count, from->levels, from->n_levels) ||
         !shortages(pool, to, from) ||
         !movements(pool, &to->moved, &to->moved_count, from->moved, from->n_moved))
         return false;
     if (from->reservation) {
         struct holdfast_reservation *kept = pool_alloc(pool, sizeof *kept);
-        if (!kept || !reservation(pool, kept, from->reservation))
+        if (!kept || !decode_reservation(pool, kept, from->reservation))
             return false;
         to->reservation = kept;
     }
@@ -249,7 +254,8 @@ struct holdfast_result *make_result(int status, const uint8_t operation_id[16], 
     made->kind = holdfast_status_kind(status);
     if (operation_id)
         uuid_format(operation_id, made->operation_id);
-    if (!string(&box->pool, &made->field, field) || !string(&box->pool, &made->message, message)) {
+    if (!decode_string(&box->pool, &made->field, field) ||
+        !decode_string(&box->pool, &made->message, message)) {
         holdfast_result_free(&made);
         return &no_memory_result;
     }
@@ -308,14 +314,34 @@ static bool stock(struct pool *pool, struct holdfast_answer *to, const Hf__Answe
         all[i].partition = from->partition;
         all[i].sequence = from->sequence;
         all[i].read_at_us = from->read_at_us;
-        if (!text(pool, &all[i].sku, from->stock[i]->sku) ||
-            !levels(pool, &all[i].levels, &all[i].level_count, from->stock[i]->levels,
-                    from->stock[i]->n_levels))
+        if (!decode_text(pool, &all[i].sku, from->stock[i]->sku) ||
+            !decode_levels(pool, &all[i].levels, &all[i].level_count, from->stock[i]->levels,
+                           from->stock[i]->n_levels))
             return false;
     }
     to->stock = all;
     to->stock_count = from->n_stock;
     return true;
+}
+
+bool decode_item(struct pool *pool, struct holdfast_item *to, const Hf__Item *from)
+{
+    const char **barcodes = NULL;
+
+    if (from->n_barcodes > 0) {
+        barcodes = pool_alloc(pool, from->n_barcodes * sizeof *barcodes);
+        if (!barcodes)
+            return false;
+    }
+    for (size_t i = 0; i < from->n_barcodes; i++) {
+        if (!decode_text(pool, &barcodes[i], from->barcodes[i]))
+            return false;
+    }
+    to->barcodes = barcodes;
+    to->barcode_count = from->n_barcodes;
+    to->reorder_point = from->reorder_point;
+    to->version = from->version;
+    return decode_text(pool, &to->sku, from->sku) && decode_text(pool, &to->name, from->name);
 }
 
 static bool items(struct pool *pool, struct holdfast_answer *to, const Hf__Answer *from)
@@ -328,22 +354,7 @@ static bool items(struct pool *pool, struct holdfast_answer *to, const Hf__Answe
     if (!all)
         return false;
     for (size_t i = 0; i < from->n_items; i++) {
-        const Hf__Item *item = from->items[i];
-        const char **barcodes = NULL;
-        if (item->n_barcodes > 0) {
-            barcodes = pool_alloc(pool, item->n_barcodes * sizeof *barcodes);
-            if (!barcodes)
-                return false;
-        }
-        for (size_t b = 0; b < item->n_barcodes; b++) {
-            if (!text(pool, &barcodes[b], item->barcodes[b]))
-                return false;
-        }
-        all[i].barcodes = barcodes;
-        all[i].barcode_count = item->n_barcodes;
-        all[i].reorder_point = item->reorder_point;
-        all[i].version = item->version;
-        if (!text(pool, &all[i].sku, item->sku) || !text(pool, &all[i].name, item->name))
+        if (!decode_item(pool, &all[i], from->items[i]))
             return false;
     }
     to->items = all;
@@ -362,8 +373,8 @@ static bool named(struct pool *pool, struct holdfast_answer *to, const Hf__Answe
         return false;
     for (size_t i = 0; i < from->n_named; i++) {
         all[i].version = from->named[i]->version;
-        if (!text(pool, &all[i].code, from->named[i]->code) ||
-            !text(pool, &all[i].name, from->named[i]->name))
+        if (!decode_text(pool, &all[i].code, from->named[i]->code) ||
+            !decode_text(pool, &all[i].name, from->named[i]->name))
             return false;
     }
     to->named = all;
@@ -371,21 +382,22 @@ static bool named(struct pool *pool, struct holdfast_answer *to, const Hf__Answe
     return true;
 }
 
-static bool reservations(struct pool *pool, struct holdfast_answer *to, const Hf__Answer *from)
+bool decode_reservations(struct pool *pool, const struct holdfast_reservation **to,
+                         size_t *to_count, Hf__Reservation **from, size_t count)
 {
     struct holdfast_reservation *all;
 
-    if (from->n_reservations == 0)
+    if (count == 0)
         return true;
-    all = pool_alloc(pool, from->n_reservations * sizeof *all);
+    all = pool_alloc(pool, count * sizeof *all);
     if (!all)
         return false;
-    for (size_t i = 0; i < from->n_reservations; i++) {
-        if (!reservation(pool, &all[i], from->reservations[i]))
+    for (size_t i = 0; i < count; i++) {
+        if (!decode_reservation(pool, &all[i], from[i]))
             return false;
     }
-    to->reservations = all;
-    to->reservation_count = from->n_reservations;
+    *to = all;
+    *to_count = count;
     return true;
 }
 
@@ -418,10 +430,11 @@ static bool differences(struct pool *pool, struct holdfast_answer *to, const Hf_
         return false;
     for (size_t i = 0; i < from->n_differences; i++) {
         const Hf__Difference *one = from->differences[i];
-        if (!string(pool, &all[i].check, one->check) || !text(pool, &all[i].sku, one->sku) ||
-            !text(pool, &all[i].warehouse, one->warehouse) ||
-            !text(pool, &all[i].reservation, one->reservation) ||
-            !string(pool, &all[i].message, one->message))
+        if (!decode_string(pool, &all[i].check, one->check) ||
+            !decode_text(pool, &all[i].sku, one->sku) ||
+            !decode_text(pool, &all[i].warehouse, one->warehouse) ||
+            !decode_text(pool, &all[i].reservation, one->reservation) ||
+            !decode_string(pool, &all[i].message, one->message))
             return false;
     }
     to->differences = all;
@@ -431,14 +444,17 @@ static bool differences(struct pool *pool, struct holdfast_answer *to, const Hf_
 
 static bool answer(struct pool *pool, struct holdfast_answer *to, const Hf__Answer *from)
 {
-    to->status = known_status(from->status);
+    to->status = decode_status(from->status);
     to->kind = holdfast_status_kind(to->status);
     to->more = from->more;
     to->checked = from->checked;
     to->age_us = from->read_at_us; /* fanout.c makes an age of it */
-    return string(pool, &to->field, from->field) && string(pool, &to->message, from->message) &&
-           stock(pool, to, from) && items(pool, to, from) && named(pool, to, from) &&
-           reservations(pool, to, from) && results(pool, to, from) && differences(pool, to, from) &&
+    return decode_string(pool, &to->field, from->field) &&
+           decode_string(pool, &to->message, from->message) && stock(pool, to, from) &&
+           items(pool, to, from) && named(pool, to, from) &&
+           decode_reservations(pool, &to->reservations, &to->reservation_count, from->reservations,
+                               from->n_reservations) &&
+           results(pool, to, from) && differences(pool, to, from) &&
            movements(pool, &to->movements, &to->movement_count, from->movements, from->n_movements);
 }
 
@@ -467,7 +483,8 @@ struct holdfast_answer *make_answer(int status, const char *field, const char *m
     pool_init(&box->pool);
     made->status = status;
     made->kind = holdfast_status_kind(status);
-    if (!string(&box->pool, &made->field, field) || !string(&box->pool, &made->message, message)) {
+    if (!decode_string(&box->pool, &made->field, field) ||
+        !decode_string(&box->pool, &made->message, message)) {
         holdfast_answer_free(&made);
         return &no_memory_answer;
     }

@@ -39,6 +39,21 @@ struct holdfast_answer *make_answer(int status, const char *field, const char *m
 /* Another message in place of the one that it has; when there is no memory, it stays. */
 void result_set_message(struct holdfast_result *result, const char *message);
 
+/* Parts, in the pool of whatever they are parts of; false when there is no memory. Counts of 0
+ * leave the array NULL. */
+bool decode_text(struct pool *pool, const char **to, ProtobufCBinaryData from);
+bool decode_string(struct pool *pool, const char **to, const char *from);
+bool decode_level(struct pool *pool, struct holdfast_level *to, const Hf__Level *from);
+bool decode_levels(struct pool *pool, const struct holdfast_level **to, size_t *to_count,
+                   Hf__Level **from, size_t count);
+bool decode_reservation(struct pool *pool, struct holdfast_reservation *to,
+                        const Hf__Reservation *from);
+bool decode_reservations(struct pool *pool, const struct holdfast_reservation **to,
+                         size_t *to_count, Hf__Reservation **from, size_t count);
+bool decode_item(struct pool *pool, struct holdfast_item *to, const Hf__Item *from);
+/* A status code of ours: HOLDFAST_UNKNOWN for one that is not known here. */
+int decode_status(uint32_t code);
+
 bool result_is_static(const struct holdfast_result *result);
 struct answer_box *answer_box_of(struct holdfast_answer *answer);
 

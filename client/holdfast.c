@@ -2,17 +2,12 @@
  *
  * libholdfast's handle: it joins the core, which decides, to the link, which sends and receives,
  * and both to the caller, who waits or has a loop of his own. Every public function that takes a
- * handle is here.
+ * handle is here, or, for reads, in holdfast_view.c.
  *
  * It lives in other people's programs: nothing here aborts, prints, or trusts an argument.
  */
-#include "client/holdfast.h"
+#include "client/handle.h"
 
-#include "client/core.h"
-#include "client/decode.h"
-#include "client/fanout.h"
-#include "client/link.h"
-#include "client/options.h"
 #include "common/clock.h"
 #include "common/random.h"
 #include "protocol/header.h"
@@ -26,6 +21,8 @@
 #include <string.h>
 
 #define DEADLINE_MAX_MS 1000
+/* Before a view that does not answer is left. Whoever waits for at_least there waits less. */
+#define VIEW_ATTEMPT_US 1000000
 /* Parts of one fan-out that are in flight together. */
 #define FANOUT_IN_FLIGHT 64u
 /* What one holdfast_process reads before it gives the caller's loop a turn. */
@@ -33,33 +30,6 @@
 #define MESSAGES_PER_ROUND 256
 /* Operations that holdfast_call_many has submitted and not got back. */
 #define CALL_MANY_AHEAD 4096u
-#define RANDOM_BYTES 1000u
-
-/* One submitted operation or query. */
-struct pending {
-    struct pending *next;  /* in `waiting`, or in the free list */
-    struct fanout *fanout; /* NULL: one operation for one partition */
-    int64_t deadline_us;
-    int64_t timeout_us;
-    holdfast_result_fn *result_fn;
-    holdfast_answer_fn *answer_fn;
-    void *data;
-};
-
-struct holdfast {
-    struct options options;
-    struct core *core;
-    struct link link;
-    unsigned forks; /* of `forks` below when it was opened */
-    bool busy;      /* inside holdfast_process or holdfast_close */
-    bool more;      /* it stopped before it was done */
-    size_t pending;
-    struct pending *free;
-    struct pending *waiting, **waiting_end; /* fan-outs that need the number of partitions */
-    struct pool scratch;
-    uint8_t random[RANDOM_BYTES]; /* for operation ids; a system call for each would cost more */
-    size_t random_left;
-};
 
 /* Raised in the child of every fork: it has copies of handles, and none of libzmq's threads. */
 static unsigned forks;
@@ -77,18 +47,18 @@ static void watch_forks(void)
 
 /* ------------------------------------------------------------- small things */
 
-static struct core_time now(void)
+struct core_time handle_now(void)
 {
     return (struct core_time){.mono_us = clock_monotonic_us(), .wall_us = clock_wall_us()};
 }
 
-static void explain(char *error, size_t error_bytes, const char *why)
+void handle_explain(char *error, size_t error_bytes, const char *why)
 {
     if (error && error_bytes > 0)
         snprintf(error, error_bytes, "%s", why);
 }
 
-static struct pending *pending_new(struct holdfast *client)
+struct pending *pending_new(struct holdfast *client)
 {
     struct pending *pending = client->free;
 
@@ -101,9 +71,10 @@ static struct pending *pending_new(struct holdfast *client)
     return pending;
 }
 
-static void pending_free(struct holdfast *client, struct pending *pending)
+void pending_free(struct holdfast *client, struct pending *pending)
 {
     fanout_destroy(&pending->fanout);
+    read_destroy(&pending->read);
     pending->next = client->free;
     client->free = pending;
 }
@@ -115,15 +86,34 @@ static bool is_foreign(const struct holdfast *client)
 
 /* ------------------------------------------------------------- open and close */
 
+struct core *handle_core_new(const struct holdfast *client, bool views)
+{
+    const struct options *options = &client->options;
+    struct core_config config = {.views = views};
+
+    config.broker_count = (uint32_t)(views ? options->view_count : options->broker_count);
+    config.cluster = options->cluster;
+    config.name = options->name;
+    config.attempt_timeout_us = views ? VIEW_ATTEMPT_US : options->attempt_timeout_us;
+    config.window = views ? 0 : options->window;
+    config.retry_budget = options->retry_budget;
+    errno = 0;
+    if (!random_bytes(config.instance, sizeof config.instance) ||
+        !random_bytes(&config.seed, sizeof config.seed)) {
+        errno = 0;
+        return NULL;
+    }
+    return core_new(&config);
+}
+
 struct holdfast *holdfast_open(const struct holdfast_options *wanted, char *error,
                                size_t error_bytes)
 {
     struct holdfast *client = calloc(1, sizeof *client);
-    struct core_config config = {0};
     char why[512];
 
     if (!client) {
-        explain(error, error_bytes, "out of memory");
+        handle_explain(error, error_bytes, "out of memory");
         return NULL;
     }
     client->waiting_end = &client->waiting;
@@ -131,27 +121,15 @@ struct holdfast *holdfast_open(const struct holdfast_options *wanted, char *erro
     client->forks = forks;
     pool_init(&client->scratch);
     if (!options_read(&client->options, wanted, why, sizeof why)) {
-        explain(error, error_bytes, why);
+        handle_explain(error, error_bytes, why);
         free(client);
         return NULL;
     }
-    config.broker_count = (uint32_t)client->options.broker_count;
-    config.cluster = client->options.cluster;
-    config.name = client->options.name;
-    config.attempt_timeout_us = client->options.attempt_timeout_us;
-    config.window = client->options.window;
-    config.retry_budget = client->options.retry_budget;
-    if (!random_bytes(config.instance, sizeof config.instance) ||
-        !random_bytes(&config.seed, sizeof config.seed)) {
-        explain(error, error_bytes, "no randomness to be had");
-        options_release(&client->options);
-        free(client);
-        return NULL;
-    }
-    client->core = core_new(&config);
-    if (!client->core || !link_open(&client->link)) {
-        snprintf(why, sizeof why, "could not open a client: %s", strerror(errno));
-        explain(error, error_bytes, why);
+    client->core = handle_core_new(client, false);
+    if (!client->core || !link_open(&client->link, NULL)) {
+        snprintf(why, sizeof why, "could not open a client: %s",
+                 errno ? strerror(errno) : "no randomness to be had");
+        handle_explain(error, error_bytes, why);
         core_destroy(&client->core);
         options_release(&client->options);
         free(client);
@@ -173,8 +151,10 @@ void holdfast_close(struct holdfast **handle)
     bool is_child = is_foreign(client);
     bool linger = !is_child && core_is_ready(client->core);
     if (!is_child) {
-        client->busy = true;
-        core_abandon(client->core, now());
+        client->busy = client->closing = true;
+        core_abandon(client->core, handle_now());
+        if (client->view_core)
+            core_abandon(client->view_core, handle_now());
         while (client->waiting) {
             struct pending *pending = client->waiting;
             client->waiting = pending->next;
@@ -183,8 +163,12 @@ void holdfast_close(struct holdfast **handle)
         }
         run_actions(client);
     }
+    if (client->view_core)
+        link_close(&client->view_link, linger, is_child);
+    core_destroy(&client->view_core);
     core_destroy(&client->core);
     link_close(&client->link, linger, is_child);
+    positions_release(&client->positions);
     while (client->free) {
         struct pending *next = client->free->next;
         free(client->free);
@@ -203,6 +187,13 @@ static void finish_fanout(struct holdfast *client, struct pending *pending)
     holdfast_answer_fn *answer_fn = pending->answer_fn;
     void *data = pending->data;
 
+    if (pending->read) {
+        int64_t cluster_us = clock_monotonic_us() + core_clock_offset_us(client->core);
+        struct holdfast_answer *answer = fanout_merged_answer(pending->fanout, cluster_us);
+        fanout_destroy(&pending->fanout);
+        handle_owner_done(client, pending, answer);
+        return;
+    }
     client->pending--;
     if (fanout_is_query(pending->fanout)) {
         int64_t cluster_us = clock_monotonic_us() + core_clock_offset_us(client->core);
@@ -211,6 +202,7 @@ static void finish_fanout(struct holdfast *client, struct pending *pending)
         answer_fn(data, answer);
     } else {
         struct holdfast_result *result = fanout_merged_result(pending->fanout);
+        handle_note_write(client, result);
         pending_free(client, pending);
         result_fn(data, result);
     }
@@ -223,7 +215,7 @@ static void push_fanout(struct holdfast *client, struct pending *pending)
     enum core_call_kind kind = fanout_is_query(fanout) ? CORE_QUERY : CORE_SETTLE;
 
     while (fanout_left(fanout) > 0 && fanout_flying(fanout) < FANOUT_IN_FLIGHT) {
-        struct core_time time = now();
+        struct core_time time = handle_now();
         struct encoded part;
         int64_t left_us = pending->deadline_us - time.mono_us;
         if (left_us <= 0) {
@@ -276,11 +268,16 @@ static void on_done(struct holdfast *client, const struct core_action *action)
 {
     struct pending *pending = action->tag;
 
+    if (action->read) {
+        handle_view_done(client, pending, action->read, action->broker);
+        return;
+    }
     if (!pending->fanout) {
         holdfast_result_fn *fn = pending->result_fn;
         void *data = pending->data;
         client->pending--;
         pending_free(client, pending);
+        handle_note_write(client, action->result);
         fn(data, action->result);
         return;
     }
@@ -291,23 +288,23 @@ static void on_done(struct holdfast *client, const struct core_action *action)
     push_fanout(client, pending);
 }
 
-/* True when there was something to do. */
-static bool run_actions(struct holdfast *client)
+static bool run_core(struct holdfast *client, struct core *core, struct link *link,
+                     char *const *endpoints)
 {
     struct core_action action;
     bool any = false;
 
-    while (core_next(client->core, now(), &action)) {
+    while (core_next(core, handle_now(), &action)) {
         switch (action.kind) {
         case CORE_CONNECT:
-            /* When it fails nothing will be heard, and the core tries the next broker. */
-            link_connect(&client->link, client->options.brokers[action.broker]);
+            /* When it fails nothing will be heard, and the core tries the next one. */
+            link_connect(link, endpoints[action.broker]);
             break;
         case CORE_DISCONNECT:
-            link_disconnect(&client->link);
+            link_disconnect(link);
             break;
         case CORE_SEND:
-            link_send(&client->link, action.header, action.body, action.body_bytes);
+            link_send(link, action.header, action.body, action.body_bytes);
             break;
         case CORE_DONE:
             on_done(client, &action);
@@ -318,13 +315,23 @@ static bool run_actions(struct holdfast *client)
     return any;
 }
 
-static bool receive(struct holdfast *client)
+/* True when there was something to do. What views do not know goes on to brokers, so they come
+ * first. */
+static bool run_actions(struct holdfast *client)
+{
+    bool any = client->view_core &&
+               run_core(client, client->view_core, &client->view_link, client->options.views);
+
+    return run_core(client, client->core, &client->link, client->options.brokers) || any;
+}
+
+static bool receive(struct core *core, struct link *link)
 {
     struct link_message message;
     int count = 0;
 
-    while (count < MESSAGES_PER_ROUND && link_receive(&client->link, &message)) {
-        core_receive(client->core, now(), zmq_msg_data(&message.header),
+    while (count < MESSAGES_PER_ROUND && link_receive(link, &message)) {
+        core_receive(core, handle_now(), zmq_msg_data(&message.header),
                      message.misframed ? 0 : zmq_msg_size(&message.header),
                      zmq_msg_data(&message.body), zmq_msg_size(&message.body));
         link_message_release(&message);
@@ -333,14 +340,16 @@ static bool receive(struct holdfast *client)
     return count > 0;
 }
 
-/* What came before the connection broke counts. */
-static bool notice_break(struct holdfast *client)
+/* What arrived, and that the connection broke: what came before that counts. */
+static bool listen_to(struct core *core, struct link *link)
 {
-    if (!link_broken(&client->link))
-        return false;
-    while (receive(client))
+    bool any = receive(core, link);
+
+    if (!link_broken(link))
+        return any;
+    while (receive(core, link))
         continue;
-    core_disconnected(client->core, now());
+    core_disconnected(core, handle_now());
     return true;
 }
 
@@ -355,8 +364,9 @@ void holdfast_process(struct holdfast *client)
     client->busy = true;
     bool again = true;
     while (again && rounds++ < ROUNDS_MAX) {
-        again = receive(client);
-        again |= notice_break(client);
+        again = listen_to(client->core, &client->link);
+        if (client->view_core)
+            again |= listen_to(client->view_core, &client->view_link);
         again |= start_waiting(client);
         again |= run_actions(client);
     }
@@ -374,6 +384,8 @@ int holdfast_deadline_ms(struct holdfast *client)
     if (!client)
         return DEADLINE_MAX_MS;
     int64_t due = core_deadline_us(client->core);
+    if (client->view_core && core_deadline_us(client->view_core) < due)
+        due = core_deadline_us(client->view_core);
     if (client->waiting && client->waiting->deadline_us < due)
         due = client->waiting->deadline_us;
     int64_t left_us = due - clock_monotonic_us();
@@ -389,8 +401,7 @@ size_t holdfast_pending(const struct holdfast *client)
 
 /* ------------------------------------------------------------- submitting */
 
-/* Why nothing can be submitted now, or NULL. */
-static const char *closed_door(const struct holdfast *client)
+const char *handle_closed_door(const struct holdfast *client)
 {
     if (!client)
         return "no client";
@@ -420,20 +431,33 @@ static void make_id(struct holdfast *client, uint8_t id[UUID_BYTES], int64_t wal
     uuid_v7(id, wall_us, random);
 }
 
+void handle_enqueue(struct holdfast *client, struct pending *pending)
+{
+    struct pending **at = client->waiting_end;
+
+    /* They are in order of their deadlines; a read has spent some of its time. */
+    if (pending->read) {
+        for (at = &client->waiting; *at && (*at)->deadline_us <= pending->deadline_us;)
+            at = &(*at)->next;
+    }
+    pending->next = *at;
+    *at = pending;
+    if (!pending->next)
+        client->waiting_end = &pending->next;
+    core_want_session(client->core, true);
+}
+
 static bool enqueue_fanout(struct holdfast *client, struct pending *pending)
 {
-    pending->next = NULL;
-    *client->waiting_end = pending;
-    client->waiting_end = &pending->next;
     client->pending++;
-    core_want_session(client->core, true);
+    handle_enqueue(client, pending);
     return true;
 }
 
 static bool submit(struct holdfast *client, const struct holdfast_operation *operation,
                    holdfast_result_fn *fn, void *data, struct encoded *encoded, struct fault *fault)
 {
-    struct core_time time = now();
+    struct core_time time = handle_now();
     struct encode_defaults defaults = {.actor = client->options.actor,
                                        .op_class = client->options.op_class};
     uint8_t fresh[UUID_BYTES] = {0};
@@ -469,29 +493,33 @@ static bool submit(struct holdfast *client, const struct holdfast_operation *ope
 bool holdfast_submit(struct holdfast *client, const struct holdfast_operation *operation,
                      holdfast_result_fn *fn, void *data, char *error, size_t error_bytes)
 {
-    const char *closed = closed_door(client);
+    const char *closed = handle_closed_door(client);
     struct encoded encoded;
     struct fault fault;
 
     if (!closed && (!operation || !fn))
         closed = "no operation, or nobody to tell the result";
     if (closed) {
-        explain(error, error_bytes, closed);
+        handle_explain(error, error_bytes, closed);
         return false;
     }
     if (submit(client, operation, fn, data, &encoded, &fault))
         return true;
-    explain(error, error_bytes, fault.message);
+    handle_explain(error, error_bytes, fault.message);
     return false;
+}
+
+uint8_t handle_op_class(const struct holdfast *client)
+{
+    return client->options.op_class == HOLDFAST_CLASS_INTERACTIVE ? CLASS_INTERACTIVE
+           : client->options.op_class == HOLDFAST_CLASS_BULK      ? CLASS_BULK
+                                                                  : CLASS_SERVICE;
 }
 
 static bool ask(struct holdfast *client, const struct holdfast_query *query, holdfast_answer_fn *fn,
                 void *data, struct fault *fault)
 {
-    uint8_t op_class = client->options.op_class == HOLDFAST_CLASS_INTERACTIVE ? CLASS_INTERACTIVE
-                       : client->options.op_class == HOLDFAST_CLASS_BULK      ? CLASS_BULK
-                                                                              : CLASS_SERVICE;
-    struct fanout *fanout = fanout_new_query(query, op_class, fault);
+    struct fanout *fanout = fanout_new_query(query, handle_op_class(client), fault);
     struct pending *pending = fanout ? pending_new(client) : NULL;
 
     if (!fanout)
@@ -510,25 +538,25 @@ static bool ask(struct holdfast *client, const struct holdfast_query *query, hol
 bool holdfast_submit_query(struct holdfast *client, const struct holdfast_query *query,
                            holdfast_answer_fn *fn, void *data, char *error, size_t error_bytes)
 {
-    const char *closed = closed_door(client);
+    const char *closed = handle_closed_door(client);
     struct fault fault;
 
     if (!closed && (!query || !fn))
         closed = "no query, or nobody to tell the answer";
     if (closed) {
-        explain(error, error_bytes, closed);
+        handle_explain(error, error_bytes, closed);
         return false;
     }
     if (ask(client, query, fn, data, &fault))
         return true;
-    explain(error, error_bytes, fault.message);
+    handle_explain(error, error_bytes, fault.message);
     return false;
 }
 
 /* ------------------------------------------------------------- waiting */
 
-/* Processes until *done. Everything submitted has a deadline, so this ends. */
-static void wait_until(struct holdfast *client, const size_t *count, size_t wanted)
+/* Everything submitted has a deadline, so this ends. */
+void handle_wait(struct holdfast *client, const size_t *count, size_t wanted)
 {
     for (;;) {
         holdfast_process(client);
@@ -561,9 +589,9 @@ static void take_answer(void *data, struct holdfast_answer *answer)
     waiter->done = 1;
 }
 
-static const char *cannot_wait(const struct holdfast *client)
+const char *handle_cannot_wait(const struct holdfast *client)
 {
-    const char *closed = closed_door(client);
+    const char *closed = handle_closed_door(client);
 
     return !closed && client->busy ? "waiting is not possible in a callback; submit instead"
                                    : closed;
@@ -572,7 +600,7 @@ static const char *cannot_wait(const struct holdfast *client)
 struct holdfast_result *holdfast_call(struct holdfast *client,
                                       const struct holdfast_operation *operation)
 {
-    const char *closed = cannot_wait(client);
+    const char *closed = handle_cannot_wait(client);
     struct waiter waiter = {0};
     struct encoded encoded;
     struct fault fault;
@@ -583,13 +611,13 @@ struct holdfast_result *holdfast_call(struct holdfast *client,
         return make_result(HOLDFAST_INVALID, NULL, "", closed);
     if (!submit(client, operation, take_result, &waiter, &encoded, &fault))
         return make_result(fault.status, encoded.operation_id, fault.field, fault.message);
-    wait_until(client, &waiter.done, 1);
+    handle_wait(client, &waiter.done, 1);
     return waiter.result;
 }
 
 struct holdfast_answer *holdfast_ask(struct holdfast *client, const struct holdfast_query *query)
 {
-    const char *closed = cannot_wait(client);
+    const char *closed = handle_cannot_wait(client);
     struct waiter waiter = {0};
     struct fault fault;
 
@@ -599,7 +627,7 @@ struct holdfast_answer *holdfast_ask(struct holdfast *client, const struct holdf
         return make_answer(HOLDFAST_INVALID, "", closed);
     if (!ask(client, query, take_answer, &waiter, &fault))
         return make_answer(fault.status, fault.field, fault.message);
-    wait_until(client, &waiter.done, 1);
+    handle_wait(client, &waiter.done, 1);
     return waiter.answer;
 }
 
@@ -620,7 +648,7 @@ static void take_slot(void *data, struct holdfast_result *result)
 void holdfast_call_many(struct holdfast *client, const struct holdfast_operation *operations,
                         size_t count, struct holdfast_result **results)
 {
-    const char *closed = cannot_wait(client);
+    const char *closed = handle_cannot_wait(client);
     struct slot *slots = count < SIZE_MAX / sizeof *slots ? calloc(count + 1, sizeof *slots) : NULL;
     size_t done = 0;
     size_t ahead = CALL_MANY_AHEAD;
@@ -643,10 +671,10 @@ void holdfast_call_many(struct holdfast *client, const struct holdfast_operation
             done++;
         }
         if (i + 1 - done >= ahead)
-            wait_until(client, &done, i + 2 - ahead);
+            handle_wait(client, &done, i + 2 - ahead);
     }
     if (!closed)
-        wait_until(client, &done, count);
+        handle_wait(client, &done, count);
     free(slots);
 }
 

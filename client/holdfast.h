@@ -103,6 +103,8 @@ struct holdfast_options {
     int64_t attempt_timeout_ms; /* before an attempt is given up and sent again; 0: 2,000 */
     uint32_t window;            /* most operations in flight; 0: what the broker grants */
     uint32_t retry_budget;      /* retries per 100 first attempts, besides 10 a second; 0: 20 */
+    const char *const *views;   /* with brokers: client endpoints of views; see holdfast_view.h */
+    size_t view_count;          /* 0: there are none */
 };
 
 struct holdfast;

@@ -167,9 +167,12 @@ struct holdfast_view_answer {
     size_t total_count;
     const struct holdfast_view_status *view_status; /* or NULL */
 
-    const char *cursor; /* page: more follows; NULL: this was the last */
-    uint64_t matched;   /* page of a view: rows that the filter lets through */
-    uint64_t total;     /* page of a view: rows without the filter */
+    /* A page: more follows, and where. From the owners, reservations by next expiry have only a
+     * first page: more is then true and cursor NULL. */
+    bool more;
+    const char *cursor;
+    uint64_t matched; /* page of a view: rows that the filter lets through */
+    uint64_t total;   /* page of a view: rows without the filter */
 };
 
 /* Asks and waits, at most timeout_ms. Never NULL (as holdfast_call). */

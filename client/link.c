@@ -18,9 +18,15 @@
 #define RECONNECT_MS 50
 #define RECONNECT_MAX_MS 1000
 
-bool link_open(struct link *link)
+bool link_open(struct link *link, const struct link *beside)
 {
     *link = (struct link){.socket_fd = -1, .monitor_fd = -1, .poll_fd = -1};
+    if (beside) {
+        link->shares = true;
+        link->context = beside->context;
+        link->poll_fd = beside->poll_fd;
+        return true;
+    }
     link->poll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (link->poll_fd < 0)
         return false;
@@ -80,7 +86,7 @@ static void open_monitor(struct link *link)
     size_t size = sizeof link->monitor_fd;
     struct epoll_event event = {.events = EPOLLIN};
 
-    snprintf(name, sizeof name, "inproc://holdfast-monitor-%u", ++link->opened);
+    snprintf(name, sizeof name, "inproc://holdfast-monitor-%p-%u", (void *)link, ++link->opened);
     if (zmq_socket_monitor(link->socket, name, ZMQ_EVENT_DISCONNECTED) != 0)
         return;
     link->monitor = zmq_socket(link->context, ZMQ_PAIR);
@@ -127,10 +133,11 @@ void link_close(struct link *link, bool linger, bool is_child)
         if (link->socket && linger)
             set_number(link->socket, ZMQ_LINGER, LINGER_MS);
         link_disconnect(link);
-        while (zmq_ctx_term(link->context) != 0 && errno == EINTR)
+        while (!link->shares && zmq_ctx_term(link->context) != 0 && errno == EINTR)
             continue;
     }
-    close(link->poll_fd);
+    if (!link->shares)
+        close(link->poll_fd);
 }
 
 static bool send_frame(void *socket, const void *bytes, size_t length, int flags)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The library's one connection: a DEALER that is thrown away with its session, behind a file
+ * One connection of the library: a DEALER that is thrown away with its session, behind a file
  * descriptor that stays. Nothing here waits, except link_close, which gives what is on its way
  * LINGER_MS.
  */
@@ -13,6 +13,7 @@
 #include <zmq.h>
 
 struct link {
+    bool shares; /* context and poll_fd are another link's */
     void *context;
     void *socket;  /* NULL: not connected */
     int socket_fd; /* in poll_fd while there is a socket */
@@ -22,8 +23,9 @@ struct link {
     unsigned opened; /* connections so far: each monitor has a name of its own */
 };
 
-/* False with errno. */
-bool link_open(struct link *link);
+/* With beside, another link's context and poll_fd serve this one as well; close this one first.
+ * False with errno. */
+bool link_open(struct link *link, const struct link *beside);
 /* Closes what there is first. False with errno: a bad endpoint, or no descriptors. */
 bool link_connect(struct link *link, const char *endpoint);
 void link_disconnect(struct link *link);

@@ -18,7 +18,7 @@
 #define ATTEMPT_TIMEOUT_MS 2000
 #define TIMEOUT_MS_MAX 3600000
 #define RETRY_BUDGET 20
-#define BROKERS_MAX 64
+#define ENDPOINTS_MAX 64
 
 static bool fail(char *error, size_t error_bytes, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -33,24 +33,40 @@ static bool fail(char *error, size_t error_bytes, const char *format, ...)
     return false;
 }
 
+/* what: "brokers" or "views". */
+static bool keep_endpoints(char ***kept, size_t *kept_count, const char *what,
+                           const char *const *endpoints, size_t count, char *error,
+                           size_t error_bytes)
+{
+    if (count > ENDPOINTS_MAX)
+        return fail(error, error_bytes, "more than %d %s", ENDPOINTS_MAX, what);
+    *kept = calloc(count + 1, sizeof **kept);
+    if (!*kept)
+        return fail(error, error_bytes, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        if (!endpoints[i] || !strstr(endpoints[i], "://"))
+            return fail(error, error_bytes, "%s[%zu] is not an endpoint such as ipc://PATH", what,
+                        i);
+        (*kept)[i] = strdup(endpoints[i]);
+        if (!(*kept)[i])
+            return fail(error, error_bytes, "out of memory");
+        ++*kept_count;
+    }
+    return true;
+}
+
 static bool keep_brokers(struct options *options, const char *const *brokers, size_t count,
                          char *error, size_t error_bytes)
 {
-    if (count > BROKERS_MAX)
-        return fail(error, error_bytes, "more than %d brokers", BROKERS_MAX);
-    options->brokers = calloc(count, sizeof *options->brokers);
-    if (!options->brokers)
-        return fail(error, error_bytes, "out of memory");
-    for (size_t i = 0; i < count; i++) {
-        if (!brokers[i] || !strstr(brokers[i], "://"))
-            return fail(error, error_bytes, "brokers[%zu] is not an endpoint such as ipc://PATH",
-                        i);
-        options->brokers[i] = strdup(brokers[i]);
-        if (!options->brokers[i])
-            return fail(error, error_bytes, "out of memory");
-        options->broker_count++;
-    }
-    return true;
+    return keep_endpoints(&options->brokers, &options->broker_count, "brokers", brokers, count,
+                          error, error_bytes);
+}
+
+static bool keep_views(struct options *options, const char *const *views, size_t count, char *error,
+                       size_t error_bytes)
+{
+    return keep_endpoints(&options->views, &options->view_count, "views", views, count, error,
+                          error_bytes);
 }
 
 static bool keep_name(char to[65], const char *field, const char *from, char *error,
@@ -79,7 +95,7 @@ static void default_name(char to[65])
 static bool read_file(struct options *options, const char *given, char *error, size_t error_bytes)
 {
     char path[CONFIG_PATH_BYTES];
-    const char *endpoints[CONFIG_BROKERS_MAX];
+    const char *endpoints[CONFIG_BROKERS_MAX], *views[CONFIG_VIEWS_MAX];
     bool ok = false;
 
     if (!config_find(given, path, sizeof path, error, error_bytes))
@@ -90,9 +106,12 @@ static bool read_file(struct options *options, const char *given, char *error, s
     if (config_read(config, path, error, error_bytes)) {
         for (size_t i = 0; i < config->broker_count; i++)
             endpoints[i] = config->brokers[i].client;
+        for (size_t i = 0; i < config->view_count; i++)
+            views[i] = config->views[i].client;
         ok = config->broker_count > 0
                  ? keep_name(options->cluster, "name", config->name, error, error_bytes) &&
-                       keep_brokers(options, endpoints, config->broker_count, error, error_bytes)
+                       keep_brokers(options, endpoints, config->broker_count, error, error_bytes) &&
+                       keep_views(options, views, config->view_count, error, error_bytes)
                  : fail(error, error_bytes, "\"%s\" names no broker", path);
     }
     free(config);
@@ -138,7 +157,9 @@ static bool read_all(struct options *options, const struct holdfast_options *wan
     if (wanted->broker_count == 0)
         return fail(error, error_bytes, "broker_count is 0");
     return keep_name(options->cluster, "cluster", wanted->cluster, error, error_bytes) &&
-           keep_brokers(options, wanted->brokers, wanted->broker_count, error, error_bytes);
+           keep_brokers(options, wanted->brokers, wanted->broker_count, error, error_bytes) &&
+           keep_views(options, wanted->views, wanted->views ? wanted->view_count : 0, error,
+                      error_bytes);
 }
 
 bool options_read(struct options *options, const struct holdfast_options *wanted, char *error,
@@ -162,7 +183,10 @@ void options_release(struct options *options)
 {
     for (size_t i = 0; i < options->broker_count; i++)
         free(options->brokers[i]);
+    for (size_t i = 0; i < options->view_count; i++)
+        free(options->views[i]);
     free(options->brokers);
+    free(options->views);
     free(options->actor);
     *options = (struct options){0};
 }

@@ -15,6 +15,8 @@
 struct options {
     char **brokers;
     size_t broker_count;
+    char **views;
+    size_t view_count; /* may be 0 */
     char cluster[65];
     char name[65];
     char *actor; /* or NULL */

@@ -25,11 +25,13 @@ def symbols(*options):
             if len(line.split()) == 3}
 
 
-@test("only holdfast_* is visible, and every function of holdfast.h is")
+@test("only holdfast_* is visible, and every function of the public headers is")
 def visible(cluster):
-    with open(os.path.join(ROOT, "client", "holdfast.h")) as file:
-        text = re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S)
-    declared = set(re.findall(r"\b(holdfast_\w+(?<!_fn))\(", text))
+    declared = set()
+    for name in ("holdfast.h", "holdfast_view.h"):
+        with open(os.path.join(ROOT, "client", name)) as file:
+            text = re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S)
+        declared |= set(re.findall(r"\b(holdfast_\w+(?<!_fn))\(", text))
     shared = symbols("-D", os.path.join(BUILD, "lib", "libholdfast.so"))
     static = symbols("-g", os.path.join(BUILD, "lib", "libholdfast.a"))
     sanitizer = {name for name in shared | static if name.startswith(("__asan", "__odr_asan"))}
@@ -65,7 +67,7 @@ def installed(cluster):
             equal(linked, not static, "%s needs the shared library" % program)
     source = os.path.join(root, "header.cc")
     with open(source, "w") as file:
-        file.write("#include <holdfast.h>\nint main() { return holdfast_version()[0] != '0'; }\n")
+        file.write("#include <holdfast_view.h>\nint main() { return holdfast_version()[0] != '0'; }\n")
     tool("g++", "-Wall", "-Wextra", "-Wpedantic", "-Werror", *flags("--cflags"), source, "-o",
          source + ".out", *flags("--libs"), "-Wl,-rpath," + root + "/usr/lib")
     tool(source + ".out")

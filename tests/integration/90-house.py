@@ -30,7 +30,8 @@ def install():
         equal(os.listdir(folder), ["opt"], "what is in DESTDIR")
         top = os.path.join(folder, "opt", "hf")
         for path in ("bin/holdfast", "bin/holdfast-broker", "bin/holdfast-worker", "bin/holdfast-view",
-                     "include/holdfast.h", "lib/libholdfast.a", "lib/libholdfast.so",
+                     "include/holdfast.h", "include/holdfast_view.h", "lib/libholdfast.a",
+                     "lib/libholdfast.so",
                      "lib/pkgconfig/holdfast.pc", "share/man/man1/holdfast.1",
                      "share/bash-completion/completions/holdfast",
                      "share/holdfast/cluster.schema.json", "share/holdfast/holdfast.proto"):
