@@ -457,7 +457,8 @@ enum drafted line_from_draft(struct bulk_reader *reader, struct bulk_line *line)
         strcmp(line->warehouse, line->to_warehouse) == 0)
         reader_fault(reader, draft->cells[KEY_TO_WAREHOUSE].place,
                      "to_warehouse is the warehouse that it comes from");
-    if (reader->faults > faults)
+    /* Without an op the fault may have been told by the front: it was no word. */
+    if (!op || reader->faults > faults)
         return DRAFT_FAULTY;
     if (op->kind == HOLDFAST_PUT_WAREHOUSE)
         remember_put(&reader->put_warehouses, line->warehouse);

@@ -15,7 +15,7 @@ shift
     broker/assign.c broker/queue.c broker/rate.c broker/reply.c broker/session.c broker/outbox.c \
     client/core*.c client/encode.c client/decode.c client/fanout.c protocol/header.c \
     protocol/text.c protocol/ids.c common/csv.c cli/import_row.c cli/import_scan.c \
-    common/config.c common/config_file.c common/config_keys.c
+    common/config.c common/config_file.c common/config_keys.c bulk/*.c
 
 raw=$build/coverage
 rm -rf "$raw"
