@@ -33,18 +33,22 @@ CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(WARNINGS) $(OPTIMISE) -fPIC -fvisibility=h
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(LDFLAGS_SANITIZE) $(LDFLAGS)
 
 # Folders whose sources, main.c apart, become one archive each.
-PARTS = common protocol schema broker workers view client bulk cli
-PROGRAMS = holdfast holdfast-broker holdfast-worker holdfast-view
+PARTS = common protocol schema broker workers view client bulk console cli
+PROGRAMS = holdfast holdfast-broker holdfast-worker holdfast-view holdfast-console
 FOLDER_holdfast = cli
 FOLDER_holdfast-broker = broker
 FOLDER_holdfast-worker = workers
 FOLDER_holdfast-view = view
+FOLDER_holdfast-console = console
 
 PB = $(BUILD)/protocol/holdfast.pb-c
 sources = $(filter-out $(1)/main.c,$(wildcard $(1)/*.c))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(call sources,$(1)))
 ARCHIVES = $(foreach p,$(PARTS),$(BUILD)/lib/part-$(p).a)
 LINK_PARTS = -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(PKG_LIBS) -lm
+
+# The console alone needs a terminal library.
+$(BUILD)/bin/holdfast-console: LINK_PARTS += -lncursesw -ltinfo
 
 .DEFAULT_GOAL = all
 .PHONY: all

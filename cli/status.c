@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "cli/command.h"
-#include "cli/status_broker.h"
+#include "common/broker_watch.h"
 #include "cli/supervisor_state.h"
 #include "cli/up_layout.h"
 #include "cli/up_server.h"

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
-#include "cli/status_broker.h"
+#include "common/broker_watch.h"
 #include "cli/supervisor.h"
 #include "cli/supervisor_state.h"
 #include "cli/up_plan.h"

@@ -424,7 +424,7 @@ static void read_section(struct reader *r, const struct section *section, const 
 
 /* ------------------------------------------------------------- the whole file */
 
-static void read_document(struct reader *r, struct config *config)
+static void read_document(struct reader *r, const struct section *root, void *base)
 {
     advance(r); /* the stream's start */
     if (advance(r) == YAML_STREAM_END_EVENT) {
@@ -433,17 +433,16 @@ static void read_document(struct reader *r, struct config *config)
         return;
     }
     advance(r);
-    read_section(r, &config_root, "the file", (char *)config);
+    read_section(r, root, "the file", base);
     if (advance(r) == YAML_DOCUMENT_END_EVENT && advance(r) != YAML_STREAM_END_EVENT)
         config_fault(r, r->event.start_mark, "a second document begins here; one is enough");
 }
 
-bool config_parse(struct config *config, const char *name, const char *text, size_t length,
-                  char *error, size_t error_bytes)
+bool config_parse_keys(const struct section *root, void *base, const char *name, const char *text,
+                       size_t length, char *error, size_t error_bytes)
 {
     struct reader r = {.name = name, .error = error, .error_bytes = error_bytes};
 
-    config_defaults(config);
     if (error_bytes > 0)
         error[0] = '\0';
     if (length > FILE_BYTES_MAX) {
@@ -455,14 +454,22 @@ bool config_parse(struct config *config, const char *name, const char *text, siz
         return false;
     }
     yaml_parser_set_input_string(&r.parser, (const yaml_char_t *)text, length);
-    read_document(&r, config);
+    read_document(&r, root, base);
     if (!r.broken)
         yaml_event_delete(&r.event);
     yaml_parser_delete(&r.parser);
     if (r.faults > FAULTS_MAX)
         append_text(&r, "\n%s: error: and %d more", name, r.faults - FAULTS_MAX);
-    config_fill_defaults(config);
     return r.faults == 0;
+}
+
+bool config_parse(struct config *config, const char *name, const char *text, size_t length,
+                  char *error, size_t error_bytes)
+{
+    config_defaults(config);
+    bool good = config_parse_keys(&config_root, config, name, text, length, error, error_bytes);
+    config_fill_defaults(config);
+    return good;
 }
 
 static bool read_whole(int fd, char *text, size_t bytes, size_t *length)
@@ -481,24 +488,40 @@ static bool read_whole(int fd, char *text, size_t bytes, size_t *length)
     return true;
 }
 
-bool config_read(struct config *config, const char *path, char *error, size_t error_bytes)
+bool config_read_keys(const struct section *root, void *base, const char *path, char *error,
+                      size_t error_bytes)
 {
     char *text = malloc(FILE_BYTES_MAX + 1);
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), fault;
     size_t length = 0;
     bool good = false;
 
-    config_defaults(config);
-    if (!text || fd < 0 || !read_whole(fd, text, FILE_BYTES_MAX + 1, &length))
+    if (!text || fd < 0 || !read_whole(fd, text, FILE_BYTES_MAX + 1, &length)) {
+        fault = errno;
         snprintf(error, error_bytes, "could not read \"%s\": %s", path, strerror(errno));
-    else if (strlen(path) >= sizeof config->path)
-        snprintf(error, error_bytes, "could not read \"%s\": the path is too long", path);
-    else
-        good = config_parse(config, path, text, length, error, error_bytes);
-    if (good)
-        memcpy(config->path, path, strlen(path) + 1);
+    } else {
+        good = config_parse_keys(root, base, path, text, length, error, error_bytes);
+        fault = good ? 0 : EINVAL;
+    }
     if (fd >= 0)
         close(fd);
     free(text);
+    errno = fault;
+    return good;
+}
+
+bool config_read(struct config *config, const char *path, char *error, size_t error_bytes)
+{
+    bool good;
+
+    config_defaults(config);
+    if (strlen(path) >= sizeof config->path) {
+        snprintf(error, error_bytes, "could not read \"%s\": the path is too long", path);
+        return false;
+    }
+    good = config_read_keys(&config_root, config, path, error, error_bytes);
+    config_fill_defaults(config);
+    if (good)
+        memcpy(config->path, path, strlen(path) + 1);
     return good;
 }

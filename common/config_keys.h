@@ -54,6 +54,14 @@ struct section {
 
 extern const struct section config_root;
 
+/* As config_parse, for another program's file with keys of its own: base is the struct of root, with
+ * its defaults set. */
+bool config_parse_keys(const struct section *root, void *base, const char *name, const char *text,
+                       size_t length, char *error, size_t error_bytes);
+/* The same from a file; errno is ENOENT when there is none. */
+bool config_read_keys(const struct section *root, void *base, const char *path, char *error,
+                      size_t error_bytes);
+
 /* What is wrong with a text of this kind, as words that follow the key's name; NULL: nothing, and
  * it fits its field. Only for kinds that are text. */
 const char *config_text_fault(enum kind kind, const char *text, size_t length);

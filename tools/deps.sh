@@ -13,12 +13,12 @@ packages() {
     build)
         echo gcc libc6-dev make pkg-config libzmq3-dev libmariadb-dev libyaml-dev \
             protobuf-c-compiler libprotobuf-c-dev protobuf-compiler uthash-dev libxxhash-dev \
-            libjson-c-dev libssl-dev
+            libjson-c-dev libssl-dev libncurses-dev
         ;;
     run) echo mariadb-server-core mariadb-client-core ;;
     test)
-        echo libcmocka-dev clang-14 libclang-rt-14-dev shellcheck mandoc python3 python3-zmq \
-            python3-protobuf python3-jsonschema jq g++ util-linux procps bash-completion
+        echo libcmocka-dev libvterm-dev tmux clang-14 libclang-rt-14-dev shellcheck mandoc python3 \
+            python3-zmq python3-protobuf python3-jsonschema jq g++ util-linux procps bash-completion
         ;;
     bench) echo linux-perf gnuplot-nox ;;
     dev) echo clang-format valgrind gdb llvm-14 ;;
@@ -53,7 +53,7 @@ if ! command -v dpkg-query >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>
     for tool in gcc make pkg-config protoc-c protoc mariadbd mariadb-install-db jq; do
         command -v "$tool" >/dev/null 2>&1 || lacking="$lacking $tool"
     done
-    for module in libzmq libmariadb yaml-0.1 libprotobuf-c libxxhash json-c libcrypto cmocka; do
+    for module in libzmq libmariadb yaml-0.1 libprotobuf-c libxxhash json-c libcrypto ncursesw cmocka vterm; do
         pkg-config --exists "$module" 2>/dev/null || lacking="$lacking $module(pkg-config)"
     done
     if [ -n "$lacking" ]; then

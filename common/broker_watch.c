@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Subscribes to the brokers' own states. See status_broker.h.
+ * Subscribes to the brokers' own states. See broker_watch.h.
  */
-#include "cli/status_broker.h"
+#include "common/broker_watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * Listens to what every broker of a cluster publishes about itself (BrokerState on its state
- * socket). `up` waits with it until the cluster answers; `status` shows it.
+ * socket). `up` waits with it until the cluster answers; `status` and the console show it.
  */
-#ifndef CLI_STATUS_BROKER_H
-#define CLI_STATUS_BROKER_H
+#ifndef COMMON_BROKER_WATCH_H
+#define COMMON_BROKER_WATCH_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What dialog.c (life of a form), dialog_forms.c (what each asks for and posts) and dialog_draw.c
+ * share. For nobody else.
+ */
+#ifndef CONSOLE_DIALOG_H
+#define CONSOLE_DIALOG_H
+
+#include "console/app.h"
+
+#define DIALOG_LINES 16 /* of a reservation, in one form */
+#define LABEL_BYTES 96
+
+enum dialog_phase {
+    DIALOG_LOADING, /* what it is about has not been read yet */
+    DIALOG_EDITING,
+    DIALOG_CHECKING, /* whether a quantity is a barcode */
+    DIALOG_POSTING,
+    DIALOG_UNKNOWN, /* sent, and nobody knows yet what became of it */
+};
+
+/* Marks of fields; lines of a reservation are 0, 1, … */
+enum {
+    MARK_WAREHOUSE = 100,
+    MARK_QUANTITY,
+    MARK_TTL,
+    MARK_TO,
+    MARK_RESTOCK,
+    MARK_REASON,
+    MARK_REFERENCE,
+    MARK_NOTE,
+    MARK_KEEP,   /* the count or the difference, after a conflict */
+    MARK_ACCEPT, /* the sku typed again, to accept a shortfall */
+};
+
+struct level {  /* a level as it was read */
+    bool known; /* false: no figures */
+    uint32_t on_hand, reserved, committed, unavailable, safety_stock;
+    uint64_t version, on_hand_version;
+};
+
+struct dialog_line { /* of a reservation */
+    char sku[CODE_TEXT], warehouse[CODE_TEXT];
+    uint32_t most;
+    char label[LABEL_BYTES];
+};
+
+struct undone { /* the movement to be undone */
+    int kind;
+    bool transferred; /* the other warehouse has to be asked for */
+    int64_t on_hand_change, unavailable_change;
+    char operation_id[37];
+    char other_warehouse[CODE_TEXT];
+};
+
+struct dialog {
+    enum action action;
+    enum dialog_phase phase;
+    struct subject subject;
+    char name[NAME_TEXT]; /* of the item */
+    struct form form;
+    struct dialog_line line[DIALOG_LINES];
+    size_t line_count;
+
+    struct level opened, now, to_now;
+    char read_warehouse[CODE_TEXT]; /* the one that `opened` and `now` are of */
+    uint64_t confirmed_version;     /* on_hand_version that the person knows of (count) */
+    struct undone undone;
+
+    char trouble[320]; /* why it was not posted */
+    char changed[200]; /* who moved it meanwhile */
+    char what[160];    /* it did, for the message */
+    uint32_t serial;   /* of the posting */
+    struct poll stock_poll, reservation_poll, history_poll, operation_poll, check_poll;
+    uint64_t history_version; /* that `changed` tells of */
+    bool blind;               /* a count: what the books say is not shown */
+};
+
+/* dialog_forms.c */
+
+const char *dialog_title(enum action action);
+/* Makes the fields. False with trouble set: it cannot be done, and why. */
+bool dialog_fields(struct app *app, struct dialog *d);
+/* The lines of a reservation, once it is read. */
+void dialog_reservation(struct dialog *d, const struct holdfast_reservation *reservation);
+bool dialog_is_stock(const struct dialog *d);
+/* The warehouse that it is about now; "": none chosen. */
+const char *dialog_warehouse(struct dialog *d);
+/* What is wrong beside single fields; NULL: nothing. */
+const char *dialog_fault(struct dialog *d, struct field **where);
+/* Text of the field with this mark; "" when there is none. */
+const char *dialog_text(struct dialog *d, int mark);
+/* on_hand, unavailable and safety stock after posting. False: not computable yet. */
+bool dialog_after(struct dialog *d, struct level *after, struct level *to_after);
+/* Fills the operation, whose texts are the dialog's; lines has DIALOG_LINES of room. what becomes
+ * the words of the result. */
+void dialog_operation(struct dialog *d, struct holdfast_operation *operation,
+                      struct holdfast_line *lines);
+uint32_t level_available(const struct level *level);
+/* The count's conflict: offers to keep the count or the difference. */
+void dialog_offer_keep(struct dialog *d);
+/* Offers to promise more than there is, for the sku typed again. */
+void dialog_offer_accept(struct dialog *d);
+
+/* view_item.c: the movement with this sequence; false: it is not shown. */
+bool item_movement(struct app *app, uint64_t sequence, struct undone *undone);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Writes: each under an id of its own, sent once by the library's rules. When the outcome is not
+ * known the id is settled, again and again, until it is: nobody has to guess, and nothing is posted
+ * twice. A form may be closed meanwhile; what became of its write is told all the same.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "console/app.h"
+
+#define SETTLE_EVERY_US 2000000
+
+static void tell(struct posting *posting, const struct holdfast_result *result)
+{
+    struct app *app = posting->app;
+    const char *words = result->message[0] ? result->message : holdfast_status_text(result->status);
+
+    app->urgent = true;
+    switch (result->kind) {
+    case HOLDFAST_KIND_APPLIED:
+        app_say(app, STYLE_GOOD, "OK %s", posting->what);
+        break;
+    case HOLDFAST_KIND_UNKNOWN:
+        app->bell = true;
+        app_say(app, STYLE_BAD, "OUTCOME UNKNOWN, checking; do not repeat: %s", posting->what);
+        break;
+    case HOLDFAST_KIND_REFUSED:
+    case HOLDFAST_KIND_SHED:
+        app->bell = true;
+        app_say(app, STYLE_BAD, "ERR not done: %s: %s%s%s", posting->what,
+                result->field[0] ? result->field : "", result->field[0] ? ": " : "", words);
+        break;
+    }
+    if (posting->done)
+        posting->done(app, posting, result);
+}
+
+static void certain(struct posting *posting, const struct holdfast_result *result)
+{
+    struct posting told = *posting;
+    posting->state = POSTING_FREE;
+    tell(&told, result);
+}
+
+static void answered(void *data, struct holdfast_result *result)
+{
+    struct posting *posting = data;
+    struct app *app = posting->app;
+
+    if (posting->state == POSTING_FREE || app->quit) {
+        holdfast_result_free(&result);
+        return;
+    }
+    if (result->kind == HOLDFAST_KIND_UNKNOWN) {
+        posting->state = POSTING_UNKNOWN;
+        posting->settle_due_us = app->now_us + SETTLE_EVERY_US / 4;
+        tell(posting, result);
+    } else {
+        certain(posting, result);
+    }
+    holdfast_result_free(&result);
+}
+
+struct posting *post_send(struct app *app, struct holdfast_operation *operation, const char *what,
+                          void (*done)(struct app *, const struct posting *,
+                                       const struct holdfast_result *))
+{
+    struct posting *posting = NULL;
+    char error[256];
+
+    for (size_t i = 0; i < POSTINGS_MAX && !posting; i++) {
+        if (app->postings[i].state == POSTING_FREE)
+            posting = &app->postings[i];
+    }
+    if (!posting) {
+        app_say(app, STYLE_BAD, "ERR the outcome of %d postings is not known yet: wait for them",
+                POSTINGS_MAX);
+        return NULL;
+    }
+    *posting = (struct posting){.state = POSTING_SENT,
+                                .app = app,
+                                .done = done,
+                                .serial = ++app->posting_serial,
+                                .partition = HOLDFAST_ALL_PARTITIONS};
+    holdfast_new_operation_id(posting->id);
+    snprintf(posting->what, sizeof posting->what, "%s", what);
+    operation->operation_id = posting->id;
+    operation->attempt = 1;
+    operation->actor = app->actor;
+    if (!holdfast_submit(app->writes, operation, answered, posting, error, sizeof error)) {
+        posting->state = POSTING_FREE;
+        app->bell = true;
+        app_say(app, STYLE_BAD, "ERR not sent: %s", error);
+        return NULL;
+    }
+    return posting;
+}
+
+static void settled(void *data, struct holdfast_result *result)
+{
+    struct posting *posting = data;
+    struct app *app = posting->app;
+
+    posting->settling = false;
+    posting->settle_due_us = app->now_us + SETTLE_EVERY_US;
+    if (posting->state == POSTING_UNKNOWN && result->kind == HOLDFAST_KIND_APPLIED &&
+        result->settle == HOLDFAST_SETTLE_APPLIED && result->settled && !app->quit) {
+        certain(posting, result->settled);
+    } else if (posting->state == POSTING_UNKNOWN && result->kind == HOLDFAST_KIND_APPLIED &&
+               result->settle == HOLDFAST_SETTLE_VOID && !app->quit) {
+        struct holdfast_result none = {.status = HOLDFAST_UNAVAILABLE,
+                                       .kind = HOLDFAST_KIND_SHED,
+                                       .field = "",
+                                       .message = "it never arrived, and never will",
+                                       .settle = HOLDFAST_SETTLE_VOID};
+        certain(posting, &none);
+    }
+    holdfast_result_free(&result);
+}
+
+void post_tick(struct app *app)
+{
+    for (size_t i = 0; i < POSTINGS_MAX; i++) {
+        struct posting *posting = &app->postings[i];
+        if (posting->state != POSTING_UNKNOWN || posting->settling ||
+            app->now_us < posting->settle_due_us)
+            continue;
+        struct holdfast_operation settle = {.kind = HOLDFAST_SETTLE,
+                                            .settles = posting->id,
+                                            .partition = posting->partition,
+                                            .actor = app->actor};
+        posting->settling = holdfast_submit(app->writes, &settle, settled, posting, NULL, 0);
+        posting->settle_due_us = app->now_us + SETTLE_EVERY_US;
+    }
+}
+
+size_t post_unknown(const struct app *app)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < POSTINGS_MAX; i++)
+        count += app->postings[i].state == POSTING_UNKNOWN;
+    return count;
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Operations: trouble before anybody calls. Brokers with queue depth and rate of the last minute,
+ * the partitions that are worst off, workers with their credit, sheds by cause, clients, and the
+ * view that answers. All of it is what brokers and the view say of themselves.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "console/app.h"
+#include "console/text.h"
+
+#define STATUS_EVERY_US 2000000
+#define SHOWN_OF_KIND 8
+
+struct operations {
+    struct holdfast_view_answer *status;
+    struct poll poll;
+    int top, lines;
+};
+
+static void *make(struct app *app)
+{
+    (void)app;
+    return calloc(1, sizeof(struct operations));
+}
+
+static void destroy(void *state)
+{
+    struct operations *s = state;
+    if (s->status)
+        holdfast_view_answer_free(&s->status);
+    free(s);
+}
+
+static struct operations *mine(struct app *app)
+{
+    return app->states[VIEW_OPERATIONS];
+}
+
+static void take_status(struct app *app, struct holdfast_view_answer **answer)
+{
+    struct operations *s = mine(app);
+    if (s->status)
+        holdfast_view_answer_free(&s->status);
+    s->status = *answer;
+    *answer = NULL;
+}
+
+static void tick(struct app *app, int64_t now_us)
+{
+    struct holdfast_view_query query = {.kind = HOLDFAST_VIEW_STATUS,
+                                        .consistency = HOLDFAST_READ_ANY};
+    (void)now_us;
+    poll_view(app, &mine(app)->poll, &query, STATUS_EVERY_US, take_status);
+}
+
+/* ------------------------------------------------------------- drawing */
+
+struct page {
+    struct canvas *c;
+    int row, rows, top, lines;
+};
+
+/* The row of the next line, or -1 when it is scrolled away. */
+static int next_row(struct page *page)
+{
+    int row = page->row + page->lines - page->top;
+    page->lines++;
+    return row >= page->row && row < page->row + page->rows ? row : -1;
+}
+
+static void line(struct page *page, enum style style, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void line(struct page *page, enum style style, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    int row = next_row(page);
+    if (row < 0)
+        return;
+    canvas_fill(page->c, row, 0, page->c->columns, style);
+    canvas_text(page->c, row, 0, page->c->columns, style, text);
+}
+
+static void graph(struct page *page, const char *name, const struct series *series)
+{
+    int row = next_row(page), width = page->c->columns - 26;
+    char text[SAMPLES * 4 + 1], now[TEXT_NUMBER], high[TEXT_NUMBER];
+    int64_t most = -1, last = series->samples[SAMPLES - 1];
+    size_t count = width < SAMPLES ? (width > 0 ? (size_t)width : 0) : SAMPLES;
+
+    if (row < 0)
+        return;
+    for (size_t i = SAMPLES - count; i < SAMPLES; i++)
+        most = series->samples[i] > most ? series->samples[i] : most;
+    text_sparkline(series->samples + SAMPLES - count, count, page->c->ascii, text, sizeof text);
+    canvas_format(page->c, row, 3, 23, STYLE_NORMAL, "%-6s %7s", name,
+                  last < 0 ? "?" : text_number(last, now));
+    if (width > 10) {
+        canvas_text(page->c, row, 18, (int)count, STYLE_GOOD, text);
+        canvas_format(page->c, row, 19 + (int)count, page->c->columns - 19 - (int)count, STYLE_DIM,
+                      "max %s", most < 0 ? "?" : text_number(most, high));
+    }
+}
+
+static int worse(const void *a, const void *b)
+{
+    const Hf__PartitionState *p = *(const Hf__PartitionState *const *)a;
+    const Hf__PartitionState *q = *(const Hf__PartitionState *const *)b;
+    int unserved = (q->worker.len == 0) - (p->worker.len == 0);
+    if (unserved)
+        return unserved;
+    return p->oldest_ms < q->oldest_ms ? 1 : p->oldest_ms > q->oldest_ms ? -1 : 0;
+}
+
+static void draw_partitions(struct page *page, const Hf__BrokerState *state)
+{
+    Hf__PartitionState *sorted[256];
+    size_t count = state->n_partition_states < 256 ? state->n_partition_states : 256;
+
+    if (count == 0)
+        return;
+    memcpy(sorted, state->partition_states, count * sizeof sorted[0]);
+    qsort(sorted, count, sizeof sorted[0], worse);
+    for (size_t i = 0; i < count && i < SHOWN_OF_KIND; i++) {
+        const Hf__PartitionState *p = sorted[i];
+        if (p->worker.len == 0)
+            line(page, STYLE_BAD, "   partition %u: NOBODY SERVES IT, %u wait", p->partition,
+                 p->queued);
+        else
+            line(page, p->oldest_ms > 1000 || p->suspects ? STYLE_WARN : STYLE_NORMAL,
+                 "   partition %u: %u queued, %u in flight, oldest %u.%us%s at %.*s", p->partition,
+                 p->queued, p->in_flight, p->oldest_ms / 1000, p->oldest_ms / 100 % 10,
+                 p->suspects ? ", SUSPECTS!" : "", (int)p->worker.len, (char *)p->worker.data);
+    }
+    if (state->n_partition_states > SHOWN_OF_KIND)
+        line(page, STYLE_DIM, "   and %zu partitions more with work in them",
+             state->n_partition_states - SHOWN_OF_KIND);
+}
+
+static void draw_workers(struct page *page, const Hf__BrokerState *state)
+{
+    for (size_t i = 0; i < state->n_workers; i++) {
+        const Hf__WorkerState *w = state->workers[i];
+        bool silent = w->silent_ms >= 3000;
+        line(page,
+             silent           ? STYLE_BAD
+             : w->credit == 0 ? STYLE_WARN
+                              : STYLE_NORMAL,
+             "   worker %.*s shard %.*s: %u partitions, credit %llu%s, in flight %u%s",
+             (int)w->name.len, (char *)w->name.data, (int)w->shard.len, (char *)w->shard.data,
+             w->partitions, (unsigned long long)w->credit, w->credit == 0 ? "!" : "", w->in_flight,
+             silent ? ", SILENT" : "");
+    }
+}
+
+static void draw_sheds(struct page *page, const Hf__BrokerState *state)
+{
+    char text[300] = "";
+    for (size_t i = 0; i < state->n_sheds; i++) {
+        if (state->sheds[i]->count)
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s %llu  ",
+                     holdfast_status_name((int)state->sheds[i]->status),
+                     (unsigned long long)state->sheds[i]->count);
+    }
+    if (text[0])
+        line(page, STYLE_WARN, "   shed since its start: %s", text);
+    if (state->requeued || state->poisoned)
+        line(page, state->poisoned ? STYLE_BAD : STYLE_NORMAL,
+             "   queued again after a worker died: %llu, poison: %llu",
+             (unsigned long long)state->requeued, (unsigned long long)state->poisoned);
+}
+
+static void draw_broker(struct app *app, struct page *page, size_t i)
+{
+    const Hf__BrokerState *state = broker_watch_state(app->watch, i);
+    char operations[TEXT_NUMBER], results[TEXT_NUMBER];
+
+    if (!state) {
+        line(page, STYLE_WARN, " broker %zu: not heard of yet", i + 1);
+        return;
+    }
+    if (!link_broker_ok(app, i)) {
+        line(page, STYLE_BAD, " broker %.*s: SILENT for %llds, what follows is old",
+             (int)state->broker.len, (char *)state->broker.data,
+             (long long)(app->now_us - app->link.brokers_heard_us[i]) / 1000000);
+    } else {
+        line(page, STYLE_STRONG, " broker %.*s: serves %u of %u partitions, %u clients",
+             (int)state->broker.len, (char *)state->broker.data, state->partitions_served,
+             state->partitions, state->client_count);
+    }
+    graph(page, "depth", &app->depth[i]);
+    graph(page, "ops/s", &app->rate[i]);
+    line(page, STYLE_NORMAL, "   operations %s, results %s",
+         text_number((int64_t)state->operations, operations),
+         text_number((int64_t)state->results, results));
+    draw_partitions(page, state);
+    draw_workers(page, state);
+    draw_sheds(page, state);
+    for (size_t j = 0; j < state->n_clients && j < SHOWN_OF_KIND; j++) {
+        const Hf__ClientState *client = state->clients[j];
+        if (client->in_flight || client->shed)
+            line(page, STYLE_NORMAL, "   client %.*s: %u of %u in flight, %llu shed",
+                 (int)client->name.len, (char *)client->name.data, client->in_flight,
+                 client->window, (unsigned long long)client->shed);
+    }
+}
+
+static void draw_view(struct app *app, struct page *page)
+{
+    const struct holdfast_view_answer *a = mine(app)->status;
+    const struct holdfast_view_status *v = a ? a->view_status : NULL;
+    char levels[TEXT_NUMBER], held[TEXT_NUMBER], queries[TEXT_NUMBER];
+
+    if (!v) {
+        line(page, a ? STYLE_BAD : STYLE_DIM, " view: %s", a ? "NONE ANSWERS" : "asking ...");
+        return;
+    }
+    line(page, link_reads(app) ? STYLE_STRONG : STYLE_BAD,
+         " view %s%s: %s levels, %s open reservations, %llu MB", v->name,
+         link_reads(app) ? "" : " (OFFLINE)", text_number((int64_t)v->levels, levels),
+         text_number((int64_t)v->reservations, held),
+         (unsigned long long)(v->memory_bytes / 1048576));
+    line(page, STYLE_NORMAL, "   queries %s, gaps filled %llu, snapshots %llu",
+         text_number((int64_t)v->queries, queries), (unsigned long long)v->repairs,
+         (unsigned long long)v->snapshots);
+    if (v->history_lost)
+        line(page, STYLE_BAD, "   HISTORY LOST %llu times: a database had lost what was told",
+             (unsigned long long)v->history_lost);
+}
+
+static void draw(struct app *app, struct canvas *c, struct area area)
+{
+    struct operations *s = mine(app);
+    struct page page = {.c = c, .row = area.row, .rows = area.rows, .top = s->top};
+
+    draw_view(app, &page);
+    for (size_t i = 0; i < app->config.broker_count; i++)
+        draw_broker(app, &page, i);
+    s->lines = page.lines;
+    if (s->top > 0 && s->top + area.rows > s->lines) {
+        s->top = s->lines > area.rows ? s->lines - area.rows : 0;
+        app->dirty = true;
+    }
+    canvas_cursor(c, area.row, 0);
+}
+
+static bool key(struct app *app, const struct key *k)
+{
+    struct operations *s = mine(app);
+    int page = app->canvas.rows > 6 ? app->canvas.rows - 5 : 1, move;
+
+    if (k->code == K_DOWN || k->code == 'j' || k->code == K_WHEEL_DOWN)
+        move = 1;
+    else if (k->code == K_UP || k->code == 'k' || k->code == K_WHEEL_UP)
+        move = -1;
+    else if (k->code == K_PAGE_DOWN || k->code == ' ')
+        move = page;
+    else if (k->code == K_PAGE_UP)
+        move = -page;
+    else if (k->code == K_HOME)
+        move = -s->top;
+    else
+        return false;
+    s->top = s->top + move < 0 ? 0 : s->top + move;
+    return true;
+}
+
+static void title(struct app *app, char *text, size_t bytes)
+{
+    size_t troubles = 0;
+    for (size_t i = 0; i < app->config.broker_count; i++) {
+        const Hf__BrokerState *state = broker_watch_state(app->watch, i);
+        troubles += !link_broker_ok(app, i);
+        troubles += state && state->partitions_served < state->partitions;
+    }
+    snprintf(text, bytes, " Operations%s", troubles ? "  TROUBLE: see below" : "");
+}
+
+const struct view view_operations = {
+    .id = VIEW_OPERATIONS,
+    .name = "Operations",
+    .about = "brokers, queues, workers, sheds and the view: is anything wrong",
+    .make = make,
+    .destroy = destroy,
+    .tick = tick,
+    .draw = draw,
+    .title = title,
+    .key = key,
+};
