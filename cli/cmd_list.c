@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lists that go on from a code: stock, item list, warehouse list, reason list. One loop asks for
+ * Lists that go on from a code: item list, warehouse list, reason list. One loop asks for
  * page after page; what differs between the lists is in the tables of functions at the end.
  */
 #include <stdio.h>
@@ -67,11 +67,10 @@ static int show_pages(struct session *session, const struct listing *listing,
     return code;
 }
 
-static int list(const struct invocation *invocation, const struct listing *listing,
-                const char *warehouse)
+static int list(const struct invocation *invocation, const struct listing *listing)
 {
-    struct holdfast_query query = {
-        .kind = listing->kind, .after = option_text(invocation, "after"), .warehouse = warehouse};
+    struct holdfast_query query = {.kind = listing->kind,
+                                   .after = option_text(invocation, "after")};
     uint64_t limit = option_number(invocation, "limit", LIST_DEFAULT);
     struct session session;
     struct table table;
@@ -137,12 +136,12 @@ static const struct listing reason_listing = {HOLDFAST_QUERY_REASON,
 
 int cmd_warehouse_list(const struct invocation *invocation)
 {
-    return list(invocation, &warehouse_listing, NULL);
+    return list(invocation, &warehouse_listing);
 }
 
 int cmd_reason_list(const struct invocation *invocation)
 {
-    return list(invocation, &reason_listing, NULL);
+    return list(invocation, &reason_listing);
 }
 
 /* ------------------------------------------------------------- items */
@@ -188,77 +187,5 @@ static const struct listing item_listing = {HOLDFAST_QUERY_ITEM, item_columns, C
 
 int cmd_item_list(const struct invocation *invocation)
 {
-    return list(invocation, &item_listing, NULL);
-}
-
-/* ------------------------------------------------------------- stock */
-
-static size_t stock_count(const struct holdfast_answer *answer)
-{
-    return answer->stock_count;
-}
-
-static const char *stock_code(const struct holdfast_answer *answer, size_t index)
-{
-    return answer->stock[index].sku;
-}
-
-static void stock_row(const struct holdfast_answer *answer, size_t index, struct table *table)
-{
-    const struct holdfast_stock *stock = &answer->stock[index];
-    struct holdfast_level total;
-    for (size_t i = 0; i < stock->level_count; i++)
-        level_cells(table, &stock->levels[i], stock->sku, stock->levels[i].warehouse);
-    if (stock->level_count == 1)
-        return;
-    stock_total(stock, &total);
-    level_cells(table, &total, stock->sku, stock->level_count == 0 ? "-" : "(all)");
-}
-
-static struct json_object *listed_stock_json(const struct holdfast_answer *answer, size_t index)
-{
-    return stock_json(&answer->stock[index], answer->age_us);
-}
-
-static const struct listing stock_listing = {HOLDFAST_QUERY_STOCK, level_columns, STOCK_COLUMNS,
-                                             stock_count,          stock_code,    stock_row,
-                                             listed_stock_json};
-
-static int stock_of_one(const struct invocation *invocation, const char *warehouse)
-{
-    struct holdfast_query query = {.kind = HOLDFAST_QUERY_STOCK,
-                                   .skus = invocation->arguments,
-                                   .sku_count = 1,
-                                   .warehouse = warehouse};
-    struct session session;
-    struct holdfast_answer *answer;
-    struct table table;
-    int code = code_check(invocation, "sku", query.skus[0]);
-    if (code != 0 ||
-        (code = session_open(&session, invocation, HOLDFAST_CLASS_INTERACTIVE, 0)) != 0)
-        return code;
-    table_init(&table, level_columns, STOCK_COLUMNS);
-    answer = session_ask(&session, &query, &code);
-    if (answer != NULL && answer->stock_count > 0)
-        show_page(invocation, &stock_listing, answer, &table);
-    else if (code == 0)
-        code = not_found(HOLDFAST_UNKNOWN_SKU, query.skus[0]);
-    table_print(&table, stdout);
-    table_release(&table);
-    holdfast_answer_free(&answer);
-    session_close(&session);
-    return code;
-}
-
-int cmd_stock(const struct invocation *invocation)
-{
-    const char *warehouse = option_text(invocation, "warehouse");
-    int code = warehouse != NULL ? code_check(invocation, "warehouse", warehouse) : 0;
-    if (code != 0)
-        return code;
-    if (invocation->argument_count == 0)
-        return list(invocation, &stock_listing, warehouse);
-    if (option_given(invocation, "limit") || option_given(invocation, "after"))
-        return usage_error(invocation, "--limit and --after are for lists, not for one SKU");
-    return stock_of_one(invocation, warehouse);
+    return list(invocation, &item_listing);
 }

@@ -8,8 +8,8 @@
 #include "cli/json.h"
 #include "cli/lines.h"
 #include "cli/memory.h"
+#include "cli/read.h"
 #include "cli/report.h"
-#include "cli/session.h"
 #include "cli/table.h"
 
 #define RESERVATIONS_MAX 1000
@@ -18,54 +18,113 @@
 
 /* ------------------------------------------------------------- reservations */
 
-static void show_whole(const struct invocation *invocation, const struct holdfast_answer *answer)
+/* From a view or from the owners. */
+struct found {
+    struct holdfast_view_answer *read;
+    struct holdfast_answer *answer;
+    const struct holdfast_reservation *all;
+    size_t count;
+    bool more;
+};
+
+static void found_release(struct found *found)
 {
-    for (size_t i = 0; i < answer->reservation_count; i++) {
+    holdfast_view_answer_free(&found->read);
+    holdfast_answer_free(&found->answer);
+}
+
+static int find_in_view(struct session *session, struct holdfast_view_query *query,
+                        struct found *found)
+{
+    int code = read_consistency(session->invocation, session, query);
+    if (code != 0)
+        return code;
+    found->read = session_read(session, query, &code);
+    if (found->read == NULL)
+        return code;
+    found->all = found->read->reservations;
+    found->count = found->read->reservation_count;
+    found->more = found->read->more;
+    return code;
+}
+
+static int find_at_owners(struct session *session, const struct holdfast_query *query,
+                          struct found *found)
+{
+    int code;
+    found->answer = session_ask(session, query, &code);
+    if (found->answer == NULL)
+        return code;
+    found->all = found->answer->reservations;
+    found->count = found->answer->reservation_count;
+    found->more = found->answer->more;
+    return code;
+}
+
+static void show_whole(const struct invocation *invocation, const struct found *found)
+{
+    for (size_t i = 0; i < found->count; i++) {
         if (invocation->json)
-            json_line(reservation_json(&answer->reservations[i]));
+            json_line(reservation_json(&found->all[i]));
         else
-            print_reservation(&answer->reservations[i]);
+            print_reservation(&found->all[i]);
     }
 }
 
 /* Reservations with their lines; none is a refusal. what: how the refusal calls what was asked. */
 static int show_reservations(const struct invocation *invocation,
-                             const struct holdfast_query *query, const char *what)
+                             struct holdfast_view_query *in_view,
+                             const struct holdfast_query *at_owners, const char *what)
 {
+    struct found found = {0};
     struct session session;
-    struct holdfast_answer *answer;
     int code = session_open(&session, invocation, HOLDFAST_CLASS_INTERACTIVE, 0);
     if (code != 0)
         return code;
-    answer = session_ask(&session, query, &code);
-    if (answer != NULL)
-        show_whole(invocation, answer);
-    if (code == 0 && answer->reservation_count == 0)
+    code = in_view != NULL ? find_in_view(&session, in_view, &found)
+                           : find_at_owners(&session, at_owners, &found);
+    show_whole(invocation, &found);
+    if (code == 0 && found.count == 0)
         code = not_found(HOLDFAST_UNKNOWN_RESERVATION, what);
-    if (code == 0 && answer->more)
-        fprintf(stderr, "there is more: only the first %zu are shown\n", answer->reservation_count);
-    holdfast_answer_free(&answer);
+    if (code == 0 && found.more)
+        fprintf(stderr, "there is more: only the first %zu are shown\n", found.count);
+    found_release(&found);
     session_close(&session);
     return code;
 }
 
 int cmd_reservation_show(const struct invocation *invocation)
 {
-    struct holdfast_query query = {
-        .kind = HOLDFAST_QUERY_RESERVATION, .skus = invocation->arguments, .sku_count = 1};
-    int code = reservation_check(invocation, query.skus[0]);
-    return code == 0 ? show_reservations(invocation, &query, query.skus[0]) : code;
+    struct holdfast_view_query query = {
+        .kind = HOLDFAST_VIEW_RESERVATIONS, .keys = invocation->arguments, .key_count = 1};
+    int code = reservation_check(invocation, query.keys[0]);
+    return code == 0 ? show_reservations(invocation, &query, NULL, query.keys[0]) : code;
+}
+
+/* Only owners know what is over. */
+static int only_views(const struct invocation *invocation, const char *when)
+{
+    const char *how = option_text(invocation, "consistency");
+    if (how == NULL || strcmp(how, "owner") == 0)
+        return 0;
+    return usage_error(invocation, "--consistency %s is for what a view answers: %s", how, when);
 }
 
 int cmd_order(const struct invocation *invocation)
 {
-    struct holdfast_query query = {.kind = HOLDFAST_QUERY_RESERVATION,
-                                   .order = invocation->arguments[0],
-                                   .limit = RESERVATIONS_MAX};
+    bool open = option_given(invocation, "open");
+    struct holdfast_view_query in_view = {
+        .kind = HOLDFAST_VIEW_ORDERS, .keys = invocation->arguments, .key_count = 1};
+    struct holdfast_query at_owners = {.kind = HOLDFAST_QUERY_RESERVATION,
+                                       .order = invocation->arguments[0],
+                                       .limit = RESERVATIONS_MAX};
     char what[CODE_BYTES_MAX + 16];
-    int code = code_check(invocation, "order", query.order);
-    snprintf(what, sizeof(what), "of order %s", query.order);
-    return code == 0 ? show_reservations(invocation, &query, what) : code;
+    int code = code_check(invocation, "order", at_owners.order);
+    if (code == 0 && !open)
+        code = only_views(invocation, "add --open");
+    snprintf(what, sizeof(what), "of order %s", at_owners.order);
+    return code == 0 ? show_reservations(invocation, open ? &in_view : NULL, &at_owners, what)
+                     : code;
 }
 
 static const struct column reservation_columns[] = {
@@ -98,16 +157,16 @@ static void reservation_row(const struct holdfast_reservation *reservation, stru
     table_cell(table, "%s", reservation->actor != NULL ? reservation->actor : "");
 }
 
-static void show_list(const struct invocation *invocation, const struct holdfast_answer *answer)
+static void show_list(const struct invocation *invocation, const struct found *found)
 {
     struct table table;
     if (invocation->json) {
-        show_whole(invocation, answer);
+        show_whole(invocation, found);
         return;
     }
     table_init(&table, reservation_columns, COUNT(reservation_columns));
-    for (size_t i = 0; i < answer->reservation_count; i++)
-        reservation_row(&answer->reservations[i], &table);
+    for (size_t i = 0; i < found->count; i++)
+        reservation_row(&found->all[i], &table);
     table_print(&table, stdout);
     table_release(&table);
 }
@@ -115,27 +174,31 @@ static void show_list(const struct invocation *invocation, const struct holdfast
 int cmd_reservation_list(const struct invocation *invocation)
 {
     uint64_t limit = option_number(invocation, "limit", LIST_DEFAULT);
-    struct holdfast_query query = {
+    struct holdfast_query at_owners = {
         .kind = HOLDFAST_QUERY_RESERVATION,
         .order = option_text(invocation, "order"),
         .sku = option_text(invocation, "sku"),
         .expiring = option_given(invocation, "expiring"),
         .limit = (uint32_t)(limit < RESERVATIONS_MAX ? limit : RESERVATIONS_MAX),
     };
+    struct holdfast_view_query in_view = {.kind = HOLDFAST_VIEW_RESERVATIONS,
+                                          .limit = at_owners.limit};
+    bool by_view = at_owners.expiring && at_owners.order == NULL && at_owners.sku == NULL;
+    struct found found = {0};
     struct session session;
-    struct holdfast_answer *answer;
-    int code;
-    if (limit == 0 || limit > RESERVATIONS_MAX)
-        return usage_error(invocation, "--limit must be 1 to %d", RESERVATIONS_MAX);
-    code = session_open(&session, invocation, HOLDFAST_CLASS_INTERACTIVE, 0);
-    if (code != 0)
+    int code = by_view ? 0 : only_views(invocation, "--expiring, without --order and --sku");
+    if (code == 0 && (limit == 0 || limit > RESERVATIONS_MAX))
+        code = usage_error(invocation, "--limit must be 1 to %d", RESERVATIONS_MAX);
+    if (code != 0 ||
+        (code = session_open(&session, invocation, HOLDFAST_CLASS_INTERACTIVE, 0)) != 0)
         return code;
-    answer = session_ask(&session, &query, &code);
-    if (answer != NULL)
-        show_list(invocation, answer);
-    if (answer != NULL && answer->more)
+    code = by_view ? find_in_view(&session, &in_view, &found)
+                   : find_at_owners(&session, &at_owners, &found);
+    if (found.read != NULL || found.answer != NULL)
+        show_list(invocation, &found);
+    if (found.more)
         fprintf(stderr, "there is more: --limit %d shows up to that many\n", RESERVATIONS_MAX);
-    holdfast_answer_free(&answer);
+    found_release(&found);
     session_close(&session);
     return code;
 }

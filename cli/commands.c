@@ -140,6 +140,10 @@ static const struct option_spec stock_options[] = {
      .kind = OPTION_TEXT,
      .value = "SKU",
      .help = "go on after this sku, by bytes"},
+    {.name = "consistency",
+     .kind = OPTION_TEXT,
+     .value = "HOW",
+     .help = "latest (default), any, owner, max-staleness=D, at-least=PARTITION:SEQUENCE"},
     END_OF_OPTIONS,
 };
 
@@ -269,6 +273,25 @@ static const struct option_spec quarantine_options[] = {
     END_OF_OPTIONS,
 };
 
+static const struct option_spec read_options[] = {
+    {.name = "consistency",
+     .kind = OPTION_TEXT,
+     .value = "HOW",
+     .help = "latest (default), any, owner, max-staleness=D, at-least=PARTITION:SEQUENCE"},
+    END_OF_OPTIONS,
+};
+
+static const struct option_spec order_options[] = {
+    {.name = "open",
+     .kind = OPTION_FLAG,
+     .help = "only what is reserved, or purchased and not shipped: answered by a view"},
+    {.name = "consistency",
+     .kind = OPTION_TEXT,
+     .value = "HOW",
+     .help = "latest (default), any, owner, max-staleness=D, at-least=PARTITION:SEQUENCE"},
+    END_OF_OPTIONS,
+};
+
 static const struct option_spec reservation_list_options[] = {
     {.name = "order", .kind = OPTION_TEXT, .value = "REF", .help = "only those of this order"},
     {.name = "sku",
@@ -282,6 +305,10 @@ static const struct option_spec reservation_list_options[] = {
      .kind = OPTION_NUMBER,
      .value = "N",
      .help = "show at most this many, 1 to 1000 (default 100)"},
+    {.name = "consistency",
+     .kind = OPTION_TEXT,
+     .value = "HOW",
+     .help = "latest (default), any, owner, max-staleness=D, at-least=PARTITION:SEQUENCE"},
     END_OF_OPTIONS,
 };
 
@@ -319,6 +346,19 @@ static const char lines_details[] =
     "several\n"
     "LINEs is an operation of its own; repeating the command with the same --id and LINEs does\n"
     "nothing twice.";
+
+#define CONSISTENCY_DETAILS                                                                        \
+    "--consistency says how new the answer has to be. latest: nothing is missing that was "        \
+    "committed before you asked. any: what a view has; its age is told. max-staleness=D: not "     \
+    "older than that. at-least=PARTITION:SEQUENCE, several with commas: with what those writes "   \
+    "did, as \"partition\" and \"sequence\" of their JSON name them. owner: from the owner's "     \
+    "database. What no view can vouch for is asked of the owner; what nobody could tell in time "  \
+    "is not shown, and the exit code is 69."
+static const char read_details[] = "Answered from memory by a view. " CONSISTENCY_DETAILS;
+static const char list_details[] = "With --expiring alone a view answers; otherwise the owners do, "
+                                   "who know what is over as well. " CONSISTENCY_DETAILS;
+static const char order_details[] = "The owners answer, who know what is over as well; with --open "
+                                    "a view does. " CONSISTENCY_DETAILS;
 
 static const char import_details[] =
     "The first line names the columns, in any order: sku, warehouse, on_hand, and optionally "
@@ -416,6 +456,7 @@ const struct command commands[] = {
      .flags = COMMAND_CLIENT,
      .options = stock_options,
      .summary = "show what is on hand, promised and available",
+     .details = read_details,
      .run = cmd_stock},
     {.words = "reserve",
      .arguments = "LINE…",
@@ -544,20 +585,25 @@ const struct command commands[] = {
      .arguments_min = 1,
      .arguments_max = 1,
      .flags = COMMAND_CLIENT,
+     .options = read_options,
      .summary = "show a reservation with its lines",
+     .details = read_details,
      .run = cmd_reservation_show},
     {.words = "reservation list",
      .arguments = "",
      .flags = COMMAND_CLIENT,
      .options = reservation_list_options,
      .summary = "show reservations",
+     .details = list_details,
      .run = cmd_reservation_list},
     {.words = "order",
      .arguments = "REF",
      .arguments_min = 1,
      .arguments_max = 1,
      .flags = COMMAND_CLIENT,
+     .options = order_options,
      .summary = "show the reservations of an order, with their lines",
+     .details = order_details,
      .run = cmd_order},
     {.words = "history",
      .arguments = "SKU",

@@ -74,16 +74,14 @@ struct json_object *level_json(const struct holdfast_level *level)
     return object;
 }
 
-struct json_object *stock_json(const struct holdfast_stock *stock, int64_t age_us)
+struct json_object *stock_json(const struct holdfast_view_stock *stock)
 {
     struct json_object *object = json_object_new_object(), *warehouses = json_object_new_array();
-    struct holdfast_level total;
     json_text(object, "sku", stock->sku);
-    stock_total(stock, &total);
-    add_figures(object, &total);
+    add_figures(object, &stock->total);
     json_number(object, "partition", stock->partition);
     json_number(object, "sequence", stock->sequence);
-    json_number(object, "age_ms", age_us > 0 ? (uint64_t)age_us / 1000 : 0);
+    json_number(object, "age_ms", (uint64_t)stock->age_us / 1000);
     for (size_t i = 0; i < stock->level_count; i++) {
         struct json_object *level = json_object_new_object();
         json_text(level, "warehouse", stock->levels[i].warehouse);
@@ -93,21 +91,6 @@ struct json_object *stock_json(const struct holdfast_stock *stock, int64_t age_u
     }
     json_object_object_add(object, "warehouses", warehouses);
     return object;
-}
-
-void stock_total(const struct holdfast_stock *stock, struct holdfast_level *total)
-{
-    *total = (struct holdfast_level){.sku = stock->sku, .warehouse = ""};
-    for (size_t i = 0; i < stock->level_count; i++) {
-        const struct holdfast_level *level = &stock->levels[i];
-        total->on_hand += level->on_hand;
-        total->reserved += level->reserved;
-        total->committed += level->committed;
-        total->unavailable += level->unavailable;
-        total->safety_stock += level->safety_stock;
-        total->shortfall += level->shortfall;
-        total->available += level->available;
-    }
 }
 
 static struct json_object *lines_json(const struct holdfast_reservation *reservation)

@@ -7,12 +7,12 @@
 #define CLI_JSON_H
 
 #include <json-c/json.h>
-#include "client/holdfast.h"
+#include "client/holdfast_view.h"
 
 /* RFC 3339 UTC with milliseconds, or null for 0. */
 struct json_object *time_json(int64_t time_us);
 struct json_object *level_json(const struct holdfast_level *level);
-struct json_object *stock_json(const struct holdfast_stock *stock, int64_t age_us);
+struct json_object *stock_json(const struct holdfast_view_stock *stock);
 struct json_object *reservation_json(const struct holdfast_reservation *reservation);
 struct json_object *movement_json(const struct holdfast_movement *movement);
 struct json_object *item_json(const struct holdfast_item *item);
@@ -20,9 +20,6 @@ struct json_object *named_json(const char *key, const struct holdfast_named *nam
 /* reservation: as typed, for results that carry none; NULL when the operation is not about one. */
 struct json_object *result_json(const struct holdfast_result *result, bool about_reservation,
                                 const char *reservation);
-
-/* The sums over the levels that the answer holds; versions are 0. */
-void stock_total(const struct holdfast_stock *stock, struct holdfast_level *total);
 
 /* One line on stdout; releases the object. */
 void json_line(struct json_object *object);

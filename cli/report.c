@@ -133,6 +133,15 @@ void report_answer_fault(const struct holdfast_answer *answer)
     fault_print(&fault);
 }
 
+void report_read_fault(const struct holdfast_view_answer *answer)
+{
+    struct fault fault;
+    fault_begin(&fault, answer->status, NULL, answer->field, answer->message);
+    for (size_t i = 0; i < answer->unknown_key_count; i++)
+        fault_add(&fault, "%s %s", i == 0 ? ":" : ",", answer->unknown_keys[i]);
+    fault_print(&fault);
+}
+
 void report_interrupted(const struct invocation *invocation, const char *operation_id)
 {
     if (invocation->json) {

@@ -8,7 +8,7 @@
 
 #include "cli/command.h"
 #include "cli/table.h"
-#include "client/holdfast.h"
+#include "client/holdfast_view.h"
 
 #define TIME_TEXT_BYTES 32
 /* Local time for people: 2026-11-24 21:45:10; "-" for 0. */
@@ -26,6 +26,7 @@ void report_refusal(const struct invocation *invocation, const struct holdfast_r
 /* The same line for something that a query did not find; returns the status's exit code. */
 int not_found(int status, const char *what);
 void report_answer_fault(const struct holdfast_answer *answer);
+void report_read_fault(const struct holdfast_view_answer *answer);
 void report_interrupted(const struct invocation *invocation, const char *operation_id);
 
 /* Tables on stdout. The columns of a level, as print_levels has them; without the versions, which

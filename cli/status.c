@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * `holdfast status`: the processes that the supervisor of `up` keeps, and what every broker says of
- * partitions, queues and workers. Exit 0 only if all is well, 1 if something is not, 69 if nothing
- * answers.
+ * `holdfast status`: the processes that the supervisor of `up` keeps, what every broker says of
+ * partitions, queues and workers, and every view of what it holds. Exit 0 only if all is well, 1 if
+ * something is not, 69 if nothing answers.
  *
  * It reads the supervisor's state file and the brokers' state sockets and logs in to the databases,
  * and asks no worker: it works while everything else is stuck.
@@ -14,6 +14,7 @@
 
 #include "cli/command.h"
 #include "common/broker_watch.h"
+#include "cli/status_view.h"
 #include "cli/supervisor_state.h"
 #include "cli/up_layout.h"
 #include "cli/up_server.h"
@@ -320,6 +321,7 @@ static void print_status(struct json_object *root)
            text_of(root, "region"), (long long)number_of(root, "partitions"));
     print_processes(root);
     print_brokers(root);
+    print_views(root);
 }
 
 static bool find_file(const struct invocation *invocation, char *path, size_t path_bytes,
@@ -355,6 +357,7 @@ int cmd_status(const struct invocation *invocation)
             look_at_databases(&layout, &config, problems);
     }
     size_t heard = look_at_brokers(root, &config, problems);
+    look_at_views(root, &config, HEAR_US, problems);
     size_t count = json_object_array_length(problems);
     json_object_object_add(root, "well", json_object_new_boolean(count == 0));
     json_object_object_add(root, "problems", problems);

@@ -88,6 +88,7 @@ command	stock	[SKU]	-
 option	stock	--warehouse	W	warehouse	-
 option	stock	--limit	N	-	-
 option	stock	--after	SKU	-	-
+option	stock	--consistency	HOW	-	-
 option	stock	--timeout	D	-	-
 option	stock	--help	-	-	-
 option	stock	--json	-	-	-
@@ -214,6 +215,7 @@ option	safety-stock	--timeout	D	-	-
 option	safety-stock	--help	-	-	-
 option	safety-stock	--json	-	-	-
 command	reservation show	R	-
+option	reservation show	--consistency	HOW	-	-
 option	reservation show	--timeout	D	-	-
 option	reservation show	--help	-	-	-
 option	reservation show	--json	-	-	-
@@ -222,10 +224,13 @@ option	reservation list	--order	REF	-	-
 option	reservation list	--sku	SKU	-	-
 option	reservation list	--expiring	-	-	-
 option	reservation list	--limit	N	-	-
+option	reservation list	--consistency	HOW	-	-
 option	reservation list	--timeout	D	-	-
 option	reservation list	--help	-	-	-
 option	reservation list	--json	-	-	-
 command	order	REF	-
+option	order	--open	-	-	-
+option	order	--consistency	HOW	-	-
 option	order	--timeout	D	-	-
 option	order	--help	-	-	-
 option	order	--json	-	-	-

@@ -165,7 +165,100 @@ def stock(cluster):
     check(all(not line.endswith(" ") for line in text), "no blanks at the end: %r" % text)
     check(any(line.split()[1] == "(all)" for line in text), "a line with the sums")
     cluster.refused("unknown_sku", "stock", "NOPE")
-    check(cluster.hf("stock", "--limit", "1").lines, "a list")
+    first = cluster.hf("stock", "--limit", "1")
+    equal(len(first.lines), 1, "a list")
+    check("--after '%s'" % first.lines[0]["sku"] in first.err, "how to go on: %s" % first)
+    rest = cluster.hf("stock", "--after", first.lines[0]["sku"]).lines
+    equal([first.lines[0]["sku"]] + [s["sku"] for s in rest],
+          [s["sku"] for s in cluster.hf("stock").lines], "and what comes then")
+    equal(cluster.hf("stock", "--warehouse", "NOPE").lines, [], "of a warehouse without stock")
+
+
+def without_age(stock):
+    return {key: value for key, value in stock.items() if key not in ("age_ms", "sequence")}
+
+
+@test("reads: as new as --consistency says, from a view or the owner, each process its own write")
+def reading(cluster):
+    for number in range(10):
+        wrote = cluster.hf("receive", "WID-1=1@MUC").json
+        at_least = "at-least=%d:%d" % (wrote["partition"], wrote["sequence"])
+        for words in ((), ("--consistency", "latest"), ("--consistency", "owner"),
+                      ("--consistency", at_least), ("--consistency", at_least + ",0:1")):
+            one = cluster.hf("stock", "WID-1", *words).json
+            check(one["sequence"] >= wrote["sequence"], "%s: as new as the write" % (words,))
+            equal(one["on_hand"], 16 + number, "%s: what was written" % (words,))
+        listed = {s["sku"]: s for s in cluster.hf("stock").lines}
+        equal(listed["WID-1"]["on_hand"], 16 + number, "in the list too")
+    equal(without_age(cluster.hf("stock", "WID-1", "--consistency", "owner").json),
+          without_age(cluster.hf("stock", "WID-1").json), "owner and view say the same")
+    equal([without_age(s) for s in cluster.hf("stock", "--consistency", "owner").lines],
+          [without_age(s) for s in cluster.hf("stock", "--consistency", "max-staleness=1h").lines],
+          "of a list too")
+    held = cluster.hf("reserve", "WID-1=1@MUC", "--order", "READ", "--ttl", "1h").json
+    over = cluster.hf("reserve", "WID-1=1@MUC", "--order", "READ").json
+    cluster.hf("release", over["reservation"])
+    for how in ("latest", "owner", "any"):
+        shown = cluster.hf("reservation", "show", held["reservation"], "--consistency", how).json
+        equal((shown["state"], shown["lines"]), ("active", held["lines"]), how)
+        shown = cluster.hf("reservation", "show", over["reservation"], "--consistency", how).json
+        equal(shown["state"], "released", how + ": one that is over")
+    equal({r["reservation"] for r in cluster.hf("order", "READ").lines},
+          {held["reservation"], over["reservation"]}, "all of an order")
+    for how in ("latest", "owner"):
+        equal([r["reservation"] for r in
+               cluster.hf("order", "READ", "--open", "--consistency", how).lines],
+              [held["reservation"]], how + ": what is open of an order")
+        check(held["reservation"] in [r["reservation"] for r in cluster.hf(
+            "reservation", "list", "--expiring", "--consistency", how).lines], how + ": expiring")
+    cluster.hf("release", held["reservation"])
+    cluster.refused("unknown_reservation", "order", "READ", "--open")
+    for words in (("stock", "--consistency", "newest"), ("stock", "--consistency", "at-least=1"),
+                  ("stock", "A", "--consistency", "at-least=1:2,"),
+                  ("stock", "--consistency", "max-staleness=5"), ("order", "X", "--consistency", "any"),
+                  ("reservation", "list", "--consistency", "any"),
+                  ("reservation", "list", "--expiring", "--order", "X", "--consistency", "any")):
+        cluster.hf(*words, expect=64)
+
+
+@test("what is not known is not shown as 0: 69, and what a view remembers only when it is asked for")
+def not_known(cluster):
+    known = cluster.hf("stock", "WID-1").json
+    for process in cluster.processes("worker"):
+        cluster.stop(process)
+    wait_until(lambda: cluster.hf("stock", "WID-1", "--consistency", "any").json["age_ms"] > 700,
+               10, "it grows older")
+    done = cluster.hf("stock", "WID-1", "--timeout", "800ms", expect=69)
+    equal(done.out, "", "nothing is shown")
+    check("--consistency any" in done.err, "what to do: %s" % done)
+    cluster.hf("stock", "WID-1", "--timeout", "800ms", "--consistency", "max-staleness=300ms",
+               expect=69)
+    done = cluster.hf("stock", "--timeout", "800ms", expect=69)
+    equal(done.out, "", "no list either")
+    old = cluster.hf("stock", "WID-1", "--consistency", "any").json
+    equal(without_age(old), without_age(known), "what the view remembers")
+    wait_until(lambda: "s ago" in cluster.hf("stock", "WID-1", "--consistency", "any",
+                                             json=False).err, 10, "people are told how old it is")
+    cluster.cont_all()
+    cluster.wait_served(30)
+    equal(without_age(cluster.hf("stock", "WID-1").json), without_age(known), "it goes on")
+
+
+@test("status shows each view, and says when one is missing or behind")
+def views(cluster):
+    status = cluster.hf("status").json
+    view, = status["views"]
+    equal((view["name"], view["heard"], view["partitions_known"], view["partitions"]),
+          ("v1", True, 8, 8), "a view")
+    check(view["levels"] > 0 and view["memory_bytes"] > 0 and view["age_ms"] < 5000, str(view))
+    check("VIEW" in cluster.hf("status", json=False).out, "for people")
+    process, = cluster.processes("view")
+    cluster.stop(process)
+    status = cluster.hf("status", expect=1)
+    check("view v1 does not answer" in status.err, str(status))
+    equal(status.json["views"][0]["heard"], False, "not heard")
+    cluster.cont(process)
+    wait_until(lambda: cluster.hf("status", expect=None).code == 0, 20, "all is well again")
 
 
 @test("a reservation from reserve to return, with the JSON of the contract")
@@ -596,4 +689,4 @@ def completion(cluster):
 
 
 if __name__ == "__main__":
-    run(workers=1)
+    run(workers=1, views=1)
