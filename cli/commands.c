@@ -368,6 +368,11 @@ static const char import_details[] =
     "FILE:LINE: column: why. Exit codes: 0 everything is there, 2 some lines were taken and some\n"
     "not, 3 none, because the stock has moved since, 65 the file cannot be understood.";
 
+static const struct option_spec audit_options[] = {
+    {.name = "no-views", .kind = OPTION_FLAG, .help = "do not compare the views"},
+    {.name = NULL},
+};
+
 const struct command commands[] = {
     {.words = "up",
      .arguments = "",
@@ -623,7 +628,11 @@ const struct command commands[] = {
     {.words = "audit",
      .arguments = "",
      .flags = COMMAND_CLIENT,
-     .summary = "check that stock, reservations and ledger agree; exit 1 on a difference",
+     .options = audit_options,
+     .summary = "check that stock, reservations, ledger and views agree; exit 1 on a difference",
+     .details = "Works on a live system: each owner proves its partitions, each at one moment, "
+                "and every view is compared with the database at the same sequence. Nothing "
+                "stands still for it.",
      .run = cmd_audit},
     {.words = "version", .arguments = "", .summary = "show the version", .run = cmd_version},
     {.words = NULL},

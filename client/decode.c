@@ -430,6 +430,7 @@ static bool differences(struct pool *pool, struct holdfast_answer *to, const Hf_
         return false;
     for (size_t i = 0; i < from->n_differences; i++) {
         const Hf__Difference *one = from->differences[i];
+        all[i].partition = from->partition;
         if (!decode_string(pool, &all[i].check, one->check) ||
             !decode_text(pool, &all[i].sku, one->sku) ||
             !decode_text(pool, &all[i].warehouse, one->warehouse) ||
@@ -440,6 +441,58 @@ static bool differences(struct pool *pool, struct holdfast_answer *to, const Hf_
     to->differences = all;
     to->difference_count = from->n_differences;
     return true;
+}
+
+static bool rows(struct pool *pool, struct holdfast_audited *to, const Hf__Answer *from)
+{
+    struct holdfast_row *all;
+
+    if (from->n_rows == 0)
+        return true;
+    all = pool_alloc(pool, from->n_rows * sizeof *all);
+    if (!all)
+        return false;
+    for (size_t i = 0; i < from->n_rows; i++) {
+        const Hf__RowDigest *one = from->rows[i];
+        all[i].kind = (int)one->kind;
+        all[i].version = one->version;
+        all[i].sum = one->sum;
+        if (!decode_text(pool, &all[i].sku, one->sku) ||
+            !decode_text(pool, &all[i].warehouse, one->warehouse) ||
+            !decode_text(pool, &all[i].reservation, one->reservation))
+            return false;
+    }
+    to->rows = all;
+    to->row_count = from->n_rows;
+    return true;
+}
+
+/* An answer to an audit says that it runs, or has a digest; a digest of 0 is that of nothing. */
+static bool audited(struct pool *pool, struct holdfast_answer *to, const Hf__Answer *from)
+{
+    struct holdfast_audited *one;
+
+    if (to->status != HOLDFAST_APPLIED)
+        return true;
+    one = pool_alloc(pool, sizeof *one);
+    if (!one)
+        return false;
+    *one = (struct holdfast_audited){.partition = from->partition,
+                                     .running = from->running,
+                                     .sequence = from->sequence,
+                                     .digest = from->digest,
+                                     .took_ms = from->took_ms};
+    if (from->n_buckets > 0) {
+        uint64_t *buckets = pool_alloc(pool, from->n_buckets * sizeof *buckets);
+        if (!buckets)
+            return false;
+        memcpy(buckets, from->buckets, from->n_buckets * sizeof *buckets);
+        one->buckets = buckets;
+        one->bucket_count = from->n_buckets;
+    }
+    to->audited = one;
+    to->audited_count = 1;
+    return rows(pool, one, from);
 }
 
 static bool answer(struct pool *pool, struct holdfast_answer *to, const Hf__Answer *from)
@@ -454,7 +507,7 @@ static bool answer(struct pool *pool, struct holdfast_answer *to, const Hf__Answ
            items(pool, to, from) && named(pool, to, from) &&
            decode_reservations(pool, &to->reservations, &to->reservation_count, from->reservations,
                                from->n_reservations) &&
-           results(pool, to, from) && differences(pool, to, from) &&
+           results(pool, to, from) && differences(pool, to, from) && audited(pool, to, from) &&
            movements(pool, &to->movements, &to->movement_count, from->movements, from->n_movements);
 }
 

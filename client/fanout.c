@@ -39,6 +39,11 @@ struct fanout {
     uint32_t limit;
     bool expiring;
     uint64_t before;
+    uint64_t token;
+    enum holdfast_audit_what audit;
+    uint32_t bucket;
+    bool one_partition;
+    uint32_t partition;
 
     struct encoded settle; /* a settle: the body for all */
 
@@ -121,6 +126,8 @@ static bool check(const struct holdfast_query *query, struct fault *fault)
         return fault_set(fault, HOLDFAST_INVALID, "kind", "kind is not one of holdfast.h");
     if (query->limit > LIMIT_MAX)
         return fault_set(fault, HOLDFAST_INVALID, "limit", "limit is more than %u", LIMIT_MAX);
+    if (query->kind == HOLDFAST_QUERY_AUDIT && query->token == 0)
+        return fault_set(fault, HOLDFAST_INVALID, "token", "token is 0");
     if (query->kind == HOLDFAST_QUERY_HISTORY && !check_code(fault, "sku", query->sku))
         return false;
     if (query->kind == HOLDFAST_QUERY_OPERATION && query->sku_count == 0)
@@ -144,8 +151,9 @@ static enum spread spread_of(const struct fanout *f)
     case HOLDFAST_QUERY_HISTORY:
         return SPREAD_ONE;
     case HOLDFAST_QUERY_OPERATION:
-    case HOLDFAST_QUERY_AUDIT:
         return SPREAD_ALL;
+    case HOLDFAST_QUERY_AUDIT:
+        return f->one_partition ? SPREAD_ONE : SPREAD_ALL;
     }
     return SPREAD_ALL;
 }
@@ -170,6 +178,11 @@ struct fanout *fanout_new_query(const struct holdfast_query *query, uint8_t op_c
     f->limit = query->limit ? query->limit : LIMIT_DEFAULT;
     f->expiring = query->expiring;
     f->before = query->before;
+    f->token = query->token;
+    f->audit = query->audit;
+    f->bucket = query->bucket;
+    f->one_partition = query->one_partition;
+    f->partition = query->partition;
     if (!keep_keys(f, query, fault) || !keep_text(f, &f->after, query->after, fault) ||
         !keep_text(f, &f->warehouse, query->warehouse, fault) ||
         !keep_text(f, &f->barcode, query->barcode, fault) ||
@@ -262,6 +275,8 @@ static uint32_t next_partition(const struct fanout *f)
 
     if (f->spread == SPREAD_ALL)
         return f->next;
+    if (f->spread == SPREAD_ONE && f->kind == HOLDFAST_QUERY_AUDIT)
+        return f->partition;
     if (f->spread == SPREAD_ONE)
         return f->kind == HOLDFAST_QUERY_HISTORY
                    ? partition_of_sku(f->sku, strlen(f->sku), f->partitions)
@@ -351,6 +366,9 @@ static void fill_query(const struct fanout *f, Hf__Query *query, union bodies *b
         return;
     case HOLDFAST_QUERY_AUDIT:
         hf__audit_query__init(query->audit = &body->audit);
+        body->audit.token = f->token;
+        body->audit.what = (Hf__AuditWhat)f->audit;
+        body->audit.bucket = f->bucket;
         return;
     }
 }
@@ -502,6 +520,14 @@ static int by_code(const void *a, const void *b)
                   ((const struct holdfast_named *)b)->code);
 }
 
+static int by_partition(const void *a, const void *b)
+{
+    uint32_t x = ((const struct holdfast_audited *)a)->partition;
+    uint32_t y = ((const struct holdfast_audited *)b)->partition;
+
+    return (x > y) - (x < y);
+}
+
 static int compare_times(int64_t a, int64_t b)
 {
     return (a > b) - (a < b);
@@ -569,6 +595,8 @@ static bool gather(struct fanout *f, struct answer_box *box)
     GATHER(holdfast_movement, movements, movement_count, newest_movement_first, most);
     GATHER(holdfast_result, results, result_count, NULL, SIZE_MAX);
     GATHER(holdfast_difference, differences, difference_count, NULL, SIZE_MAX);
+    if (f->kind == HOLDFAST_QUERY_AUDIT)
+        GATHER(holdfast_audited, audited, audited_count, by_partition, SIZE_MAX);
     for (struct answer_part *part = f->answers; part; part = part->next) {
         merged->more |= part->answer.more;
         merged->checked += part->answer.checked;

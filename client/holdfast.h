@@ -350,7 +350,15 @@ enum holdfast_query_kind {
     HOLDFAST_QUERY_RESERVATION, /* reservations; or order, sku, expiring, limit */
     HOLDFAST_QUERY_HISTORY,     /* sku, warehouse (NULL: of the item), before, limit */
     HOLDFAST_QUERY_OPERATION,   /* operation_ids */
-    HOLDFAST_QUERY_AUDIT        /* all partitions */
+    HOLDFAST_QUERY_AUDIT        /* token, audit, bucket; partition, or all of them */
+};
+
+/* What an audit is asked for; protocol.md, "Digests". */
+enum holdfast_audit_what {
+    HOLDFAST_AUDIT_CHECKS = 0, /* every check, and the digest */
+    HOLDFAST_AUDIT_DIGEST,
+    HOLDFAST_AUDIT_BUCKETS,
+    HOLDFAST_AUDIT_ROWS /* of one bucket */
 };
 
 /* A query that names no partition by itself (a page, an order, operation ids, audit) is sent to all
@@ -367,6 +375,11 @@ struct holdfast_query {
     const char *sku;
     bool expiring;
     uint64_t before;
+    uint64_t token; /* AUDIT: random, not 0; the same asks on for the same audit */
+    enum holdfast_audit_what audit;
+    uint32_t bucket;
+    bool one_partition; /* AUDIT: only `partition` */
+    uint32_t partition;
 };
 
 struct holdfast_item {
@@ -395,6 +408,29 @@ struct holdfast_stock {
 
 struct holdfast_difference {
     const char *check, *sku, *warehouse, *reservation, *message;
+    uint32_t partition;
+};
+
+/* A row of a partition, or what counts as one: an item with its barcodes, a reservation with its
+ * lines. */
+struct holdfast_row {
+    int kind; /* RowKind of holdfast.proto */
+    const char *sku, *warehouse, *reservation;
+    uint64_t version;
+    uint64_t sum;
+};
+
+/* One partition's part of an audit. */
+struct holdfast_audited {
+    uint32_t partition;
+    bool running; /* nothing of what follows is there yet: ask again */
+    uint64_t sequence;
+    uint64_t digest;
+    uint32_t took_ms;
+    const uint64_t *buckets; /* 256, or none */
+    size_t bucket_count;
+    const struct holdfast_row *rows;
+    size_t row_count;
 };
 
 struct holdfast_answer {
@@ -421,6 +457,8 @@ struct holdfast_answer {
     const struct holdfast_difference *differences;
     size_t difference_count;
     uint64_t checked;
+    const struct holdfast_audited *audited; /* by partition */
+    size_t audited_count;
 };
 
 /* Asks and waits, at most timeout_ms. Never NULL (as holdfast_call). */

@@ -246,6 +246,7 @@ option	settle	--timeout	D	-	-
 option	settle	--help	-	-	-
 option	settle	--json	-	-	-
 command	audit	-	-
+option	audit	--no-views	-	-	-
 option	audit	--timeout	D	-	-
 option	audit	--help	-	-	-
 option	audit	--json	-	-	-

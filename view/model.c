@@ -8,6 +8,12 @@
 
 #include "view/model_impl.h"
 
+/* Digests that are remembered, of each partition: a few seconds of one that is written to as fast
+ * as can be. They cost 1 MiB up to a thousand partitions. */
+#define MARKS_ALL 65536u
+#define MARKS_MAX 1024u
+#define MARKS_MIN 16u
+
 static int sku_compare(const void *context, uint32_t a, uint32_t b);
 static int name_compare(const void *context, uint32_t a, uint32_t b);
 
@@ -20,8 +26,15 @@ struct model *model_new(uint32_t partitions)
     model->partition_count = partitions;
     model->partitions = calloc(partitions, sizeof *model->partitions);
     model->least = calloc(partitions, sizeof *model->least);
-    if (!model->partitions || !model->least)
+    model->marks_each = MARKS_ALL / (partitions > 0 ? partitions : 1);
+    if (model->marks_each > MARKS_MAX)
+        model->marks_each = MARKS_MAX;
+    if (model->marks_each < MARKS_MIN)
+        model->marks_each = MARKS_MIN;
+    model->marks = calloc(partitions, model->marks_each * sizeof *model->marks);
+    if (!model->partitions || !model->least || !model->marks)
         abort();
+    model->touched = NONE;
     model->free_level = model->free_barcode = model->free_reservation = NONE;
     model->sku_order = (struct order){.compare = sku_compare, .context = model};
     model->name_order = (struct order){.compare = name_compare, .context = model};
@@ -42,6 +55,7 @@ void model_destroy(struct model **model)
     order_release(&m->name_order);
     slab_release(&m->slab);
     free(m->partitions);
+    free(m->marks);
     free(m->skus);
     free(m->levels);
     free(m->barcodes);
@@ -168,11 +182,15 @@ static void name_set(struct model *model, uint32_t sku, const void *name, size_t
 void item_set(struct model *model, uint32_t sku, const void *name, size_t name_bytes,
               uint32_t reorder_point, uint64_t version)
 {
+    uint64_t *digest = &model->partitions[model->skus[sku].partition].digest;
+
     assert(name_bytes <= NAME_BYTES_MAX);
+    *digest -= row_digest_item(model, sku);
     name_set(model, sku, name_bytes > 0 ? name : "", name_bytes);
     model->counts.items += model->skus[sku].version == 0;
     model->skus[sku].reorder_point = reorder_point;
     model->skus[sku].version = version;
+    *digest += row_digest_item(model, sku);
 }
 
 /* ------------------------------------------------------------- barcodes */
@@ -206,6 +224,7 @@ void barcode_add(struct model *model, uint32_t sku, const void *bytes, size_t le
         link = &model->barcodes[*link].next;
     *link = barcode;
     model->counts.barcodes++;
+    model->partitions[model->skus[sku].partition].digest += row_digest_barcode(model, barcode);
 }
 
 void barcodes_clear(struct model *model, uint32_t sku)
@@ -213,6 +232,7 @@ void barcodes_clear(struct model *model, uint32_t sku)
     for (uint32_t at = model->skus[sku].first_barcode, next; at != NONE; at = next) {
         struct barcode_row *row = &model->barcodes[at];
         next = row->next;
+        model->partitions[model->skus[sku].partition].digest -= row_digest_barcode(model, at);
         index_remove(&model->barcode_index,
                      index_hash(slab_at(&model->slab, row->text), row->bytes), at);
         slab_free(&model->slab, row->text, row->bytes);
@@ -256,10 +276,12 @@ void warehouse_name(struct model *model, uint32_t warehouse, const void *name, s
 {
     struct warehouse_row *row = &model->warehouses[warehouse];
 
+    model->partitions[0].digest -= row_digest_warehouse(row);
     row->name_bytes = (uint8_t)name_bytes;
     if (name_bytes > 0)
         memcpy(row->name, name, name_bytes);
     row->version = version;
+    model->partitions[0].digest += row_digest_warehouse(row);
 }
 
 static int warehouse_compare(const void *a, const void *b, void *context)
@@ -311,14 +333,16 @@ int64_t figures_shortfall(const struct figures *now)
     return free_units < 0 ? -free_units : 0;
 }
 
-/* sign: 1 to add the level to its warehouse's sums, -1 to take it away. Unsigned sums wrap round
- * and back again. */
+/* sign: 1 to add the level to its warehouse's sums and its partition's digest, -1 to take it away.
+ * Unsigned sums wrap round and back again. */
 static void sum(struct model *model, const struct level_row *level, int64_t sign)
 {
     struct sums *sums = &model->warehouses[level->warehouse].sums;
     const struct figures *now = &level->now;
     uint64_t factor = (uint64_t)sign;
 
+    model->partitions[model->skus[level->sku].partition].digest +=
+        factor * row_digest_level(model, level);
     sums->skus += factor;
     sums->on_hand += factor * now->on_hand;
     sums->reserved += factor * now->reserved;
@@ -382,6 +406,7 @@ void item_clear(struct model *model, uint32_t sku)
     }
     row->first_level = NONE;
     barcodes_clear(model, sku);
+    model->partitions[row->partition].digest -= row_digest_item(model, sku);
     model->counts.items -= row->version != 0;
     row->version = 0;
     row->reorder_point = 0;
@@ -420,7 +445,8 @@ struct model_counts model_counts(const struct model *model)
                    order_bytes(&model->name_order) + index_bytes(&model->sku_index) +
                    index_bytes(&model->barcode_index) + index_bytes(&model->warehouse_index) +
                    index_bytes(&model->reservation_index) + index_bytes(&model->order_index) +
-                   model->partition_count * (sizeof *model->partitions + sizeof *model->least) +
+                   model->partition_count * (sizeof *model->partitions + sizeof *model->least +
+                                             model->marks_each * sizeof *model->marks) +
                    model->sku_capacity * sizeof *model->skus +
                    model->level_capacity * sizeof *model->levels +
                    model->barcode_capacity * sizeof *model->barcodes +

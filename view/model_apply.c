@@ -119,10 +119,13 @@ static void apply_movement(struct model *model, uint32_t partition, const Hf__Mo
 static void apply_from(struct model *model, struct partition_row *row,
                        Hf__Movement *const *movements, size_t count)
 {
+    uint32_t partition = (uint32_t)(row - model->partitions);
+
+    digest_mark(model, partition);
     for (size_t i = 0; i < count; i++) {
         if (movements[i]->sequence != row->sequence + 1)
             continue; /* known already */
-        apply_movement(model, (uint32_t)(row - model->partitions), movements[i]);
+        apply_movement(model, partition, movements[i]);
         row->sequence++;
     }
 }

@@ -10,6 +10,7 @@
  *   model_answer.c       one question: what may be answered, and single skus
  *   model_page.c         pages of levels
  *   model_cursor.c       where a page ended
+ *   model_audit.c        digests: kept up to date, and added up
  *   topk.c               the first rows of many
  */
 #ifndef VIEW_MODEL_IMPL_H
@@ -28,8 +29,15 @@ struct partition_row {
     bool known;
     uint32_t lost;
     uint64_t sequence;
+    uint64_t digest; /* of all that is held of it; the reservation in model.touched apart */
     int64_t fresh_us;
     uint8_t claim_id[16];
+    uint32_t mark_count, next_mark; /* of those kept, a ring; where the next one goes */
+};
+
+/* What the digest was when the partition stood there. */
+struct mark {
+    uint64_t sequence, digest;
 };
 
 /* A sku that was ever named; it may have no item (any more). */
@@ -91,6 +99,10 @@ struct reservation_row {
 struct model {
     uint32_t partition_count;
     struct partition_row *partitions;
+    struct mark *marks; /* marks_each of every partition, one after another */
+    uint32_t marks_each;
+    uint32_t
+        touched; /* reservation whose part of the digest is taken out, to be put back; or NONE */
     struct slab slab;
     struct sku_row *skus;
     size_t sku_count, sku_capacity;
@@ -161,6 +173,29 @@ void reservation_install(struct model *model, const struct snapshot *snapshot,
                          const struct snapshot_reservation *reservation);
 void reservations_forget(struct model *model, uint32_t partition);
 
+/* Each line of the reservation that is known, for what goes over all of them. */
+const struct line_row *reservation_lines(const struct model *model,
+                                         const struct reservation_row *row);
+/* The order; the actor follows it. */
+const char *reservation_order(const struct model *model, const struct reservation_row *row);
+
+/* ------------------------------------------------------------- model_audit.c */
+
+/* The hashes of what is in a row; 0 for what does not count: no item, a reservation that is not
+ * known whole or holds nothing. */
+uint64_t row_digest_item(const struct model *model, uint32_t sku);
+uint64_t row_digest_barcode(const struct model *model, uint32_t barcode);
+uint64_t row_digest_level(const struct model *model, const struct level_row *level);
+uint64_t row_digest_warehouse(const struct warehouse_row *row);
+
+/* The reservation is about to change: what it adds to the digest is taken out, and put back when
+ * another one changes or the digest is needed. So an operation on many lines costs one look at
+ * them. */
+void digest_touch(struct model *model, uint32_t reservation);
+void digest_settle(struct model *model);
+/* Remembers the digest of where the partition stands; before it moves on. */
+void digest_mark(struct model *model, uint32_t partition);
+
 /* ------------------------------------------------------------- answering */
 
 struct asking {
@@ -190,6 +225,7 @@ Hf__Item *ask_item(const struct asking *asking, uint32_t sku);
 void ask_levels(struct asking *asking, uint32_t sku, uint32_t warehouse, Hf__ViewStock *stock);
 
 void ask_page(struct asking *asking);
+void ask_audit(struct asking *asking);
 void ask_reservations(struct asking *asking);
 
 /* ------------------------------------------------------------- cursors */

@@ -9,11 +9,17 @@
 
 static void clear(struct model *model, uint32_t partition)
 {
+    struct partition_row *row = &model->partitions[partition];
+
     for (uint32_t sku = 0; sku < model->sku_count; sku++) {
         if (model->skus[sku].partition == partition && model->skus[sku].version != 0)
             item_clear(model, sku);
     }
     reservations_forget(model, partition);
+    for (uint32_t i = 0; partition == 0 && i < model->warehouse_count; i++)
+        warehouse_name(model, i, "", 0, 0);
+    digest_settle(model);
+    row->mark_count = row->next_mark = 0;
 }
 
 static void install_items(struct model *model, const struct snapshot *s)

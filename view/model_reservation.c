@@ -25,6 +25,17 @@ static const char *order_of(const struct model *model, const struct reservation_
     return row->order_bytes + row->actor_bytes > 0 ? slab_at(&model->slab, row->text) : "";
 }
 
+const struct line_row *reservation_lines(const struct model *model,
+                                         const struct reservation_row *row)
+{
+    return lines_of(model, row);
+}
+
+const char *reservation_order(const struct model *model, const struct reservation_row *row)
+{
+    return order_of(model, row);
+}
+
 static uint32_t find(const struct model *model, const uint8_t *id)
 {
     struct index_walk walk = index_walk(&model->reservation_index, id_hash(id));
@@ -73,6 +84,8 @@ static void drop(struct model *model, uint32_t at)
 {
     struct reservation_row *row = &model->reservations[at];
 
+    digest_touch(model, at);
+    model->touched = NONE; /* what it added is gone for good */
     for (size_t i = 0; row->incomplete && i < model->wanted_count; i++) {
         if (model->wanted[i] == at)
             model->wanted[i] = model->wanted[--model->wanted_count];
@@ -168,6 +181,7 @@ void reservation_movement(struct model *model, uint32_t partition, const Hf__Mov
         if (!made)
             want(model, at);
     }
+    digest_touch(model, at);
     struct reservation_row *row = &model->reservations[at];
     if (made && m->index == 0)
         row->created_at_us = m->at_us;
@@ -191,6 +205,7 @@ void reservation_install(struct model *model, const struct snapshot *s,
         drop(model, at);
     at = add(model, reservation->id, reservation->order.bytes, reservation->order.length,
              reservation->actor.bytes, reservation->actor.length);
+    digest_touch(model, at);
     struct reservation_row *row = &model->reservations[at];
     row->state = (uint8_t)reservation->state;
     row->revision = reservation->revision;

@@ -6,9 +6,24 @@
  *
  * Columns of every check: sku, warehouse, reservation_id, text.
  */
+#include "workers/audit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "workers/query_impl.h"
+#include "common/clock.h"
+#include "workers/store_rows.h"
+
+/* How long a statement may take: each reads a whole table's part. */
+#define TIMEOUT_S 300
+#define SESSION                                                                                    \
+    "SET SESSION wait_timeout=300, net_write_timeout=60;SET TRANSACTION ISOLATION LEVEL "          \
+    "REPEATABLE READ;START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY;"
+
+static const char fence[] =
+    "SELECT epoch,claim_id,last_seq," STORE_NOW
+    "+clock_offset_us FROM `partition` WHERE moved_to IS NULL AND partition_id=";
 
 /* How long past its time a live reservation is still no difference: its owner may be busy. */
 #define AUDIT_EXPIRY_GRACE_US "5000000"
@@ -109,68 +124,224 @@ static void add_for_partition(struct sql *sql, const char *text, uint32_t partit
     sql_add(sql, text);
 }
 
-static void add_difference(struct query *query, const char *check, MYSQL_ROW row,
-                           const unsigned long *lengths)
+struct audit {
+    struct db *db;
+    const struct audit_request *request;
+    struct arena *arena;
+    Hf__Answer answer; /* texts and arrays in the arena */
+    bool ours;         /* in the snapshot */
+    const char *check; /* whose rows come; NULL: the count */
+};
+
+static ProtobufCBinaryData bytes_of(struct audit *audit, const char *field, unsigned long length)
 {
-    Hf__Difference *difference = arena_alloc(query->arena, sizeof *difference);
+    ProtobufCBinaryData bytes = {0};
+
+    if (field && length > 0) {
+        bytes.len = length;
+        bytes.data = arena_copy(audit->arena, field, length);
+    }
+    return bytes;
+}
+
+static void add_difference(struct audit *audit, MYSQL_ROW row, const unsigned long *lengths)
+{
+    Hf__Difference *difference = arena_alloc(audit->arena, sizeof *difference);
 
     hf__difference__init(difference);
-    difference->check = arena_copy(query->arena, check, strlen(check));
-    difference->sku = query_bytes(query, row[0], lengths[0]);
-    difference->warehouse = query_bytes(query, row[1], lengths[1]);
+    difference->check = arena_copy(audit->arena, audit->check, strlen(audit->check));
+    difference->sku = bytes_of(audit, row[0], lengths[0]);
+    difference->warehouse = bytes_of(audit, row[1], lengths[1]);
     if (lengths[2] == RESERVATION_ID_BYTES) {
         char text[RESERVATION_TEXT_BYTES];
         reservation_id_format((const uint8_t *)row[2], text);
-        difference->reservation = query_bytes(query, text, strlen(text));
+        difference->reservation = bytes_of(audit, text, strlen(text));
     }
-    difference->message = arena_copy(query->arena, row[3] ? row[3] : "", lengths[3]);
-    query->answer.differences[query->answer.n_differences++] = difference;
+    difference->message = arena_copy(audit->arena, row[3] ? row[3] : "", lengths[3]);
+    audit->answer.differences[audit->answer.n_differences++] = difference;
 }
 
-struct audit_rows {
-    struct query *query;
-    const char *check; /* NULL: the count */
-};
-
-static bool audit_reply(void *context, size_t statement, MYSQL_RES *result, uint64_t affected)
+static bool see_check(void *context, size_t statement, MYSQL_RES *result, uint64_t affected)
 {
-    struct audit_rows *rows = context;
-    struct query *query = rows->query;
+    struct audit *audit = context;
     MYSQL_ROW row;
 
     (void)statement;
     (void)affected;
     while (result && (row = mysql_fetch_row(result)) != NULL) {
-        if (!rows->check)
-            query->answer.checked = db_uint(row[0]);
-        else if (query->answer.n_differences < QUERY_DIFFERENCES_MAX)
-            add_difference(query, rows->check, row, mysql_fetch_lengths(result));
+        if (!audit->check)
+            audit->answer.checked = db_uint(row[0]);
+        else if (audit->answer.n_differences < AUDIT_DIFFERENCES_MAX)
+            add_difference(audit, row, mysql_fetch_lengths(result));
         else
-            query->answer.more = true;
+            audit->answer.more = true;
     }
     return true;
 }
 
 /* A round trip for each check: together they could take longer than the connection's timeout. */
-enum db_outcome query_audit(struct query *query)
+static enum db_outcome run_checks(struct audit *audit)
 {
-    struct audit_rows rows = {.query = query};
     enum db_outcome outcome = DB_OK;
     struct sql sql;
 
-    query->answer.differences =
-        arena_alloc(query->arena, QUERY_DIFFERENCES_MAX * sizeof(Hf__Difference *));
+    audit->answer.differences =
+        arena_alloc(audit->arena, AUDIT_DIFFERENCES_MAX * sizeof(Hf__Difference *));
     sql_init(&sql);
     for (size_t i = 0; i <= CHECKS && outcome == DB_OK; i++) {
         sql_reset(&sql);
-        rows.check = i < CHECKS ? checks[i].name : NULL;
-        add_for_partition(&sql, i < CHECKS ? checks[i].sql : count_rows, query->slot->partition);
+        audit->check = i < CHECKS ? checks[i].name : NULL;
+        add_for_partition(&sql, i < CHECKS ? checks[i].sql : count_rows, audit->request->partition);
         if (i < CHECKS) {
             sql_add(&sql, " LIMIT ");
-            sql_uint(&sql, QUERY_DIFFERENCES_MAX + 1);
+            sql_uint(&sql, AUDIT_DIFFERENCES_MAX + 1);
         }
-        outcome = db_run(&query->worker->db, &sql, audit_reply, &rows);
+        outcome = db_run(audit->db, &sql, see_check, audit);
     }
     sql_release(&sql);
     return outcome;
+}
+
+/* ------------------------------------------------------------- the snapshot */
+
+static bool see_fence(void *context, size_t statement, MYSQL_RES *rows, uint64_t affected)
+{
+    struct audit *audit = context;
+    MYSQL_ROW row = rows ? mysql_fetch_row(rows) : NULL;
+
+    (void)statement;
+    (void)affected;
+    if (!row)
+        return true;
+    audit->ours = db_uint(row[0]) == audit->request->epoch &&
+                  mysql_fetch_lengths(rows)[1] == sizeof audit->request->claim_id &&
+                  memcmp(row[1], audit->request->claim_id, sizeof audit->request->claim_id) == 0;
+    audit->answer.sequence = db_uint(row[2]);
+    audit->answer.read_at_us = db_int(row[3]);
+    return true;
+}
+
+static enum db_outcome open_snapshot(struct audit *audit)
+{
+    struct sql sql;
+
+    sql_init(&sql);
+    sql_add(&sql, SESSION);
+    sql_add(&sql, fence);
+    sql_uint(&sql, audit->request->partition);
+    enum db_outcome outcome = db_run(audit->db, &sql, see_fence, audit);
+    sql_release(&sql);
+    return outcome;
+}
+
+static enum db_outcome add_up(struct audit *audit)
+{
+    const struct audit_request *request = audit->request;
+    struct digest_sum *sum = digest_sum_new(request->what, request->bucket, audit->arena);
+    enum db_outcome outcome = audit_add_up(audit->db, request->partition, sum);
+
+    audit->answer.digest = digest_total(sum);
+    if (request->what == HF__AUDIT_WHAT__AUDIT_BUCKETS) {
+        audit->answer.n_buckets = DIGEST_BUCKETS;
+        audit->answer.buckets = arena_copy(audit->arena, digest_buckets(sum),
+                                           DIGEST_BUCKETS * sizeof *audit->answer.buckets);
+    } else if (request->what == HF__AUDIT_WHAT__AUDIT_ROWS) {
+        bool cut;
+        audit->answer.rows = digest_rows(sum, &audit->answer.n_rows, &cut);
+        audit->answer.more = cut;
+    }
+    digest_sum_destroy(&sum);
+    return outcome;
+}
+
+static enum db_outcome run_audit(struct audit *audit)
+{
+    int64_t begun_us = clock_monotonic_us();
+    enum db_outcome outcome = db_connect(audit->db) ? open_snapshot(audit) : DB_LOST;
+
+    if (outcome != DB_OK || !audit->ours)
+        return outcome;
+    outcome = add_up(audit); /* first: a view forgets what it was at this sequence */
+    if (outcome == DB_OK && audit->request->what == HF__AUDIT_WHAT__AUDIT_CHECKS)
+        outcome = run_checks(audit);
+    audit->answer.took_ms = (uint32_t)((clock_monotonic_us() - begun_us) / 1000);
+    return outcome;
+}
+
+/* ------------------------------------------------------------- the thread */
+
+struct thread {
+    struct db db;
+    struct arena arena;
+};
+
+static void *begin(const void *shard)
+{
+    struct thread *thread = calloc(1, sizeof *thread);
+
+    if (!thread)
+        abort();
+    mysql_thread_init();
+    db_init(&thread->db, shard);
+    thread->db.timeout_s = TIMEOUT_S;
+    arena_init(&thread->arena);
+    return thread;
+}
+
+static void end(void *state)
+{
+    struct thread *thread = state;
+
+    db_close(&thread->db);
+    arena_release(&thread->arena);
+    mysql_thread_end();
+    free(thread);
+}
+
+static void pack(struct audit_reply *reply, const Hf__Answer *answer)
+{
+    reply->body_bytes = hf__answer__get_packed_size(answer);
+    reply->body = malloc(reply->body_bytes + 1);
+    if (!reply->body)
+        abort();
+    hf__answer__pack(answer, reply->body);
+}
+
+/* The connection is for one audit: it may be long until the next. */
+static void *serve(void *state, void *asked)
+{
+    struct thread *thread = state;
+    struct audit_request *request = asked;
+    struct audit_reply *reply = calloc(1, sizeof *reply);
+    struct audit audit = {.db = &thread->db, .request = request, .arena = &thread->arena};
+
+    if (!reply)
+        abort();
+    arena_reset(&thread->arena);
+    hf__answer__init(&audit.answer);
+    audit.answer.partition = request->partition;
+    audit.answer.claim_id.data = request->claim_id;
+    audit.answer.claim_id.len = sizeof request->claim_id;
+    reply->request = *request;
+    reply->outcome = run_audit(&audit) == DB_OK ? AUDIT_DONE : AUDIT_FAILED;
+    if (reply->outcome == AUDIT_FAILED)
+        snprintf(reply->error, sizeof reply->error, "%s", db_error(&thread->db));
+    else if (!audit.ours)
+        reply->outcome = AUDIT_NOT_OURS;
+    else
+        pack(reply, &audit.answer);
+    db_close(&thread->db);
+    free(request);
+    return reply;
+}
+
+const struct courier_work audit_work = {begin, serve, end};
+
+void audit_reply_destroy(struct audit_reply **reply)
+{
+    if (!*reply)
+        return;
+    free((*reply)->body);
+    free(*reply);
+    *reply = NULL;
 }

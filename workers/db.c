@@ -199,6 +199,27 @@ enum db_outcome db_run(struct db *db, const struct sql *sql, db_reply *reply, vo
     return agreed ? DB_OK : DB_MISMATCH;
 }
 
+enum db_outcome db_stream(struct db *db, const struct sql *sql, db_row *see, void *context)
+{
+    MYSQL_ROW row;
+
+    if (!db->mysql)
+        return DB_LOST;
+    db->round_trips++;
+    if (mysql_real_query(db->mysql, sql->bytes, sql->length) != 0)
+        return failed(db);
+    MYSQL_RES *rows = mysql_use_result(db->mysql);
+    if (!rows)
+        return failed(db);
+    db->statements++;
+    while ((row = mysql_fetch_row(rows)) != NULL)
+        see(context, row, mysql_fetch_lengths(rows));
+    bool broken = mysql_errno(db->mysql) != 0;
+    enum db_outcome outcome = broken ? failed(db) : DB_OK;
+    mysql_free_result(rows);
+    return outcome;
+}
+
 enum db_outcome db_run_text(struct db *db, const char *constant)
 {
     struct sql sql;

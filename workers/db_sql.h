@@ -25,6 +25,10 @@ typedef bool db_reply(void *context, size_t statement, MYSQL_RES *rows, uint64_t
 enum db_outcome db_run(struct db *db, const struct sql *sql, db_reply *reply, void *context);
 enum db_outcome db_run_text(struct db *db, const char *constant);
 
+/* Runs one SELECT and sees its rows as they come, so that memory does not grow with them. */
+typedef void db_row(void *context, MYSQL_ROW row, const unsigned long *lengths);
+enum db_outcome db_stream(struct db *db, const struct sql *sql, db_row *see, void *context);
+
 /* Fields of a row. A number that is not one reads as 0: the schema's types rule that out. */
 uint64_t db_uint(const char *field);
 int64_t db_int(const char *field);

@@ -15,6 +15,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "workers/auditor.h"
 #include "workers/link.h"
 #include "workers/loop.h"
 #include "workers/publish_link.h"
@@ -108,7 +109,7 @@ static const struct config_shard *find_shard(const struct config *config, const 
 /* Until a signal comes. */
 static int run(struct worker *worker, const struct publish_link *link, int signals)
 {
-    zmq_pollitem_t items[CONFIG_BROKERS_MAX + 2];
+    zmq_pollitem_t items[CONFIG_BROKERS_MAX + 3];
 
     for (;;) {
         size_t count = 0;
@@ -118,6 +119,8 @@ static int run(struct worker *worker, const struct publish_link *link, int signa
         if (link)
             items[count++] =
                 (zmq_pollitem_t){.socket = publish_link_socket(link), .events = ZMQ_POLLIN};
+        items[count++] =
+            (zmq_pollitem_t){.socket = auditor_socket(worker->auditor), .events = ZMQ_POLLIN};
         items[count++] = (zmq_pollitem_t){.fd = signals, .events = ZMQ_POLLIN};
         int64_t wait = worker_wait_us(worker, clock_monotonic_us());
         if (zmq_poll(items, (int)count, (long)((wait + 999) / 1000)) < 0 && zmq_errno() != EINTR) {
@@ -126,6 +129,7 @@ static int run(struct worker *worker, const struct publish_link *link, int signa
         }
         if (items[count - 1].revents & ZMQ_POLLIN)
             break;
+        auditor_tick(worker->auditor, clock_monotonic_us());
         worker_turn(worker);
     }
     worker_stop(worker);
@@ -156,15 +160,23 @@ static int work(const struct config *config, const struct config_shard *shard, c
         return EXIT_SYSTEM;
     log_info("pid=%d shard=%s started", (int)getpid(), shard->name);
     bool opened = worker_open(&worker, config, shard, name, context);
-    if (opened && publish_link_open(&link, context, config)) {
+    if (opened && !(worker.auditor = auditor_open(context, shard))) {
+        log_error("could not start a thread for audits: %s", strerror(errno));
+    } else if (opened && publish_link_open(&link, context, config)) {
         worker.publish = publish = link ? publish_new(publish_link_output(link)) : NULL;
         code = run(&worker, link, signals);
     } else if (opened) {
         log_error("could not make a socket for changes: %s", zmq_strerror(zmq_errno()));
     }
+    bool closed = auditor_close(&worker.auditor);
     worker_close(&worker, GOODBYE_LINGER_MS);
     publish_destroy(&publish);
     publish_link_close(&link);
+    if (!closed) {
+        log_warn("code=%d stopped while an audit hangs in the database", code);
+        log_close();
+        _exit(code);
+    }
     zmq_ctx_term(context);
     close(signals);
     log_info("code=%d stopped", code);

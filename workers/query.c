@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
  * The snapshot, the fence in it, and the table of what may be asked. query_stock.c,
- * query_reservation.c, query_history.c and audit.c know how each is read.
+ * query_reservation.c and query_history.c know how each is read. An audit is not read here: the
+ * auditor's thread does that, and is asked for what came out.
  */
 #include "workers/query.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "workers/auditor.h"
 #include "workers/claims.h"
 #include "workers/query_impl.h"
 #include "workers/session.h"
@@ -33,7 +36,6 @@ static const struct {
     {HF__QUERY__KIND_RESERVATION, query_reservation},
     {HF__QUERY__KIND_HISTORY, query_history},
     {HF__QUERY__KIND_OPERATION, query_operation},
-    {HF__QUERY__KIND_AUDIT, query_audit},
 };
 
 enum db_outcome query_refuse(struct query *query, enum status status, const char *field,
@@ -131,24 +133,6 @@ static bool dispose(struct worker *worker, struct work **work, int64_t now_us)
     return true;
 }
 
-static void take(struct snapshot *snapshot, int64_t now_us)
-{
-    struct worker *worker = snapshot->worker;
-    struct work *work;
-
-    while (snapshot->count < QUERIES_PER_SNAPSHOT && (work = work_pop(&worker->queries)) != NULL) {
-        if (dispose(worker, &work, now_us))
-            continue;
-        struct query *query = &snapshot->queries[snapshot->count++];
-        *query = (struct query){.worker = worker, .work = work, .arena = &worker->arena};
-        query->slot = worker_slot(worker, work->header.partition);
-        hf__answer__init(&query->answer);
-        query->answer.partition = query->slot->partition;
-        query->answer.claim_id.data = query->slot->claim_id;
-        query->answer.claim_id.len = sizeof query->slot->claim_id;
-    }
-}
-
 /* A field that we do not know could change what is asked. */
 static bool is_understood(const Hf__Query *asked)
 {
@@ -157,16 +141,106 @@ static bool is_understood(const Hf__Query *asked)
     return asked->base.n_unknown_fields == 0 && kind && kind->n_unknown_fields == 0;
 }
 
+static void tell(struct query *query);
+
+static const char *audit_fault(const Hf__AuditQuery *asked, const char **field)
+{
+    *field = "audit.token";
+    if (asked->token == 0)
+        return "must be a random number, not 0";
+    *field = "audit.what";
+    if (!protobuf_c_enum_descriptor_get_value(&hf__audit_what__descriptor, (int)asked->what))
+        return "is nothing that can be asked";
+    *field = "audit.bucket";
+    return asked->bucket < DIGEST_BUCKETS ? NULL : "must be below 256";
+}
+
+static void tell_audit(struct query *query, const struct audit_reply *reply)
+{
+    Hf__Answer *answer =
+        hf__answer__unpack(&query->arena->allocator, reply->body_bytes, reply->body);
+
+    assert(answer);
+    query->answer = *answer;
+    tell(query);
+}
+
+/* An audit: what there is of it, at once. */
+static void answer_audit(struct query *query, int64_t now_us)
+{
+    struct worker *worker = query->worker;
+    const struct slot *slot = query->slot;
+    const Hf__AuditQuery *asked = query->asked->audit;
+    struct audit_request request = {.token = asked->token,
+                                    .partition = slot->partition,
+                                    .what = asked->what,
+                                    .bucket = asked->bucket,
+                                    .epoch = slot->epoch};
+    const struct audit_reply *reply;
+    const char *field, *fault = audit_fault(asked, &field);
+
+    memcpy(request.claim_id, slot->claim_id, sizeof request.claim_id);
+    if (fault) {
+        (void)query_refuse(query, STATUS_invalid, field, fault);
+        tell(query);
+        return;
+    }
+    switch (auditor_ask(worker->auditor, &request, &reply, now_us)) {
+    case AUDITOR_RUNNING:
+        query->answer.running = true;
+        tell(query);
+        return;
+    case AUDITOR_DONE:
+        tell_audit(query, reply);
+        return;
+    case AUDITOR_NOT_OURS:
+        worker->claims.look_next_us = 0;
+        work_return(&query->work);
+        return;
+    case AUDITOR_FAILED:
+        (void)query_refuse(query, STATUS_unavailable, "", "the database does not answer now");
+        tell(query);
+        return;
+    case AUDITOR_FULL:
+        (void)query_refuse(query, STATUS_busy, "", "too many audits are asked for");
+        query->answer.retry_after_ms = 1000;
+        tell(query);
+        return;
+    }
+}
+
+static void take(struct snapshot *snapshot, int64_t now_us)
+{
+    struct worker *worker = snapshot->worker;
+    struct work *work;
+
+    while (snapshot->count < QUERIES_PER_SNAPSHOT && (work = work_pop(&worker->queries)) != NULL) {
+        if (dispose(worker, &work, now_us))
+            continue;
+        struct query *query = &snapshot->queries[snapshot->count];
+        *query = (struct query){.worker = worker, .work = work, .arena = &worker->arena};
+        query->slot = worker_slot(worker, work->header.partition);
+        query->asked = hf__query__unpack(&query->arena->allocator, work->body_bytes, work->body);
+        hf__answer__init(&query->answer);
+        query->answer.partition = query->slot->partition;
+        query->answer.claim_id.data = query->slot->claim_id;
+        query->answer.claim_id.len = sizeof query->slot->claim_id;
+        if (query->asked && query->asked->kind_case == HF__QUERY__KIND_AUDIT &&
+            is_understood(query->asked) && worker->auditor)
+            answer_audit(query, now_us);
+        else
+            snapshot->count++;
+    }
+}
+
 static enum db_outcome answer(struct query *query)
 {
-    Hf__Query *asked =
-        hf__query__unpack(&query->arena->allocator, query->work->body_bytes, query->work->body);
+    const Hf__Query *asked = query->asked;
 
     if (!asked)
         return query_refuse(query, STATUS_invalid, "query", "the body is not a Query");
     if (asked->kind_case == HF__QUERY__KIND__NOT_SET || !is_understood(asked))
         return query_refuse(query, STATUS_invalid, "query", "asks for nothing known here");
-    query->asked = asked;
     for (size_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++) {
         if (handlers[i].kind == asked->kind_case)
             return handlers[i].handler(query);
@@ -193,8 +267,10 @@ void query_tick(struct worker *worker, int64_t now_us)
         return;
     arena_reset(&worker->arena);
     take(&snapshot, now_us);
-    if (snapshot.count == 0)
+    if (snapshot.count == 0) {
+        sessions_flush(worker);
         return;
+    }
     enum db_outcome opened = open_snapshot(&snapshot), outcome = opened;
     for (size_t i = 0; i < snapshot.count; i++) {
         struct query *query = &snapshot.queries[i];

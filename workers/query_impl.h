@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What query*.c and audit.c share; nobody else includes it. A handler checks what is asked, reads
+ * What query*.c share; nobody else includes it. A handler checks what is asked, reads
  * inside the open snapshot and fills the answer; a refusal is an answer too.
  */
 #ifndef WORKERS_QUERY_IMPL_H
@@ -13,7 +13,6 @@
 
 #define QUERY_LIMIT_MAX 1000u /* of a page */
 #define QUERY_IDS_MAX 256u    /* of skus, reservations or operations asked for by name */
-#define QUERY_DIFFERENCES_MAX 100u
 
 struct query {
     struct worker *worker;
@@ -29,7 +28,7 @@ struct query {
 typedef enum db_outcome query_handler(struct query *query);
 
 query_handler query_stock, query_item, query_warehouse, query_reason, query_reservation,
-    query_history, query_operation, query_audit;
+    query_history, query_operation;
 
 /* Makes the answer a refusal. field and message: static, or in the arena. Returns DB_OK. */
 enum db_outcome query_refuse(struct query *query, enum status status, const char *field,

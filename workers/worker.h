@@ -11,13 +11,14 @@
  *   batch.c      one batch after another, and what to do when one fails
  *   decide.c     one batch: look up, decide, write, answer
  *   query.c      what is only read
+ *   auditor.c    audits, in a thread of their own (audit.c)
  *   copy.c       warehouses and reasons, to the other shards
  *   prune.c      movements and reservations past their time
  *   publish.c    what was committed, to whoever subscribes
  *   store_*.c    the rows: SQL, and nothing but SQL
  *   db.c         the connection
  *
- * One process, one thread, one loop. SQL blocks, for at most about DB_TIMEOUT_S. What stands
+ * One process, one loop, and one thread for audits. SQL blocks, for at most about DB_TIMEOUT_S. What stands
  * between the worker and the world is link.h, db.h, the store*.h and the clock: a simulation
  * replaces those.
  */
@@ -137,6 +138,7 @@ struct worker {
     struct needs needs;
 
     struct copy *copy;
+    struct auditor *auditor; /* NULL: nothing is audited (simulation); owned by main.c */
     struct publish *publish; /* NULL: what was committed is told to nobody; owned by main.c */
     struct metrics metrics;
     int64_t metrics_next_us;

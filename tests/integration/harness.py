@@ -464,8 +464,8 @@ class Cluster:
 
     def wait_served(self, seconds=20):
         """Until every partition answers a query of its owner."""
-        wait_until(lambda: self.hf("audit", expect=None, seconds=20).code == 0, seconds,
-                   "every partition is served")
+        wait_until(lambda: self.hf("audit", "--no-views", expect=None, seconds=20).code == 0,
+                   seconds, "every partition is served")
 
     # ------------------------------------------------------------- programs
 

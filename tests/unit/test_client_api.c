@@ -65,7 +65,7 @@ static struct holdfast *opened(void)
 static const struct holdfast_line line = {.sku = "A", .quantity = 1};
 static const struct holdfast_operation reserve = {
     .kind = HOLDFAST_RESERVE, .lines = &line, .line_count = 1};
-static const struct holdfast_query audit = {.kind = HOLDFAST_QUERY_AUDIT};
+static const struct holdfast_query audit = {.kind = HOLDFAST_QUERY_AUDIT, .token = 1};
 
 static void test_nobody_listens(void **state)
 {

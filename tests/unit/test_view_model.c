@@ -6,11 +6,13 @@
  */
 #include "tests/unit/ledger_world.h"
 #include "tests/unit/pick.h"
+#include "protocol/digest.h"
 #include "view/model.h"
 #include "workers/history.h"
 
 #define SKUS 6
 #define HOLDS 64
+#define DIGESTS 4096
 
 struct reader {
     struct world *w;
@@ -20,6 +22,8 @@ struct reader {
     int64_t now_us;
     char *holds[HOLDS];
     size_t hold_count;
+    uint64_t digests[DIGESTS]; /* by sequence: of the tables then; 0: not looked at */
+    size_t remembered;         /* digests of the past that the model told */
 };
 
 static const uint8_t other_claim[16] = {9};
@@ -411,6 +415,161 @@ static void same_totals(struct reader *r)
     }
 }
 
+/* ------------------------------------------------------------- digests */
+
+static struct digest_text code_digest(const struct code *code)
+{
+    return (struct digest_text){code->bytes, code->length};
+}
+
+static void add_item(struct digest_sum *sum, const struct item *item)
+{
+    struct digest_text sku = code_digest(&item->sku), none = {"", 0};
+    struct digest_text name = {item->name, item->name_bytes};
+
+    digest_add(sum, HF__ROW_KIND__ROW_ITEM, sku, none, item->version,
+               digest_item(sku, name, (uint64_t)item->reorder_point, item->version));
+    for (size_t i = 0; i < item->barcode_count; i++)
+        digest_add(sum, HF__ROW_KIND__ROW_ITEM, sku, none, 0,
+                   digest_barcode(sku, code_digest(&item->barcodes[i])));
+}
+
+static void add_level(struct digest_sum *sum, const struct level *level)
+{
+    const struct balances *b = &level->now;
+    struct digest_text sku = code_digest(&level->sku), warehouse = code_digest(&level->warehouse);
+    struct digest_level figures = {
+        (uint64_t)b->on_hand,     (uint64_t)b->reserved,     (uint64_t)b->committed,
+        (uint64_t)b->unavailable, (uint64_t)b->safety_stock, (uint64_t)b->reorder_point,
+        level->version,           level->on_hand_version};
+
+    digest_add(sum, HF__ROW_KIND__ROW_LEVEL, sku, warehouse, level->version,
+               digest_level(sku, warehouse, &figures));
+}
+
+static void add_held(struct digest_sum *sum, const struct reservation *row)
+{
+    struct digest_text id = {row->id, sizeof row->id}, none = {"", 0};
+    struct digest_reservation header = {row->id,
+                                        (uint64_t)row->state,
+                                        row->revision,
+                                        row->expires_at_us,
+                                        row->created_at_us,
+                                        code_digest(&row->order),
+                                        code_digest(&row->actor)};
+    bool held = false;
+
+    for (size_t i = 0; i < row->line_count; i++)
+        held = held || row->lines[i].reserved > 0 || row->lines[i].committed > 0;
+    if (!held)
+        return;
+    digest_add(sum, HF__ROW_KIND__ROW_RESERVATION, id, none, row->revision,
+               digest_reservation(&header));
+    for (size_t i = 0; i < row->line_count; i++) {
+        const struct reservation_line *line = &row->lines[i];
+        struct digest_line figures = {i,
+                                      (uint64_t)line->quantity,
+                                      (uint64_t)line->reserved,
+                                      (uint64_t)line->committed,
+                                      (uint64_t)line->shipped,
+                                      (uint64_t)line->cancelled,
+                                      (uint64_t)line->released,
+                                      (uint64_t)line->returned};
+        digest_add(
+            sum, HF__ROW_KIND__ROW_RESERVATION, id, none, 0,
+            digest_line(row->id, code_digest(&line->sku), code_digest(&line->warehouse), &figures));
+    }
+}
+
+/* What the database's tables come to; the sum's rows are in r->answers. */
+static struct digest_sum *stored(struct reader *r, Hf__AuditWhat what, uint32_t bucket)
+{
+    struct digest_sum *sum = digest_sum_new(what, bucket, &r->answers);
+    struct world *w = r->w;
+
+    for (size_t i = 0; i < w->item_count; i++)
+        add_item(sum, &w->items[i]);
+    for (size_t i = 0; i < w->level_count; i++)
+        add_level(sum, &w->levels[i]);
+    for (size_t i = 0; i < w->reservation_count; i++)
+        add_held(sum, &w->reservations[i]);
+    for (size_t i = 0; i < w->named_count; i++) {
+        struct digest_text code = code_digest(&w->named[i].code);
+        struct digest_text name = {w->named[i].name, w->named[i].name_bytes};
+        if (!w->named[i].is_reason)
+            digest_add(sum, HF__ROW_KIND__ROW_WAREHOUSE, code, (struct digest_text){"", 0},
+                       w->named[i].version, digest_warehouse(code, name, w->named[i].version));
+    }
+    return sum;
+}
+
+static Hf__ViewAnswer *ask_audit(struct reader *r, Hf__AuditWhat what, uint64_t sequence,
+                                 uint32_t bucket)
+{
+    ASK(audit, ViewAuditQuery, audit, VIEW_AUDIT_QUERY);
+    Hf__Position position = HF__POSITION__INIT, *at = &position;
+
+    query.kind_case = HF__VIEW_QUERY__KIND_AUDIT;
+    position.sequence = sequence;
+    audit.what = what;
+    audit.at = &at;
+    audit.n_at = 1;
+    audit.bucket = bucket;
+    audit.recount = what == HF__AUDIT_WHAT__AUDIT_DIGEST;
+    return ask(r, &query);
+}
+
+/* Now, and as it was at sequences that were passed: told, or said to be forgotten. */
+static void same_digests(struct reader *r)
+{
+    uint64_t last = r->w->last_seq;
+    struct digest_sum *sum = stored(r, HF__AUDIT_WHAT__AUDIT_DIGEST, 0);
+    Hf__ViewAnswer *answer = ask_audit(r, HF__AUDIT_WHAT__AUDIT_DIGEST, last, 0);
+
+    assert_int_equal(answer->n_digests, 1);
+    assert_false(answer->digests[0]->passed);
+    assert_false(answer->digests[0]->miscounted);
+    assert_int_equal(answer->digests[0]->sum, digest_total(sum));
+    if (last < DIGESTS)
+        r->digests[last] = digest_total(sum);
+    digest_sum_destroy(&sum);
+    for (int i = 0; i < 8; i++) {
+        uint64_t at = pick((uint32_t)last + 1);
+        answer = ask_audit(r, HF__AUDIT_WHAT__AUDIT_DIGEST, at, 0);
+        if (at >= DIGESTS || r->digests[at] == 0 || answer->digests[0]->passed)
+            continue;
+        assert_int_equal(answer->digests[0]->sum, r->digests[at]);
+        r->remembered += at < last;
+    }
+    assert_int_equal(ask_audit(r, HF__AUDIT_WHAT__AUDIT_DIGEST, last + 1, 0)->digests[0]->knowledge,
+                     HF__KNOWLEDGE__KNOWLEDGE_BEHIND);
+}
+
+/* Every row of a bucket, and the sums of all buckets. */
+static void same_rows(struct reader *r)
+{
+    uint32_t bucket = pick(DIGEST_BUCKETS);
+    struct digest_sum *sum = stored(r, HF__AUDIT_WHAT__AUDIT_ROWS, bucket);
+    Hf__ViewAnswer *answer = ask_audit(r, HF__AUDIT_WHAT__AUDIT_BUCKETS, r->w->last_seq, 0);
+    size_t count;
+    bool cut;
+
+    assert_int_equal(answer->n_buckets, DIGEST_BUCKETS);
+    assert_memory_equal(answer->buckets, digest_buckets(sum), DIGEST_BUCKETS * sizeof(uint64_t));
+    answer = ask_audit(r, HF__AUDIT_WHAT__AUDIT_ROWS, r->w->last_seq, bucket);
+    Hf__RowDigest **rows = digest_rows(sum, &count, &cut);
+    assert_int_equal(answer->n_rows, count);
+    for (size_t i = 0; i < count; i++) {
+        size_t at = 0;
+        while (at < count && answer->rows[at]->sum != rows[i]->sum)
+            at++;
+        assert_true(at < count);
+        assert_int_equal(answer->rows[at]->version, rows[i]->version);
+        assert_int_equal(answer->rows[at]->kind, rows[i]->kind);
+    }
+    digest_sum_destroy(&sum);
+}
+
 static void same_everything(struct reader *r)
 {
     struct model_counts counts = model_counts(r->model);
@@ -424,6 +583,8 @@ static void same_everything(struct reader *r)
     same_orders(r);
     same_expiring(r);
     same_totals(r);
+    same_digests(r);
+    same_rows(r);
     arena_reset(&r->answers);
 }
 
@@ -550,6 +711,9 @@ static void reader_destroy(struct reader *r)
     arena_release(&r->answers);
 }
 
+/* Over all seeds: that the past is asked for, and told. */
+static size_t remembered;
+
 static void one_seed(uint64_t seed)
 {
     struct reader r;
@@ -584,6 +748,7 @@ static void one_seed(uint64_t seed)
         complete(&r);
         same_everything(&r);
     }
+    remembered += r.remembered;
     reader_destroy(&r);
 }
 
@@ -594,6 +759,59 @@ static void test_random(void **state)
     (void)state;
     for (uint64_t seed = 1; seed <= (seeds ? strtoull(seeds, NULL, 10) : 60); seed++)
         one_seed(seed);
+    assert_true(remembered > 100);
+}
+
+/* What a partition was, asked for only after it has gone on. */
+static void test_digest_of_the_past(void **state)
+{
+    (void)state;
+    struct reader r;
+    uint64_t wanted[3], at[3];
+    reader_init(&r, 1);
+    run_one(r.w, op_receive(r.w, "A=9@W1"));
+    install(&r);
+    for (size_t i = 0; i < 3; i++) {
+        uint64_t before = r.w->last_seq;
+        Hf__Operation *op = op_reserve(r.w, "A=1@W1");
+        run_one(r.w, op);
+        at[i] = r.w->last_seq;
+        struct digest_sum *sum = stored(&r, HF__AUDIT_WHAT__AUDIT_DIGEST, 0);
+        wanted[i] = digest_total(sum);
+        digest_sum_destroy(&sum);
+        assert_int_equal(tell(&r, before, (size_t)(at[i] - before), world_claim), MODEL_DONE);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        Hf__ViewAnswer *answer = ask_audit(&r, HF__AUDIT_WHAT__AUDIT_DIGEST, at[i], 0);
+        assert_false(answer->digests[0]->passed);
+        assert_int_equal(answer->digests[0]->sum, wanted[i]);
+    }
+    reader_destroy(&r);
+}
+
+/* What a database that was put back does not hold is not there after it was read again. */
+static void test_put_back(void **state)
+{
+    (void)state;
+    struct reader r;
+    reader_init(&r, 1);
+    install(&r);
+    same_digests(&r);
+    uint64_t last = r.w->last_seq;
+    run_one(r.w, op_receive(r.w, "A=9@W1"));
+    assert_int_equal(tell(&r, last, (size_t)(r.w->last_seq - last), world_claim), MODEL_DONE);
+    assert_false(ask_audit(&r, HF__AUDIT_WHAT__AUDIT_DIGEST, last, 0)->digests[0]->passed);
+    for (size_t i = 0; i < r.w->named_count; i++) {
+        if (code_is(&r.w->named[i].code, "W3", 2))
+            r.w->named[i] = r.w->named[--r.w->named_count];
+    }
+    r.w->item_count--;
+    model_forget(r.model, 0, true);
+    install(&r);
+    same_digests(&r);
+    /* Nothing of what it was before is told. */
+    assert_true(ask_audit(&r, HF__AUDIT_WHAT__AUDIT_DIGEST, last, 0)->digests[0]->passed);
+    reader_destroy(&r);
 }
 
 /* ------------------------------------------------------------- positions */
@@ -839,7 +1057,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_positions), cmocka_unit_test(test_bad_messages),
         cmocka_unit_test(test_knowledge), cmocka_unit_test(test_revived),
-        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_random),    cmocka_unit_test(test_digest_of_the_past),
+        cmocka_unit_test(test_put_back),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The owners' part of an audit: every partition is begun, then each is asked until it is done.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/audit.h"
+#include "common/clock.h"
+#include "common/random.h"
+
+/* Between two looks whether it is done. */
+#define PAUSE_MIN_MS 2
+#define PAUSE_MAX_MS 100
+
+static uint64_t new_token(void)
+{
+    uint64_t token = 0;
+
+    if (!random_bytes(&token, sizeof token) || token == 0)
+        token = (uint64_t)clock_wall_us();
+    return token;
+}
+
+static void pause_ms(unsigned ms)
+{
+    struct timespec pause = {.tv_nsec = (long)ms * 1000000L};
+
+    nanosleep(&pause, NULL);
+}
+
+struct audit_found *audit_add(struct audit *audit, const char *check, uint32_t partition)
+{
+    if (audit->found_count == AUDIT_FOUND_MAX) {
+        audit->more = true;
+        return NULL;
+    }
+    struct audit_found *found = &audit->found[audit->found_count++];
+    *found = (struct audit_found){.partition = partition};
+    snprintf(found->check, sizeof found->check, "%s", check);
+    return found;
+}
+
+/* ------------------------------------------------------------- one partition */
+
+static void note_trouble(struct audit *audit, const struct holdfast_answer *answer)
+{
+    audit->status = answer->status;
+    snprintf(audit->trouble, sizeof audit->trouble, "%s",
+             answer->message[0] ? answer->message : holdfast_status_text(answer->status));
+}
+
+static struct holdfast_answer *poll_owner(struct audit *audit, struct holdfast_query *query,
+                                          uint32_t partition)
+{
+    unsigned ms = PAUSE_MIN_MS;
+
+    query->one_partition = true;
+    query->partition = partition;
+    while (!was_interrupted()) {
+        struct holdfast_answer *answer = holdfast_ask(audit->session->client, query);
+        bool good = answer->status == HOLDFAST_APPLIED && answer->audited_count == 1;
+        if (!good)
+            note_trouble(audit, answer);
+        if (good && !answer->audited[0].running)
+            return answer;
+        holdfast_answer_free(&answer);
+        if (!good)
+            return NULL;
+        pause_ms(ms);
+        ms = ms * 3 / 2 + 1 < PAUSE_MAX_MS ? ms * 3 / 2 + 1 : PAUSE_MAX_MS;
+    }
+    return NULL;
+}
+
+struct holdfast_answer *audit_ask_owner(struct audit *audit, uint32_t partition,
+                                        enum holdfast_audit_what what, uint32_t bucket)
+{
+    struct holdfast_query query = {
+        .kind = HOLDFAST_QUERY_AUDIT, .token = new_token(), .audit = what, .bucket = bucket};
+
+    return poll_owner(audit, &query, partition);
+}
+
+/* ------------------------------------------------------------- all of them */
+
+static void take_differences(struct audit *audit, const struct holdfast_answer *answer,
+                             uint32_t partition)
+{
+    for (size_t i = 0; i < answer->difference_count; i++) {
+        const struct holdfast_difference *from = &answer->differences[i];
+        if (from->partition != partition)
+            continue;
+        struct audit_found *found = audit_add(audit, from->check, partition);
+        if (!found)
+            return;
+        snprintf(found->sku, sizeof found->sku, "%s", from->sku);
+        snprintf(found->warehouse, sizeof found->warehouse, "%s", from->warehouse);
+        snprintf(found->reservation, sizeof found->reservation, "%s", from->reservation);
+        snprintf(found->message, sizeof found->message, "%s", from->message);
+    }
+}
+
+static void take(struct audit *audit, const struct holdfast_answer *answer,
+                 const struct holdfast_audited *audited)
+{
+    struct audit_part *part = &audit->parts[audited->partition];
+
+    if (audited->partition >= audit->partitions || part->answered)
+        return;
+    part->answered = true;
+    part->sequence = audited->sequence;
+    part->digest = audited->digest;
+    audit->answered++;
+    if (audited->took_ms >= audit->slowest_ms) {
+        audit->slowest = audited->partition;
+        audit->slowest_ms = audited->took_ms;
+    }
+    take_differences(audit, answer, audited->partition);
+}
+
+/* begun: of every partition that its owner has begun, whether it was done at once or not. */
+static void finish(struct audit *audit, struct holdfast_query *query,
+                   const struct holdfast_answer *begun)
+{
+    for (size_t i = 0; i < begun->audited_count && !was_interrupted(); i++) {
+        const struct holdfast_audited *audited = &begun->audited[i];
+        if (audited->partition >= audit->partitions || !audited->running)
+            continue;
+        struct holdfast_answer *answer = poll_owner(audit, query, audited->partition);
+        if (!answer)
+            continue;
+        take(audit, answer, &answer->audited[0]);
+        audit->checked += answer->checked;
+        audit->more = audit->more || answer->more;
+        holdfast_answer_free(&answer);
+    }
+}
+
+void audit_owners(struct audit *audit)
+{
+    struct holdfast_query query = {
+        .kind = HOLDFAST_QUERY_AUDIT, .token = new_token(), .audit = HOLDFAST_AUDIT_CHECKS};
+    struct holdfast_answer *begun = holdfast_ask(audit->session->client, &query);
+
+    audit->partitions = begun->partitions_asked;
+    audit->parts = calloc(audit->partitions + 1, sizeof *audit->parts);
+    if (!audit->parts)
+        abort();
+    if (begun->status != HOLDFAST_APPLIED)
+        note_trouble(audit, begun);
+    for (size_t i = 0; i < begun->audited_count; i++) {
+        if (!begun->audited[i].running)
+            take(audit, begun, &begun->audited[i]);
+    }
+    audit->checked = begun->checked;
+    audit->more = audit->more || begun->more;
+    finish(audit, &query, begun);
+    holdfast_answer_free(&begun);
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * audit: do stock, reservations, ledger and views agree? See audit.h for how that is found out.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/audit.h"
+#include "cli/json.h"
+#include "cli/report.h"
+#include "cli/table.h"
+#include "common/clock.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ------------------------------------------------------------- running it */
+
+void audit_run(struct audit *audit, struct session *session, const struct config *config,
+               bool with_views)
+{
+    int64_t begun_us = clock_monotonic_us();
+
+    *audit = (struct audit){.session = session, .config = config, .begun_us = clock_wall_us()};
+    audit->found = calloc(AUDIT_FOUND_MAX, sizeof *audit->found);
+    if (!audit->found)
+        abort();
+    audit_owners(audit);
+    if (with_views && audit->answered > 0)
+        audit_views(audit);
+    audit->took_us = clock_monotonic_us() - begun_us;
+}
+
+void audit_release(struct audit *audit)
+{
+    free(audit->found);
+    free(audit->parts);
+    *audit = (struct audit){0};
+}
+
+static bool is_complete(const struct audit *audit)
+{
+    for (size_t i = 0; i < audit->view_count; i++) {
+        if (audit->views[i].trouble[0] != '\0')
+            return false;
+    }
+    return audit->partitions > 0 && audit->answered == audit->partitions;
+}
+
+int audit_code(const struct audit *audit)
+{
+    if (audit->found_count > 0)
+        return 1;
+    if (is_complete(audit))
+        return 0;
+    return audit->status != HOLDFAST_APPLIED ? holdfast_status_exit(audit->status) : EX_UNAVAILABLE;
+}
+
+/* ------------------------------------------------------------- telling */
+
+static const struct column columns[] = {
+    {.title = "CHECK"},
+    {.title = "VIEW", .if_not_zero = true},
+    {.title = "PARTITION", .right = true},
+    {.title = "SKU", .if_not_zero = true},
+    {.title = "WAREHOUSE", .if_not_zero = true},
+    {.title = "RESERVATION", .if_not_zero = true},
+    {.title = "WHAT"},
+};
+
+static void print_found(const struct audit *audit)
+{
+    struct table table;
+
+    table_init(&table, columns, COUNT(columns));
+    for (size_t i = 0; i < audit->found_count; i++) {
+        const struct audit_found *found = &audit->found[i];
+        table_cell(&table, "%s", found->check);
+        table_cell(&table, "%s", found->view);
+        table_cell(&table, "%u", found->partition);
+        table_cell(&table, "%s", found->sku);
+        table_cell(&table, "%s", found->warehouse);
+        table_cell(&table, "%s", found->reservation);
+        table_cell(&table, "%s", found->message);
+    }
+    table_print(&table, stdout);
+    table_release(&table);
+}
+
+static void print_audit(const struct audit *audit)
+{
+    if (audit->found_count > 0)
+        print_found(audit);
+    for (size_t i = 0; i < audit->view_count; i++)
+        printf("%s compared in %u of %u partitions\n", audit->views[i].name,
+               audit->views[i].compared, audit->partitions);
+    printf("%llu rows checked in %u of %u partitions, ", (unsigned long long)audit->checked,
+           audit->answered, audit->partitions);
+    if (audit->found_count > 0)
+        printf("%zu differences%s\n", audit->found_count, audit->more ? " and more" : "");
+    else
+        puts(is_complete(audit) ? "no differences" : "no differences there");
+}
+
+static struct json_object *found_json(const struct audit_found *found)
+{
+    struct json_object *entry = json_object_new_object();
+
+    json_text(entry, "check", found->check);
+    json_text(entry, "view", found->view);
+    json_number(entry, "partition", found->partition);
+    json_text(entry, "sku", found->sku);
+    json_text(entry, "warehouse", found->warehouse);
+    json_text(entry, "reservation", found->reservation);
+    json_text(entry, "message", found->message);
+    return entry;
+}
+
+static struct json_object *views_json(const struct audit *audit)
+{
+    struct json_object *list = json_object_new_array();
+
+    for (size_t i = 0; i < audit->view_count; i++) {
+        struct json_object *entry = json_object_new_object();
+        json_text(entry, "view", audit->views[i].name);
+        json_number(entry, "partitions_compared", audit->views[i].compared);
+        json_text(entry, "trouble", audit->views[i].trouble);
+        json_object_array_add(list, entry);
+    }
+    return list;
+}
+
+static void print_json(const struct audit *audit)
+{
+    struct json_object *object = json_object_new_object(), *list = json_object_new_array();
+
+    json_number(object, "checked", audit->checked);
+    json_number(object, "partitions_asked", audit->partitions);
+    json_number(object, "partitions_answered", audit->answered);
+    json_number(object, "took_ms", (uint64_t)(audit->took_us / 1000));
+    json_number(object, "slowest_partition", audit->slowest);
+    json_number(object, "slowest_ms", audit->slowest_ms);
+    json_object_object_add(object, "views", views_json(audit));
+    for (size_t i = 0; i < audit->found_count; i++)
+        json_object_array_add(list, found_json(&audit->found[i]));
+    json_object_object_add(object, "differences", list);
+    json_object_object_add(object, "more", json_object_new_boolean(audit->more));
+    json_line(object);
+}
+
+/* What could not be checked, on stderr. */
+static void complain_of(const struct audit *audit)
+{
+    if (audit->status != HOLDFAST_APPLIED)
+        fprintf(stderr, "%s: %s; %u of %u partitions were checked\n",
+                holdfast_status_name(audit->status), audit->trouble, audit->answered,
+                audit->partitions);
+    for (size_t i = 0; i < audit->view_count; i++) {
+        if (audit->views[i].trouble[0] != '\0')
+            complain("audit", "view %s was compared in %u of %u partitions: %s",
+                     audit->views[i].name, audit->views[i].compared, audit->partitions,
+                     audit->views[i].trouble);
+    }
+}
+
+/* ------------------------------------------------------------- the command */
+
+static int read_config(const struct invocation *invocation, struct config *config)
+{
+    char path[CONFIG_PATH_BYTES], error[4096];
+
+    if (config_find(invocation->cluster_file, path, sizeof path, error, sizeof error) &&
+        config_read(config, path, error, sizeof error))
+        return 0;
+    complain("audit", "%s", error);
+    return EX_DATAERR;
+}
+
+int cmd_audit(const struct invocation *invocation)
+{
+    static struct config config;
+    struct session session;
+    struct audit audit;
+    int code = session_open(&session, invocation, HOLDFAST_CLASS_BULK, AUDIT_TIMEOUT_MS);
+
+    if (code != 0)
+        return code;
+    code = read_config(invocation, &config);
+    if (code == 0) {
+        catch_interrupts();
+        audit_run(&audit, &session, &config, !option_given(invocation, "no-views"));
+        if (audit.answered > 0 && invocation->json)
+            print_json(&audit);
+        else if (audit.answered > 0)
+            print_audit(&audit);
+        complain_of(&audit);
+        code = was_interrupted() ? EXIT_INTERRUPTED : audit_code(&audit);
+        audit_release(&audit);
+    }
+    session_close(&session);
+    return code;
+}

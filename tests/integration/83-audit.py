@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: MIT
+"""An audit of a live system: every difference that is planted in the database or in a view is named,
+and while everything works at full speed none is."""
+import zmq
+
+from views import *
+from wire import CHANGES, Header
+
+
+def planted_in(cluster, sku):
+    return "partition_id=%d AND sku='%s'" % (cluster.partition(sku), sku)
+
+
+def differences(cluster, expect=1):
+    return cluster.hf("audit", expect=expect, seconds=60).json["differences"]
+
+
+def names(found):
+    return sorted({d["check"] for d in found})
+
+
+@test("a sound system: every partition is checked, every view compared in all of them")
+def sound(cluster):
+    cluster.stock("A", W=50, V=4)
+    cluster.stock("B", W=5)
+    cluster.hf("item", "put", "C", "--name", "with codes", "--barcode", "4001", "--barcode", "4002")
+    for number in range(5):
+        cluster.hf("reserve", "A=%d@W" % (number + 1), "--order", "O%d" % number, "--ttl", "1h")
+    done = cluster.hf("audit").json
+    equal((done["partitions_asked"], done["partitions_answered"]), (8, 8), "partitions")
+    equal([(v["view"], v["partitions_compared"], v["trouble"]) for v in done["views"]],
+          [("v1", 8, ""), ("v2", 8, "")], "views")
+    equal(done["differences"], [], "differences")
+    check(done["checked"] > 10, "rows were looked at")
+    note("%(took_ms)d ms in all, %(slowest_ms)d ms the slowest partition" % done)
+    words = cluster.hf("audit", json=False).out
+    check("v2 compared in 8 of 8 partitions" in words and "no differences" in words, words)
+    equal(cluster.hf("audit", "--no-views").json["views"], [], "without views")
+
+
+# What is planted (with + or -, to take it back), in the row of a level, and the check that names it.
+IN_LEVEL = [
+    ("level_reservations", "stock_level SET reserved=reserved%s1"),
+    ("level_ledger", "stock_level SET on_hand=on_hand%s1"),
+    ("level_version", "stock_level SET version=version%s1"),
+    ("shortfall", "stock_level SET shortfall=shortfall%s1"),
+]
+
+
+@test("what is planted in the database is named, with partition, sku and warehouse")
+def in_database(cluster):
+    for name, change in IN_LEVEL:
+        cluster.sql("UPDATE %s WHERE %s AND warehouse='W'" % (
+            change % "+", planted_in(cluster, "A")), all_shards=True, admin=True)
+        found = [d for d in differences(cluster) if d["check"] == name]
+        cluster.sql("UPDATE %s WHERE %s AND warehouse='W'" % (
+            change % "-", planted_in(cluster, "A")), all_shards=True, admin=True)
+        equal([(d["partition"], d["sku"], d["warehouse"], d["view"]) for d in found],
+              [(cluster.partition("A"), "A", "W", "")], name)
+    cluster.audit()
+
+
+@test("a reservation past its time, one that is over and holds, one without lines; an id used twice")
+def in_reservations(cluster):
+    made = cluster.hf("reserve", "A=1@W", "--ttl", "1h").json
+    for _ in range(2):
+        cluster.hf("reserve", "A=1@W", "--ttl", "1h")
+    where = "partition_id=%d AND operation_id=UNHEX('%s')" % (
+        cluster.partition("A"), made["operation_id"].replace("-", ""))
+    ident = "reservation_id=(SELECT reservation_id FROM reservation WHERE %s)" % where
+    newest = "partition_id=%d ORDER BY seq DESC LIMIT 1" % cluster.partition("A")
+    for name, there, back in (
+            ("expired_live", "reservation SET expires_at_us=expires_at_us-7200000000 WHERE " + where,
+             "reservation SET expires_at_us=expires_at_us+7200000000 WHERE " + where),
+            ("closed_holds", "reservation SET state=4 WHERE " + where,
+             "reservation SET state=2 WHERE " + where),
+            ("lineless", "reservation_line SET partition_id=60000 WHERE " + ident,
+             "reservation_line SET partition_id=%d WHERE partition_id=60000" % cluster.partition("A")),
+            ("reservation_level", "stock_level SET partition_id=60000 WHERE %s AND warehouse='W'"
+             % planted_in(cluster, "A"), "stock_level SET partition_id=%d WHERE partition_id=60000"
+             % cluster.partition("A")),
+            ("operation_rows", "movement SET operation_id=UNHEX('%s'), idx=1 WHERE %s" % (
+                made["operation_id"].replace("-", ""), newest),
+             "movement SET operation_id=REVERSE(operation_id), idx=0 WHERE " + newest)):
+        cluster.sql("UPDATE " + there, all_shards=True, admin=True)
+        found = differences(cluster)
+        cluster.sql("UPDATE " + back, all_shards=True, admin=True)
+        check(name in names(found), "%s is named: %r" % (name, found))
+        if name == "expired_live":
+            check(made["reservation"] in [d["reservation"] for d in found], "which: %r" % found)
+        if name == "reservation_level":
+            check("movement_level" in names(found), "movements without a level: %r" % found)
+    cluster.audit()
+
+
+class Forger:
+    """Publishes changes that nobody has committed, as a worker would."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.context = zmq.Context()
+        self.socket = self.context.socket(zmq.XPUB)
+        self.socket.linger, self.socket.immediate = 0, True
+        self.socket.connect(cluster.config["brokers"][0]["publish"])
+        check(self.socket.poll(scale(5) * 1000), "somebody subscribes")
+
+    def tell(self, partition, movements):
+        (last, claim), = [(int(a), b) for a, b in self.cluster.sql(
+            "SELECT last_seq, HEX(claim_id) FROM `partition` WHERE moved_to IS NULL AND "
+            "partition_id=%d" % partition, all_shards=True)]
+        for i, movement in enumerate(movements):
+            movement.sequence = last + 1 + i
+        body = pb.Changes(partitions=[dict(partition=partition, claim_id=bytes.fromhex(claim),
+                                           after=last, movements=movements)])
+        self.socket.send_multipart([Header(CHANGES).pack(), body.SerializeToString()])
+        for number in range(self.cluster.options["views"]):
+            with view_of(self.cluster, number) as peer:
+                wait_until(lambda: positions(peer)[partition].sequence == last + len(movements), 5,
+                           "the view takes what was forged")
+
+    def close(self):
+        self.context.destroy(0)
+
+
+def forged(cluster, kind):
+    sku, partition = b"A", cluster.partition("A")
+    if kind == "view_level":
+        return partition, pb.Movement(kind=pb.MOVEMENT_ADJUSTED, sku=sku, warehouse=b"W",
+                                      after=dict(on_hand=999)), ("A", "W", "")
+    if kind == "view_item":
+        return partition, pb.Movement(kind=pb.MOVEMENT_ITEM_PUT, sku=sku, item=dict(
+            sku=sku, name=b"forged", barcodes=[b"777"])), ("A", "", "")
+    if kind == "view_reservation":
+        text = reservation_text(partition.to_bytes(2, "big") + bytes(8))
+        return partition, pb.Movement(
+            kind=pb.MOVEMENT_RESERVED, sku=sku, warehouse=b"W", reservation=text.encode(),
+            state=pb.RESERVATION_ACTIVE, revision=1, expires_at_us=wire.now_us() + 10**9,
+            after=dict(on_hand=999), line_after=dict(quantity=1, reserved=1)), ("", "", text)
+    return 0, pb.Movement(kind=pb.MOVEMENT_WAREHOUSE_PUT, named=dict(code=b"W", name=b"forged")), (
+        "", "W", "")
+
+
+def move(cluster, partition):
+    """One real movement of the partition."""
+    if partition == 0:
+        cluster.hf("warehouse", "put", "V", "--name", "warehouse V")
+    else:
+        cluster.hf("receive", "A=1@V")
+
+
+@test("what a view believes and the database does not hold is named: level, item, reservation, warehouse")
+def in_views(cluster):
+    for kind in ("view_level", "view_item", "view_reservation", "view_warehouse"):
+        partition, movement, (sku, warehouse, reservation) = forged(cluster, kind)
+        forger = Forger(cluster)
+        forger.tell(partition, [movement])
+        forger.close()
+        # At the sequence before it, the view still was what the database is.
+        check(kind not in names(cluster.hf("audit", expect=None, seconds=60).json["differences"]),
+              "%s is no difference before that sequence" % kind)
+        move(cluster, partition)
+        found = [d for d in differences(cluster) if d["check"] == kind]
+        for view in ("v1", "v2"):
+            check((view, partition, sku, warehouse, reservation) in [
+                (d["view"], d["partition"], d["sku"], d["warehouse"], d["reservation"])
+                for d in found], "%s of %s: %r" % (kind, view, found))
+        # What is not where it was is a difference too.
+        cluster.process("view", "v1").kill()
+        with view_of(cluster) as peer:
+            wait_until(lambda: caught_up(cluster, peer), 20, "v1 has begun again")
+        left = differences(cluster)
+        equal({d["view"] for d in left}, {"v2"}, "the one that began again is right")
+        cluster.process("view", "v2").kill()
+        with view_of(cluster, 1) as peer:
+            wait_until(lambda: caught_up(cluster, peer), 20, "v2 has begun again")
+        cluster.audit()
+
+
+@test("a view that does not answer leaves the audit incomplete, and is named")
+def silent(cluster):
+    process = cluster.process("view", "v2")
+    cluster.stop(process)
+    done = cluster.hf("audit", expect=69, seconds=60)
+    check("view v2 was compared in 0 of 8 partitions" in done.err, done.err)
+    equal([v["partitions_compared"] for v in done.json["views"]], [8, 0], "compared")
+    cluster.cont(process)
+    cluster.audit()
+
+
+@test("under load no audit finds anything, and every view is compared everywhere")
+def busy(cluster):
+    skus = ["L%d" % i for i in range(24)]
+    for sku in skus:
+        cluster.hf("item", "put", sku, "--name", sku)
+    for sku in skus:
+        cluster.hf("receive", sku + "=100000@W")
+    script = []
+    for number in range(6000):
+        client = number % 16
+        script.append("%d\t0\treserve\tline=%s=1@W" % (client, skus[number * 7 % 24]))
+        if number % 3:
+            script.append("%d\t0\t%s\tr=@%d" % (
+                client, "purchase" if number % 2 else "release", len(script) - 1))
+    load = threading.Thread(target=lambda: cluster.load(script, clients=16, seconds=120))
+    load.start()
+    audits = 0
+    while load.is_alive():
+        done = cluster.hf("audit", seconds=60).json
+        equal([v["partitions_compared"] for v in done["views"]], [8, 8], "compared, under load")
+        audits += 1
+    load.join()
+    check(audits >= 2, "%d audits under load" % audits)
+    note("%d audits beside %d operations" % (audits, len(script)))
+    with view_of(cluster) as peer:
+        same_as_database(cluster, peer)
+
+
+@test("bad questions for digests are refused by name")
+def bad(cluster):
+    with view_of(cluster) as peer:
+        one = dict(partition=0, sequence=1)
+        for fields, field in (
+                (dict(what=1), "audit.at"), (dict(what=1, at=[dict(partition=99)]), "audit.at"),
+                (dict(what=0, at=[one]), "audit.what"), (dict(what=9, at=[one]), "audit.what"),
+                (dict(what=3, at=[one], bucket=256), "audit.bucket"),
+                (dict(what=2, at=[one, one]), "audit.at")):
+            answer = peer.ask(audit=fields)
+            equal((wire.status_name(answer.status), answer.field), ("invalid", field),
+                  "of %r" % fields)
+    with cluster.peer() as peer:
+        for fields, field in ((dict(), "audit.token"), (dict(token=1, what=7), "audit.what"),
+                              (dict(token=1, what=3, bucket=256), "audit.bucket")):
+            answer = peer.call(pb.Query(audit=pb.AuditQuery(**fields)).SerializeToString(), 0,
+                               type=wire.QUERY)
+            equal((wire.status_name(answer.status), answer.field), ("invalid", field),
+                  "of %r" % fields)
+
+
+if __name__ == "__main__":
+    run(shards=2, workers=1, partitions=8, brokers=2, views=2)
