@@ -123,6 +123,9 @@ void bulk_operation(const char *run, const struct bulk_line *line, struct bulk_o
     case HOLDFAST_RESERVE:
     case HOLDFAST_PURCHASE:
     case HOLDFAST_SETTLE:
+    case HOLDFAST_BEGIN_RUN:
+    case HOLDFAST_RECORD_RUN:
+    case HOLDFAST_UNDO:
         break;
     }
     assert(!"a bulk file has no line of this kind");

@@ -193,6 +193,24 @@ static bool movements(struct pool *pool, const struct holdfast_movement **to, si
     return true;
 }
 
+static bool run(struct pool *pool, struct holdfast_run *to, const Hf__Run *from)
+{
+    memset(to->digest, 0, sizeof to->digest);
+    if (from->digest.len == sizeof to->digest)
+        memcpy(to->digest, from->digest.data, sizeof to->digest);
+    to->lines = from->lines;
+    to->blank = from->blank;
+    to->created_at_us = from->created_at_us;
+    to->state = (enum holdfast_run_state)from->state;
+    to->applied = from->applied;
+    to->refused = from->refused;
+    to->unknown = from->unknown;
+    to->changed_at_us = from->changed_at_us;
+    to->version = from->version;
+    return decode_text(pool, &to->run, from->run) && decode_text(pool, &to->actor, from->actor) &&
+           decode_text(pool, &to->undoes, from->undoes);
+}
+
 /* A settled result holds no settled result of its own. */
 static bool result(struct pool *pool, struct holdfast_result *to, const Hf__Result *from,
                    const uint8_t *operation_id, bool with_settled)
@@ -216,6 +234,12 @@ static bool result(struct pool *pool, struct holdfast_result *to, const Hf__Resu
         if (!kept || !decode_reservation(pool, kept, from->reservation))
             return false;
         to->reservation = kept;
+    }
+    if (from->run) {
+        struct holdfast_run *kept = pool_alloc(pool, sizeof *kept);
+        if (!kept || !run(pool, kept, from->run))
+            return false;
+        to->run = kept;
     }
     if (from->settled && with_settled) {
         struct holdfast_result *settled = pool_alloc(pool, sizeof *settled);
@@ -301,6 +325,47 @@ void holdfast_result_free(struct holdfast_result **of)
 
 /* ------------------------------------------------------------- answers */
 
+static bool runs(struct pool *pool, struct holdfast_answer *to, const Hf__Answer *from)
+{
+    struct holdfast_run *all;
+
+    if (from->n_runs == 0)
+        return true;
+    all = pool_alloc(pool, from->n_runs * sizeof *all);
+    if (!all)
+        return false;
+    for (size_t i = 0; i < from->n_runs; i++) {
+        if (!run(pool, &all[i], from->runs[i]))
+            return false;
+    }
+    to->runs = all;
+    to->run_count = from->n_runs;
+    return true;
+}
+
+static bool run_lines(struct pool *pool, struct holdfast_answer *to, const Hf__Answer *from)
+{
+    struct holdfast_run_line *all;
+
+    if (from->n_run_lines == 0)
+        return true;
+    all = pool_alloc(pool, from->n_run_lines * sizeof *all);
+    if (!all)
+        return false;
+    for (size_t i = 0; i < from->n_run_lines; i++) {
+        const Hf__RunLine *line = from->run_lines[i];
+        all[i].line = line->line;
+        all[i].status = decode_status(line->status);
+        all[i].partition = line->partition;
+        all[i].sequence = line->sequence;
+        if (!decode_text(pool, &all[i].text, line->text))
+            return false;
+    }
+    to->run_lines = all;
+    to->run_line_count = from->n_run_lines;
+    return true;
+}
+
 static bool stock(struct pool *pool, struct holdfast_answer *to, const Hf__Answer *from)
 {
     struct holdfast_stock *all;
@@ -344,41 +409,43 @@ bool decode_item(struct pool *pool, struct holdfast_item *to, const Hf__Item *fr
     return decode_text(pool, &to->sku, from->sku) && decode_text(pool, &to->name, from->name);
 }
 
-static bool items(struct pool *pool, struct holdfast_answer *to, const Hf__Answer *from)
+static bool items(struct pool *pool, const struct holdfast_item **to, size_t *to_count,
+                  Hf__Item **from, size_t count)
 {
     struct holdfast_item *all;
 
-    if (from->n_items == 0)
+    if (count == 0)
         return true;
-    all = pool_alloc(pool, from->n_items * sizeof *all);
+    all = pool_alloc(pool, count * sizeof *all);
     if (!all)
         return false;
-    for (size_t i = 0; i < from->n_items; i++) {
-        if (!decode_item(pool, &all[i], from->items[i]))
+    for (size_t i = 0; i < count; i++) {
+        if (!decode_item(pool, &all[i], from[i]))
             return false;
     }
-    to->items = all;
-    to->item_count = from->n_items;
+    *to = all;
+    *to_count = count;
     return true;
 }
 
-static bool named(struct pool *pool, struct holdfast_answer *to, const Hf__Answer *from)
+static bool named(struct pool *pool, const struct holdfast_named **to, size_t *to_count,
+                  Hf__Named **from, size_t count)
 {
     struct holdfast_named *all;
 
-    if (from->n_named == 0)
+    if (count == 0)
         return true;
-    all = pool_alloc(pool, from->n_named * sizeof *all);
+    all = pool_alloc(pool, count * sizeof *all);
     if (!all)
         return false;
-    for (size_t i = 0; i < from->n_named; i++) {
-        all[i].version = from->named[i]->version;
-        if (!decode_text(pool, &all[i].code, from->named[i]->code) ||
-            !decode_text(pool, &all[i].name, from->named[i]->name))
+    for (size_t i = 0; i < count; i++) {
+        all[i].version = from[i]->version;
+        if (!decode_text(pool, &all[i].code, from[i]->code) ||
+            !decode_text(pool, &all[i].name, from[i]->name))
             return false;
     }
-    to->named = all;
-    to->named_count = from->n_named;
+    *to = all;
+    *to_count = count;
     return true;
 }
 
@@ -495,18 +562,55 @@ static bool audited(struct pool *pool, struct holdfast_answer *to, const Hf__Ans
     return rows(pool, one, from);
 }
 
+/* What a dry run did, and what it left. */
+static bool dry(struct pool *pool, struct holdfast_answer *to, const Hf__Answer *from)
+{
+    const Hf__DryState *left = from->dry_state;
+
+    if (from->n_dry == 0 && !left)
+        return true;
+    struct holdfast_dry *all = pool_alloc(pool, (from->n_dry + 1) * sizeof *all);
+    struct holdfast_state *state = left ? pool_alloc(pool, sizeof *state) : NULL;
+    if (!all || (left && !state))
+        return false;
+    for (size_t i = 0; i < from->n_dry; i++) {
+        struct holdfast_result *one = pool_alloc(pool, sizeof *one);
+        if (!one || !from->dry[i]->result ||
+            !result(pool, one, from->dry[i]->result, NULL, false) ||
+            !decode_levels(pool, &all[i].before, &all[i].before_count, from->dry[i]->before,
+                           from->dry[i]->n_before))
+            return false;
+        all[i].result = one;
+    }
+    to->dry = all;
+    to->dry_count = from->n_dry;
+    if (!left)
+        return true;
+    to->state = state;
+    return decode_levels(pool, &state->levels, &state->level_count, left->levels, left->n_levels) &&
+           decode_reservations(pool, &state->reservations, &state->reservation_count,
+                               left->reservations, left->n_reservations) &&
+           items(pool, &state->items, &state->item_count, left->items, left->n_items) &&
+           named(pool, &state->warehouses, &state->warehouse_count, left->warehouses,
+                 left->n_warehouses) &&
+           named(pool, &state->reasons, &state->reason_count, left->reasons, left->n_reasons);
+}
+
 static bool answer(struct pool *pool, struct holdfast_answer *to, const Hf__Answer *from)
 {
     to->status = decode_status(from->status);
     to->kind = holdfast_status_kind(to->status);
     to->more = from->more;
     to->checked = from->checked;
+    to->sequence = from->sequence;
     to->age_us = from->read_at_us; /* fanout.c makes an age of it */
     return decode_string(pool, &to->field, from->field) &&
            decode_string(pool, &to->message, from->message) && stock(pool, to, from) &&
-           items(pool, to, from) && named(pool, to, from) &&
+           items(pool, &to->items, &to->item_count, from->items, from->n_items) &&
+           named(pool, &to->named, &to->named_count, from->named, from->n_named) &&
            decode_reservations(pool, &to->reservations, &to->reservation_count, from->reservations,
                                from->n_reservations) &&
+           runs(pool, to, from) && run_lines(pool, to, from) && dry(pool, to, from) &&
            results(pool, to, from) && differences(pool, to, from) && audited(pool, to, from) &&
            movements(pool, &to->movements, &to->movement_count, from->movements, from->n_movements);
 }

@@ -18,6 +18,9 @@
 #define ORDER_BYTES_MAX 64u
 #define REFERENCE_BYTES_MAX 64u
 #define TRACE_BYTES_MAX 64u
+#define RUN_LINES_MAX 10000000u
+#define RUN_BLOCK_LINES 256u
+#define RUN_TEXT_BYTES_MAX 255u
 
 uint32_t route_partition(const struct route *route, uint32_t partitions)
 {
@@ -497,6 +500,83 @@ static bool fill_settle(struct filling *f)
     return true;
 }
 
+static bool fill_begin_run(struct filling *f)
+{
+    const struct holdfast_operation *from = f->from;
+    BODY(BeginRun, begin_run, BEGIN_RUN);
+    f->to->begin_run = body;
+    if (!want_code(f, "run", from->run) || !may_code(f, "undoes", from->run_undoes))
+        return false;
+    if (!from->digest)
+        return fault_set(f->fault, HOLDFAST_INVALID, "begin_run.digest",
+                         "begin_run.digest is missing");
+    if (from->run_lines < 1 || from->run_lines > RUN_LINES_MAX || from->run_blank > from->run_lines)
+        return fault_set(f->fault, HOLDFAST_INVALID, "begin_run.lines",
+                         "begin_run.lines must be 1 to %u, and blank not more", RUN_LINES_MAX);
+    body->run = bytes_of(from->run);
+    body->digest = (ProtobufCBinaryData){.len = HOLDFAST_DIGEST_BYTES,
+                                         .data = (uint8_t *)(uintptr_t)from->digest};
+    body->lines = from->run_lines;
+    body->blank = from->run_blank;
+    body->resume = from->resume;
+    body->undoes = bytes_of(from->run_undoes);
+    route_to_sku(f->route, from->run);
+    return true;
+}
+
+static bool fill_record_run(struct filling *f)
+{
+    const struct holdfast_operation *from = f->from;
+    BODY(RecordRun, record_run, RECORD_RUN);
+    f->to->record_run = body;
+    if (!want_code(f, "run", from->run))
+        return false;
+    if (!from->run_results || from->run_result_count < 1 ||
+        from->run_result_count > RUN_BLOCK_LINES)
+        return fault_set(f->fault, HOLDFAST_INVALID, "record_run.lines",
+                         "record_run.lines must be 1 to %u", RUN_BLOCK_LINES);
+    Hf__RunLine *lines = pool_alloc(f->scratch, from->run_result_count * sizeof *lines);
+    body->lines = pool_alloc(f->scratch, from->run_result_count * sizeof(Hf__RunLine *));
+    if (!lines || !body->lines)
+        return no_memory(f->fault);
+    for (size_t i = 0; i < from->run_result_count; i++) {
+        const struct holdfast_run_line *line = &from->run_results[i];
+        if (!may_text(f, "lines.text", line->text, RUN_TEXT_BYTES_MAX))
+            return false;
+        hf__run_line__init(&lines[i]);
+        lines[i].line = line->line;
+        lines[i].status = (uint32_t)line->status;
+        lines[i].partition = line->partition;
+        lines[i].sequence = line->sequence;
+        lines[i].text = bytes_of(line->text);
+        body->lines[i] = &lines[i];
+    }
+    body->n_lines = from->run_result_count;
+    body->run = bytes_of(from->run);
+    route_to_sku(f->route, from->run);
+    return true;
+}
+
+static bool fill_undo(struct filling *f)
+{
+    BODY(Undo, undo, UNDO);
+    f->to->undo = body;
+    uint8_t *id = pool_alloc(f->scratch, UUID_BYTES);
+    if (!id)
+        return no_memory(f->fault);
+    if (!f->from->undone || !uuid_parse(f->from->undone, id))
+        return fault_set(f->fault, HOLDFAST_INVALID, "undo.operation_id",
+                         "undo.operation_id is not a UUID");
+    if (f->from->partition < 0 || f->from->partition > (int)PARTITIONS_MAX)
+        return fault_set(f->fault, HOLDFAST_INVALID, "undo.partition",
+                         "undo.partition is not a partition");
+    body->operation_id = (ProtobufCBinaryData){.len = UUID_BYTES, .data = id};
+    body->has_previous = f->from->has_previous;
+    body->previous = f->from->previous;
+    f->route->partition = (uint32_t)f->from->partition;
+    return true;
+}
+
 struct kind {
     const char *name; /* prefix of the names of its fields */
     bool (*fill)(struct filling *f);
@@ -524,6 +604,9 @@ static const struct kind kinds[] = {
     {"put_warehouse", fill_warehouse, false},
     {"put_reason", fill_reason, false},
     {"settle", fill_settle, false},
+    {"begin_run", fill_begin_run, false},
+    {"record_run", fill_record_run, false},
+    {"undo", fill_undo, false},
 };
 
 #define KIND_COUNT (sizeof kinds / sizeof kinds[0])

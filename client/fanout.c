@@ -5,6 +5,7 @@
 #include "client/fanout.h"
 
 #include "client/decode.h"
+#include "client/dry.h"
 #include "protocol/header.h"
 #include "protocol/holdfast.pb-c.h"
 
@@ -44,6 +45,11 @@ struct fanout {
     uint32_t bucket;
     bool one_partition;
     uint32_t partition;
+    const char *run;
+    uint64_t *sequences;
+    size_t sequence_count;
+    uint8_t *dry_body; /* a dry run's query, packed */
+    size_t dry_bytes;
 
     struct encoded settle; /* a settle: the body for all */
 
@@ -122,7 +128,7 @@ static bool keep_keys(struct fanout *f, const struct holdfast_query *query, stru
 
 static bool check(const struct holdfast_query *query, struct fault *fault)
 {
-    if (query->kind < HOLDFAST_QUERY_STOCK || query->kind > HOLDFAST_QUERY_AUDIT)
+    if (query->kind < HOLDFAST_QUERY_STOCK || query->kind > HOLDFAST_QUERY_DRY_RUN)
         return fault_set(fault, HOLDFAST_INVALID, "kind", "kind is not one of holdfast.h");
     if (query->limit > LIMIT_MAX)
         return fault_set(fault, HOLDFAST_INVALID, "limit", "limit is more than %u", LIMIT_MAX);
@@ -130,6 +136,12 @@ static bool check(const struct holdfast_query *query, struct fault *fault)
         return fault_set(fault, HOLDFAST_INVALID, "token", "token is 0");
     if (query->kind == HOLDFAST_QUERY_HISTORY && !check_code(fault, "sku", query->sku))
         return false;
+    if (query->kind == HOLDFAST_QUERY_RUN_LINES && !check_code(fault, "run", query->run))
+        return false;
+    if (query->kind == HOLDFAST_QUERY_MOVEMENT &&
+        (!query->sequences || query->sequence_count < 1 || query->sequence_count > KEYS_MAX))
+        return fault_set(fault, HOLDFAST_INVALID, "sequences", "sequences must be 1 to %u",
+                         KEYS_MAX);
     if (query->kind == HOLDFAST_QUERY_OPERATION && query->sku_count == 0)
         return fault_set(fault, HOLDFAST_INVALID, "skus", "no operation id is named");
     return check_optional_code(fault, "after", query->after) &&
@@ -145,10 +157,14 @@ static enum spread spread_of(const struct fanout *f)
     case HOLDFAST_QUERY_STOCK:
     case HOLDFAST_QUERY_ITEM:
     case HOLDFAST_QUERY_RESERVATION:
+    case HOLDFAST_QUERY_RUN:
         return f->key_count > 0 ? SPREAD_KEYS : SPREAD_ALL;
     case HOLDFAST_QUERY_WAREHOUSE:
     case HOLDFAST_QUERY_REASON:
     case HOLDFAST_QUERY_HISTORY:
+    case HOLDFAST_QUERY_RUN_LINES:
+    case HOLDFAST_QUERY_MOVEMENT:
+    case HOLDFAST_QUERY_DRY_RUN:
         return SPREAD_ONE;
     case HOLDFAST_QUERY_OPERATION:
         return SPREAD_ALL;
@@ -156,6 +172,27 @@ static enum spread spread_of(const struct fanout *f)
         return f->one_partition ? SPREAD_ONE : SPREAD_ALL;
     }
     return SPREAD_ALL;
+}
+
+static bool keep_sequences(struct fanout *f, const struct holdfast_query *query,
+                           struct fault *fault)
+{
+    if (f->kind != HOLDFAST_QUERY_MOVEMENT)
+        return true;
+    f->sequences = pool_alloc(&f->pool, query->sequence_count * sizeof *f->sequences);
+    if (!f->sequences)
+        return no_memory(fault);
+    memcpy(f->sequences, query->sequences, query->sequence_count * sizeof *f->sequences);
+    f->sequence_count = query->sequence_count;
+    return true;
+}
+
+static bool keep_dry_run(struct fanout *f, const struct holdfast_query *query, struct fault *fault)
+{
+    if (f->kind != HOLDFAST_QUERY_DRY_RUN)
+        return true;
+    f->dry_body = dry_encode(query, &f->dry_bytes, fault);
+    return f->dry_body != NULL;
 }
 
 struct fanout *fanout_new_query(const struct holdfast_query *query, uint8_t op_class,
@@ -187,7 +224,8 @@ struct fanout *fanout_new_query(const struct holdfast_query *query, uint8_t op_c
         !keep_text(f, &f->warehouse, query->warehouse, fault) ||
         !keep_text(f, &f->barcode, query->barcode, fault) ||
         !keep_text(f, &f->order, query->order, fault) ||
-        !keep_text(f, &f->sku, query->sku, fault)) {
+        !keep_text(f, &f->sku, query->sku, fault) || !keep_text(f, &f->run, query->run, fault) ||
+        !keep_sequences(f, query, fault) || !keep_dry_run(f, query, fault)) {
         fanout_destroy(&f);
         return NULL;
     }
@@ -218,6 +256,7 @@ void fanout_destroy(struct fanout **fanout)
     if (!f)
         return;
     free(f->settle.body);
+    free(f->dry_body);
     holdfast_result_free(&f->best);
     pool_release(&f->pool);
     pool_release(&f->parts);
@@ -277,9 +316,13 @@ static uint32_t next_partition(const struct fanout *f)
         return f->next;
     if (f->spread == SPREAD_ONE && f->kind == HOLDFAST_QUERY_AUDIT)
         return f->partition;
+    if (f->spread == SPREAD_ONE && f->kind == HOLDFAST_QUERY_HISTORY)
+        return partition_of_sku(f->sku, strlen(f->sku), f->partitions);
+    if (f->spread == SPREAD_ONE && f->kind == HOLDFAST_QUERY_RUN_LINES)
+        return partition_of_sku(f->run, strlen(f->run), f->partitions);
     if (f->spread == SPREAD_ONE)
-        return f->kind == HOLDFAST_QUERY_HISTORY
-                   ? partition_of_sku(f->sku, strlen(f->sku), f->partitions)
+        return f->kind == HOLDFAST_QUERY_MOVEMENT || f->kind == HOLDFAST_QUERY_DRY_RUN
+                   ? f->partition
                    : 0;
     for (size_t i = 0; i < f->key_count; i++) {
         if (f->key_partitions[i] >= f->next && f->key_partitions[i] < lowest)
@@ -309,6 +352,9 @@ union bodies {
     Hf__HistoryQuery history;
     Hf__OperationQuery operation;
     Hf__AuditQuery audit;
+    Hf__RunQuery run;
+    Hf__RunLinesQuery run_lines;
+    Hf__MovementQuery movement;
 };
 
 static void fill_query(const struct fanout *f, Hf__Query *query, union bodies *body,
@@ -370,6 +416,26 @@ static void fill_query(const struct fanout *f, Hf__Query *query, union bodies *b
         body->audit.what = (Hf__AuditWhat)f->audit;
         body->audit.bucket = f->bucket;
         return;
+    case HOLDFAST_QUERY_RUN:
+        hf__run_query__init(query->run = &body->run);
+        body->run.runs = keys;
+        body->run.n_runs = key_count;
+        body->run.before_us = (int64_t)f->before;
+        body->run.limit = key_count ? 0 : f->limit;
+        return;
+    case HOLDFAST_QUERY_RUN_LINES:
+        hf__run_lines_query__init(query->run_lines = &body->run_lines);
+        body->run_lines.run = bytes_of(f->run);
+        body->run_lines.after = (uint32_t)f->before;
+        body->run_lines.limit = f->limit;
+        return;
+    case HOLDFAST_QUERY_MOVEMENT:
+        hf__movement_query__init(query->movement = &body->movement);
+        body->movement.sequences = f->sequences;
+        body->movement.n_sequences = f->sequence_count;
+        return;
+    case HOLDFAST_QUERY_DRY_RUN: /* packed already */
+        return;
     }
 }
 
@@ -379,7 +445,13 @@ static bool encode_part(const struct fanout *f, uint32_t partition, struct encod
     union bodies body;
     Hf__Query query;
 
-    if (f->is_query) {
+    if (f->dry_body) {
+        part->body_bytes = f->dry_bytes;
+        part->op_class = f->op_class;
+        part->body = malloc(f->dry_bytes);
+        if (part->body)
+            memcpy(part->body, f->dry_body, f->dry_bytes);
+    } else if (f->is_query) {
         fill_query(f, &query, &body, keys, keys_of_part(f, partition, keys));
         part->body_bytes = hf__query__get_packed_size(&query);
         part->op_class = f->op_class;
@@ -554,6 +626,13 @@ static int newest_movement_first(const void *a, const void *b)
                                       : (x->index < y->index ? -1 : x->index > y->index);
 }
 
+static int newest_run_first(const void *a, const void *b)
+{
+    const struct holdfast_run *x = a, *y = b;
+    int order = compare_times(y->created_at_us, x->created_at_us);
+    return order ? order : strcmp(x->run, y->run);
+}
+
 /* Several partitions' rows of one sort, as one sorted array of at most `most`. */
 #define GATHER(type, field, count_field, compare, most)                                            \
     do {                                                                                           \
@@ -584,7 +663,10 @@ static int newest_movement_first(const void *a, const void *b)
 static bool gather(struct fanout *f, struct answer_box *box)
 {
     struct holdfast_answer *merged = &box->answer;
-    size_t most = f->key_count > 0 || f->kind == HOLDFAST_QUERY_AUDIT ? SIZE_MAX : f->limit;
+    size_t most =
+        f->key_count > 0 || f->kind == HOLDFAST_QUERY_AUDIT || f->kind == HOLDFAST_QUERY_MOVEMENT
+            ? SIZE_MAX
+            : f->limit;
     int64_t oldest_us = INT64_MAX;
 
     GATHER(holdfast_stock, stock, stock_count, by_stock_sku, most);
@@ -597,9 +679,14 @@ static bool gather(struct fanout *f, struct answer_box *box)
     GATHER(holdfast_difference, differences, difference_count, NULL, SIZE_MAX);
     if (f->kind == HOLDFAST_QUERY_AUDIT)
         GATHER(holdfast_audited, audited, audited_count, by_partition, SIZE_MAX);
+    GATHER(holdfast_run, runs, run_count, newest_run_first, most);
+    GATHER(holdfast_run_line, run_lines, run_line_count, NULL, SIZE_MAX);
+    GATHER(holdfast_dry, dry, dry_count, NULL, SIZE_MAX);
     for (struct answer_part *part = f->answers; part; part = part->next) {
         merged->more |= part->answer.more;
         merged->checked += part->answer.checked;
+        merged->state = part->answer.state; /* only ever of one */
+        merged->sequence = f->asked == 1 ? part->answer.sequence : 0;
         if (part->answer.age_us < oldest_us)
             oldest_us = part->answer.age_us;
     }

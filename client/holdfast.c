@@ -516,6 +516,16 @@ uint8_t handle_op_class(const struct holdfast *client)
                                                                   : CLASS_SERVICE;
 }
 
+uint32_t holdfast_partitions(const struct holdfast *client)
+{
+    return client ? core_partitions(client->core) : 0;
+}
+
+uint32_t holdfast_partition_of(const char *sku, uint32_t partitions)
+{
+    return partition_of_sku(sku, strlen(sku), partitions);
+}
+
 static bool ask(struct holdfast *client, const struct holdfast_query *query, holdfast_answer_fn *fn,
                 void *data, struct fault *fault)
 {

@@ -137,7 +137,10 @@ enum holdfast_operation_kind {
     HOLDFAST_PUT_ITEM,          /* sku, text (name), barcodes, quantity (reorder point) */
     HOLDFAST_PUT_WAREHOUSE,     /* warehouse, text (name) */
     HOLDFAST_PUT_REASON,        /* reason, text (name) */
-    HOLDFAST_SETTLE             /* settles (operation id), partition */
+    HOLDFAST_SETTLE,            /* settles (operation id), partition */
+    HOLDFAST_BEGIN_RUN,         /* run, digest, run_lines, run_blank, resume, run_undoes */
+    HOLDFAST_RECORD_RUN,        /* run, run_results */
+    HOLDFAST_UNDO               /* undone (operation id), partition; has_previous, previous */
 };
 
 enum holdfast_policy { HOLDFAST_MOST_AVAILABLE = 0, HOLDFAST_NEAREST_FIRST = 1 };
@@ -150,6 +153,38 @@ struct holdfast_line {
 };
 
 #define HOLDFAST_ALL_PARTITIONS (-1)
+
+#define HOLDFAST_DIGEST_BYTES 32
+
+/* What became of a line of a run. */
+struct holdfast_run_line {
+    uint32_t line; /* from 1 */
+    int status;    /* enum holdfast_status */
+    uint32_t partition;
+    uint64_t sequence; /* applied: of its last movement in the partition */
+    const char *text;  /* otherwise: for people; at most 255 bytes; NULL: none */
+};
+
+enum holdfast_run_state {
+    HOLDFAST_RUN_NONE = 0,
+    HOLDFAST_RUN_OPEN, /* some line has no result, or an unknown one */
+    HOLDFAST_RUN_DONE  /* every line was applied or refused */
+};
+
+/* The operations of a bulk file, by number, as the system keeps them. */
+struct holdfast_run {
+    const char *run;
+    uint8_t digest[HOLDFAST_DIGEST_BYTES];
+    uint32_t lines;        /* the highest number of a line */
+    uint32_t blank;        /* of them, lines without an operation */
+    const char *actor;     /* who began it */
+    int64_t created_at_us; /* id_time_us of its lines */
+    const char *undoes;    /* "" or the run that it undoes */
+    enum holdfast_run_state state;
+    uint32_t applied, refused, unknown;
+    int64_t changed_at_us;
+    uint64_t version;
+};
 
 /* Zero it, set kind and the fields named at the kind; the rest is ignored or optional. */
 struct holdfast_operation {
@@ -191,7 +226,19 @@ struct holdfast_operation {
     size_t barcode_count;
 
     const char *settles;
-    int32_t partition; /* SETTLE: where it was sent, or HOLDFAST_ALL_PARTITIONS */
+    int32_t partition; /* SETTLE: where it was sent, or HOLDFAST_ALL_PARTITIONS. UNDO: where the
+                        * undone operation is */
+
+    const char *run;
+    const uint8_t *digest; /* HOLDFAST_DIGEST_BYTES */
+    uint32_t run_lines, run_blank;
+    bool resume;
+    const char *run_undoes;
+    const struct holdfast_run_line *run_results; /* 1 to 256, in order, all of one block of 256 */
+    size_t run_result_count;
+    const char *undone;
+    bool has_previous;
+    uint32_t previous;
 };
 
 struct holdfast_level {
@@ -288,6 +335,7 @@ struct holdfast_result {
      * new one. */
     enum holdfast_settle_outcome settle;
     const struct holdfast_result *settled; /* or NULL */
+    const struct holdfast_run *run;        /* BEGIN_RUN, RECORD_RUN: as it is now; or NULL */
 };
 
 /* Runs one operation and waits for its result, at most timeout_ms. Never NULL: when there is no
@@ -340,6 +388,11 @@ HOLDFAST_PUBLIC void holdfast_process(struct holdfast *client);
 /* Submitted and not yet called back. */
 HOLDFAST_PUBLIC size_t holdfast_pending(const struct holdfast *client);
 
+/* How many partitions the region has; 0 until a broker has said so. It never changes. */
+HOLDFAST_PUBLIC uint32_t holdfast_partitions(const struct holdfast *client);
+/* Where a sku (or a run, by its name) lies among so many; partitions is at least 1. */
+HOLDFAST_PUBLIC uint32_t holdfast_partition_of(const char *sku, uint32_t partitions);
+
 /* ------------------------------------------------------------- queries, answered by the owner */
 
 enum holdfast_query_kind {
@@ -350,7 +403,11 @@ enum holdfast_query_kind {
     HOLDFAST_QUERY_RESERVATION, /* reservations; or order, sku, expiring, limit */
     HOLDFAST_QUERY_HISTORY,     /* sku, warehouse (NULL: of the item), before, limit */
     HOLDFAST_QUERY_OPERATION,   /* operation_ids */
-    HOLDFAST_QUERY_AUDIT        /* token, audit, bucket; partition, or all of them */
+    HOLDFAST_QUERY_AUDIT,       /* token, audit, bucket; partition, or all of them */
+    HOLDFAST_QUERY_RUN,         /* skus (names of runs); or a page, newest first: before, limit */
+    HOLDFAST_QUERY_RUN_LINES,   /* run, before (lines above this number), limit */
+    HOLDFAST_QUERY_MOVEMENT,    /* partition, sequences: single movements */
+    HOLDFAST_QUERY_DRY_RUN      /* partition, operations, state: what they would do */
 };
 
 /* What an audit is asked for; protocol.md, "Digests". */
@@ -374,12 +431,19 @@ struct holdfast_query {
     const char *order;
     const char *sku;
     bool expiring;
-    uint64_t before;
     uint64_t token; /* AUDIT: random, not 0; the same asks on for the same audit */
     enum holdfast_audit_what audit;
     uint32_t bucket;
     bool one_partition; /* AUDIT: only `partition` */
+    uint64_t before;    /* HISTORY: sequence; RUN: created_at_us; RUN_LINES: line */
+    const char *run;
     uint32_t partition;
+    const uint64_t *sequences;
+    size_t sequence_count; /* 1 to 256 */
+    /* All of this partition, in order, each on top of those before it; ids are not read. */
+    const struct holdfast_operation *operations;
+    size_t operation_count;             /* 1 to 256 */
+    const struct holdfast_state *state; /* of earlier dry runs, to go on from; or NULL */
 };
 
 struct holdfast_item {
@@ -404,6 +468,27 @@ struct holdfast_stock {
     int64_t read_at_us;
     const struct holdfast_level *levels; /* by warehouse */
     size_t level_count;
+};
+
+/* Rows as a dry run left them, in place of those that are in the database. */
+struct holdfast_state {
+    const struct holdfast_level *levels;
+    size_t level_count;
+    const struct holdfast_reservation *reservations; /* with all their lines */
+    size_t reservation_count;
+    const struct holdfast_item *items; /* without names */
+    size_t item_count;
+    const struct holdfast_named *warehouses; /* without names */
+    size_t warehouse_count;
+    const struct holdfast_named *reasons;
+    size_t reason_count;
+};
+
+/* What one operation would do. before[i] belongs to result->levels[i]. */
+struct holdfast_dry {
+    const struct holdfast_result *result;
+    const struct holdfast_level *before;
+    size_t before_count;
 };
 
 struct holdfast_difference {
@@ -459,6 +544,14 @@ struct holdfast_answer {
     uint64_t checked;
     const struct holdfast_audited *audited; /* by partition */
     size_t audited_count;
+    const struct holdfast_run *runs;
+    size_t run_count;
+    const struct holdfast_run_line *run_lines;
+    size_t run_line_count;
+    const struct holdfast_dry *dry; /* in the order of the operations */
+    size_t dry_count;
+    const struct holdfast_state *state; /* dry run: every row that it changed; or NULL */
+    uint64_t sequence;                  /* of a query to one partition: its last movement then */
 };
 
 /* Asks and waits, at most timeout_ms. Never NULL (as holdfast_call). */

@@ -59,10 +59,11 @@ static_assert((int)HOLDFAST_KIND_APPLIED == (int)STATUS_KIND_APPLIED &&
               "kinds differ");
 static_assert((int)HOLDFAST_RESERVE == (int)HF__OPERATION__KIND_RESERVE &&
                   (int)HOLDFAST_PUT_ITEM == (int)HF__OPERATION__KIND_PUT_ITEM &&
-                  (int)HOLDFAST_SETTLE == (int)HF__OPERATION__KIND_SETTLE,
+                  (int)HOLDFAST_SETTLE == (int)HF__OPERATION__KIND_SETTLE &&
+                  (int)HOLDFAST_UNDO == (int)HF__OPERATION__KIND_UNDO,
               "operation kinds are the field numbers of Operation");
 static_assert((int)HOLDFAST_QUERY_STOCK == (int)HF__QUERY__KIND_STOCK &&
-                  (int)HOLDFAST_QUERY_AUDIT == (int)HF__QUERY__KIND_AUDIT,
+                  (int)HOLDFAST_QUERY_DRY_RUN == (int)HF__QUERY__KIND_DRY_RUN,
               "query kinds are the field numbers of Query");
 static_assert((int)HOLDFAST_STATE_EXPIRED == (int)HF__RESERVATION_STATE__RESERVATION_EXPIRED,
               "reservation states differ");
@@ -132,10 +133,13 @@ const char *holdfast_movement_name(int kind)
         "warehouse_put",
         "reason_put",
         "voided",
+        "run_begun",
+        "run_recorded",
+        "undone",
     };
     size_t at = (size_t)kind;
 
-    static_assert(sizeof names / sizeof names[0] == HF__MOVEMENT_KIND__MOVEMENT_VOIDED + 1,
+    static_assert(sizeof names / sizeof names[0] == HF__MOVEMENT_KIND__MOVEMENT_UNDONE + 1,
                   "a movement kind has no name");
     return at < sizeof names / sizeof names[0] ? names[at] : "none";
 }

@@ -31,12 +31,14 @@
 
 EMBED(schema_001, "schema/001.sql");
 EMBED(schema_002, "schema/002.sql");
+EMBED(schema_003, "schema/003.sql");
 
 static const struct file {
     const char *text, *end;
 } files[] = {
     {schema_001, schema_001_end},
     {schema_002, schema_002_end},
+    {schema_003, schema_003_end},
 };
 _Static_assert(sizeof files / sizeof files[0] == SCHEMA_VERSION, "a file for every version");
 

@@ -31,7 +31,7 @@ static Hf__ReservationLine *line_message(const struct reservation_line *line, st
     return out;
 }
 
-/* The record that a put_* movement carries: packed by the ledger itself. */
+/* The record that a put_* movement or one of a run carries: packed by the ledger itself. */
 static void add_record(const struct movement *m, Hf__Movement *out, struct arena *arena)
 {
     if (m->kind == HF__MOVEMENT_KIND__MOVEMENT_ITEM_PUT) {
@@ -43,6 +43,9 @@ static void add_record(const struct movement *m, Hf__Movement *out, struct arena
         out->named = hf__named__unpack(&arena->allocator, m->detail.len, m->detail.data);
         if (out->named)
             out->named->version = m->seq;
+    } else if (m->kind == HF__MOVEMENT_KIND__MOVEMENT_RUN_BEGUN ||
+               m->kind == HF__MOVEMENT_KIND__MOVEMENT_RUN_RECORDED) {
+        out->run = hf__run__unpack(&arena->allocator, m->detail.len, m->detail.data);
     }
 }
 

@@ -44,6 +44,8 @@ void ledger_destroy(struct ledger **ledger)
     free(l->touched);
     free(l->items);
     free(l->named);
+    free(l->touched_runs);
+    free(l->touched_blocks);
     free(l->due_ids);
     free(l);
     *ledger = NULL;
@@ -217,6 +219,9 @@ static turn_handler *const handlers[] = {
     [HF__OPERATION__KIND_PUT_ITEM] = decide_put_item,
     [HF__OPERATION__KIND_PUT_WAREHOUSE] = decide_put_warehouse,
     [HF__OPERATION__KIND_PUT_REASON] = decide_put_reason,
+    [HF__OPERATION__KIND_BEGIN_RUN] = decide_begin_run,
+    [HF__OPERATION__KIND_RECORD_RUN] = decide_record_run,
+    [HF__OPERATION__KIND_UNDO] = decide_undo,
 };
 
 static enum status check_age(const struct ledger *ledger, struct turn *turn)

@@ -56,6 +56,8 @@ enum need_kind {
     NEED_RESERVATION, /* reservation_id */
     NEED_OPERATION,   /* operation_id: what the ledger holds under it */
     NEED_BARCODE,     /* code: which item has it */
+    NEED_RUN,         /* code */
+    NEED_RUN_BLOCK,   /* code, number */
     NEED_CATALOG, /* the shard's warehouses and reasons: one unknown here was named. Asked for at
                    * most once per batch and ledger; an operation that still names one is refused.
                    */
@@ -65,6 +67,7 @@ struct need {
     enum need_kind kind;
     struct code code;
     uint8_t id[UUID_BYTES]; /* operation id, or the first 10 bytes: reservation id */
+    uint32_t number;        /* of a run's block */
 };
 
 struct needs { /* owned by the caller; items grows with realloc */
@@ -94,6 +97,10 @@ void ledger_put_reservation(struct ledger *ledger, const uint8_t id[RESERVATION_
 void ledger_put_operation(struct ledger *ledger, const uint8_t operation_id[UUID_BYTES],
                           const struct movement *movements, size_t count);
 void ledger_put_barcode(struct ledger *ledger, const struct code *barcode, const struct code *sku);
+/* NULL: there is none. */
+void ledger_put_run(struct ledger *ledger, const struct code *code, const struct run *run);
+void ledger_put_run_block(struct ledger *ledger, const struct code *code, uint32_t number,
+                          const struct run_block *block);
 /* After a claim: a live reservation and when it is due. Its content is loaded when needed. */
 void ledger_put_due(struct ledger *ledger, const uint8_t id[RESERVATION_ID_BYTES],
                     int64_t expires_at_us);
@@ -164,6 +171,18 @@ struct named_change { /* a warehouse or a reason: also copied to the other shard
     uint64_t version;
 };
 
+struct run_change {
+    const struct run *run;
+    uint64_t base_version;
+    bool is_new;
+};
+
+struct run_block_change {
+    const struct run_block *block;
+    uint64_t base_version;
+    bool is_new;
+};
+
 struct changes {       /* arrays in the arena, valid until ledger_commit or ledger_abort */
     uint64_t base_seq; /* the fence's last_seq */
     uint64_t last_seq; /* as it shall be */
@@ -177,10 +196,27 @@ struct changes {       /* arrays in the arena, valid until ledger_commit or ledg
     size_t item_count;
     struct named_change *named;
     size_t named_count;
+    struct run_change *runs;
+    size_t run_count;
+    struct run_block_change *blocks;
+    size_t block_count;
 };
 
 /* False: nothing to write. */
 bool ledger_changes(struct ledger *ledger, struct changes *changes);
+
+/* ------------------------------------------------------------- dry runs */
+
+/* On a ledger of its own, with a catalog of its own, that is aborted and thrown away: what would
+ * operations do? Before ledger_begin: it shall remember what was there before. */
+void ledger_dry(struct ledger *ledger);
+/* What earlier dry runs left takes the place of what was loaded. Codes of the catalog may be put
+ * before anything is loaded, rows after it; what was not loaded is passed over. */
+void ledger_dry_catalog(struct ledger *ledger, const Hf__DryState *state);
+void ledger_dry_rows(struct ledger *ledger, const Hf__DryState *state);
+/* Of the operation that was decided last, and of all of them: in the batch's arena. */
+Hf__DryResult *ledger_dry_result(const struct ledger *ledger, const struct decision *decision);
+Hf__DryState *ledger_dry_state(struct ledger *ledger);
 
 void ledger_commit(struct ledger *ledger);
 /* Nothing of the batch happened: back to the state before ledger_begin with empty caches. The due

@@ -199,6 +199,8 @@ static void touch_level(struct ledger *ledger, struct level_entry *entry)
         return;
     entry->touched = true;
     entry->base_version = entry->level.version;
+    if (ledger->dry)
+        entry->before = arena_copy(ledger->arena, &entry->level, sizeof entry->level);
     ledger->levels =
         grow(ledger->levels, ledger->level_count, &ledger->level_capacity, sizeof *ledger->levels);
     ledger->levels[ledger->level_count++] = entry;
@@ -335,6 +337,10 @@ void batch_apply(struct ledger *ledger, struct turn *turn)
             movement->prev = turn->prev;
         if (row->level && turn->reservation)
             apply_line(&turn->reservation->reservation, row, movement);
+        if (row->undoes != 0)
+            movement->undoes = row->undoes;
+        if (turn->run)
+            run_apply(ledger, turn, movement);
         if (turn->item) {
             movement->sku = turn->item->sku;
             turn->item->item.version = movement->seq;
@@ -392,6 +398,25 @@ static void fill_items(struct ledger *ledger, struct changes *changes)
     }
 }
 
+static void fill_runs(struct ledger *ledger, struct changes *changes)
+{
+    changes->runs = arena_alloc(ledger->arena, ledger->touched_run_count * sizeof *changes->runs);
+    changes->run_count = ledger->touched_run_count;
+    for (size_t i = 0; i < ledger->touched_run_count; i++) {
+        const struct run_entry *entry = ledger->touched_runs[i];
+        changes->runs[i] =
+            (struct run_change){&entry->run, entry->base_version, entry->base_version == 0};
+    }
+    changes->blocks =
+        arena_alloc(ledger->arena, ledger->touched_block_count * sizeof *changes->blocks);
+    changes->block_count = ledger->touched_block_count;
+    for (size_t i = 0; i < ledger->touched_block_count; i++) {
+        const struct run_block_entry *entry = ledger->touched_blocks[i];
+        changes->blocks[i] =
+            (struct run_block_change){&entry->block, entry->base_version, entry->base_version == 0};
+    }
+}
+
 /* Put twice in one batch: the newest counts. */
 static void fill_named(struct ledger *ledger, struct changes *changes)
 {
@@ -418,6 +443,7 @@ bool ledger_changes(struct ledger *ledger, struct changes *changes)
     fill_reservations(ledger, changes);
     fill_items(ledger, changes);
     fill_named(ledger, changes);
+    fill_runs(ledger, changes);
     return true;
 }
 
@@ -429,6 +455,8 @@ static void batch_end(struct ledger *ledger)
     ledger->touched_count = 0;
     ledger->item_count = 0;
     ledger->named_count = 0;
+    ledger->touched_run_count = 0;
+    ledger->touched_block_count = 0;
     known_clear(ledger);
 }
 
@@ -439,6 +467,10 @@ void ledger_commit(struct ledger *ledger)
         ledger->levels[i]->touched = false;
     for (size_t i = 0; i < ledger->item_count; i++)
         ledger->items[i]->touched = false;
+    for (size_t i = 0; i < ledger->touched_run_count; i++)
+        ledger->touched_runs[i]->touched = false;
+    for (size_t i = 0; i < ledger->touched_block_count; i++)
+        ledger->touched_blocks[i]->touched = false;
     for (size_t i = 0; i < ledger->touched_count; i++) {
         struct reservation_entry *entry = ledger->touched[i];
         entry->touched = false;

@@ -148,6 +148,7 @@ void cache_clear(struct ledger *ledger)
 {
     keep_skus(ledger, 0);
     keep_reservations(ledger, 0);
+    cache_runs_keep(ledger, 0, 0);
     table_release(&ledger->reservations);
 }
 
@@ -157,6 +158,7 @@ void cache_trim(struct ledger *ledger)
         keep_skus(ledger, LEDGER_SKUS_MAX / 4 * 3);
     if (ledger->reservations.count > LEDGER_RESERVATIONS_MAX)
         keep_reservations(ledger, LEDGER_RESERVATIONS_MAX / 4 * 3);
+    cache_runs_keep(ledger, LEDGER_RUNS_MAX, LEDGER_RUN_BLOCKS_MAX);
 }
 
 void ledger_put_sku(struct ledger *ledger, const struct code *sku, const struct item *item,

@@ -13,6 +13,9 @@
  *   ledger_hold.c     the life of a reservation, its expiry included
  *   ledger_stock.c    receive, adjust, count, transfer, …
  *   ledger_signal.c   what a movement announces: low stock, out of stock, shortfall
+ *   ledger_run.c      begin_run, record_run, and runs in memory
+ *   ledger_undo.c     undo
+ *   ledger_dry.c      what a dry run begins with, and what it leaves
  *   ledger_record.c   put_item, put_warehouse, put_reason, settle
  *
  * An operation is decided in two steps: its handler checks everything and writes a plan (a row for
@@ -34,6 +37,8 @@
 /* Rows kept in memory per partition; beyond, a quarter leaves between batches. */
 #define LEDGER_SKUS_MAX 65536u
 #define LEDGER_RESERVATIONS_MAX 65536u
+#define LEDGER_RUNS_MAX 256u
+#define LEDGER_RUN_BLOCKS_MAX 64u /* of at most about 80 KiB */
 /* Most due reservations that one batch looks at. While more are waiting, want of stock is answered
  * `unavailable` and not refused. */
 #define DUE_PER_BATCH_MAX 4096u
@@ -84,8 +89,9 @@ struct level_entry {
     struct sku_entry *owner;
     uint64_t base_version; /* at the beginning of the batch, once touched */
     bool touched;
-    uint64_t planned_turn; /* the plan of this turn has a row for it … */
-    size_t planned_row;    /* … here */
+    const struct level *before; /* the same, of a dry run; in the batch's arena */
+    uint64_t planned_turn;      /* the plan of this turn has a row for it … */
+    size_t planned_row;         /* … here */
 };
 
 struct sku_entry {
@@ -108,7 +114,32 @@ struct reservation_entry {
     bool touched;
 };
 
+struct run_entry {
+    struct run run; /* version 0: no such run */
+    uint64_t base_version;
+    bool touched;
+    UT_hash_handle hh;
+};
+
+struct run_block_key {
+    uint32_t block;
+    uint8_t code[CODE_BYTES_MAX];
+    uint32_t code_bytes;
+};
+
+struct run_block_entry {
+    struct run_block_key key; /* zeroed where it has nothing */
+    struct run_block block;   /* version 0: no such row */
+    uint64_t base_version;
+    bool touched;
+    UT_hash_handle hh;
+};
+
 /* NULL: not loaded. */
+struct run_entry *cache_run(const struct ledger *ledger, const void *bytes, size_t length);
+struct run_block_entry *cache_run_block(const struct ledger *ledger, const void *bytes,
+                                        size_t length, uint32_t block);
+void cache_runs_keep(struct ledger *ledger, size_t runs, size_t blocks);
 struct sku_entry *cache_sku(const struct ledger *ledger, const void *bytes, size_t length);
 struct reservation_entry *cache_reservation(const struct ledger *ledger,
                                             const uint8_t id[RESERVATION_ID_BYTES]);
@@ -186,6 +217,7 @@ struct plan_row {
     int64_t safety_stock, reorder_point; /* -1: stays as it is */
     size_t line;                         /* of the reservation */
     struct line_change change;           /* of that line */
+    uint64_t undoes;                     /* 0: what the operation says */
 };
 
 /* A line as asked for: those of one sku and warehouse are one. */
@@ -211,6 +243,10 @@ struct turn {
     ProtobufCBinaryData reason, reference;
     struct sku_entry *item;       /* put_item */
     int64_t reorder_point_before; /* of the item */
+    struct run_entry *run;        /* begin_run, record_run */
+    struct run run_after;
+    struct run_block_entry *block; /* record_run */
+    ProtobufCBinaryData block_after;
     ProtobufCBinaryData detail;
     uint64_t prev; /* of a record's movement */
     /* … or for the refusal. */
@@ -234,6 +270,8 @@ struct ledger {
 
     struct sku_entry *skus;
     struct table reservations;
+    struct run_entry *runs;
+    struct run_block_entry *blocks;
     struct due due;
     bool catalog_asked;
 
@@ -246,6 +284,7 @@ struct ledger {
 
     /* The batch. */
     struct arena *arena; /* NULL: none is running */
+    bool dry;
     int64_t now_us;
     uint64_t turn_number;
     uint64_t seq; /* of the newest movement */
@@ -261,6 +300,10 @@ struct ledger {
     size_t item_count, item_capacity;
     struct named_change *named;
     size_t named_count, named_capacity;
+    struct run_entry **touched_runs;
+    size_t touched_run_count, touched_run_capacity;
+    struct run_block_entry **touched_blocks;
+    size_t touched_block_count, touched_block_capacity;
     uint8_t (*due_ids)[RESERVATION_ID_BYTES]; /* due at now_us, the earliest first */
     size_t due_count, due_capacity, due_next;
     bool due_listed;
@@ -292,6 +335,8 @@ struct balances plan_balances(const struct ledger *ledger, const struct level_en
 /* Does the plan hold water? Handlers see to that; rows of the database that contradict each other
  * (a reservation holds more than its level says) would break it. */
 bool plan_possible(const struct ledger *ledger, const struct turn *turn);
+/* The run and its block become what the turn makes of them; the movement shows the run after it. */
+void run_apply(struct ledger *ledger, struct turn *turn, struct movement *movement);
 /* Carries out the plan: movements, levels, the reservation. */
 void batch_apply(struct ledger *ledger, struct turn *turn);
 
@@ -353,7 +398,8 @@ enum status find_reason(struct ledger *ledger, struct turn *turn,
 turn_handler decide_reserve, decide_extend, decide_purchase, decide_release, decide_ship,
     decide_cancel, decide_return, decide_receive, decide_adjust, decide_count, decide_transfer,
     decide_quarantine, decide_restore, decide_set_safety_stock, decide_set_reorder_point,
-    decide_put_item, decide_put_warehouse, decide_put_reason;
+    decide_put_item, decide_put_warehouse, decide_put_reason, decide_begin_run, decide_record_run,
+    decide_undo;
 /* Makes its own result; NULL: what it needs is not loaded. */
 Hf__Result *decide_settle(struct ledger *ledger, struct turn *turn);
 

@@ -26,6 +26,10 @@ static bool same_need(const struct need *a, const struct need *b)
         return memcmp(a->id, b->id, RESERVATION_ID_BYTES) == 0;
     case NEED_OPERATION:
         return memcmp(a->id, b->id, UUID_BYTES) == 0;
+    case NEED_RUN:
+        return code_equal(&a->code, &b->code);
+    case NEED_RUN_BLOCK:
+        return a->number == b->number && code_equal(&a->code, &b->code);
     case NEED_CATALOG:
         return true;
     }
@@ -96,6 +100,38 @@ static void need_reason(struct ledger *ledger, const ProtobufCBinaryData *code, 
 
     if (!reason_known(ledger, code->data, code->len, &version))
         need_catalog(ledger, needs);
+}
+
+static void need_run(const struct ledger *ledger, const ProtobufCBinaryData *run,
+                     struct needs *needs)
+{
+    if (!cache_run(ledger, run->data, run->len))
+        need_code(needs, NEED_RUN, run->data, run->len);
+}
+
+static void need_run_block(const struct ledger *ledger, const Hf__RecordRun *record,
+                           struct needs *needs)
+{
+    struct need need = {.kind = NEED_RUN_BLOCK,
+                        .number = (record->lines[0]->line - 1) / RUN_BLOCK_LINES};
+
+    if (cache_run_block(ledger, record->run.data, record->run.len, need.number))
+        return;
+    code_set(&need.code, record->run.data, record->run.len);
+    append(needs, &need);
+}
+
+/* What is undone; once it is loaded, its skus. */
+static void need_undone(const struct ledger *ledger, const uint8_t *id, struct needs *needs)
+{
+    const struct known *known = known_find(ledger, id);
+
+    need_operation(ledger, id, needs);
+    for (size_t i = 0; known && i < known->count; i++) {
+        const struct code *sku = &known_rows(ledger, known)[i].sku;
+        if (sku->length > 0)
+            need_sku(ledger, sku->bytes, sku->length, needs);
+    }
 }
 
 /* The reservation; once it is loaded, the skus of its lines. */
@@ -187,7 +223,7 @@ void ledger_need(struct ledger *ledger, const Hf__Operation *operation, uint16_t
         need_operation(ledger, operation->settle->operation_id.data, needs);
         return;
     }
-    if (checked.partition != ledger->partition)
+    if (!checked.any_partition && checked.partition != ledger->partition)
         return;
     if (attempt != 1 || look_up_ids || made_before(ledger, operation))
         need_operation(ledger, operation->operation_id.data, needs);
@@ -201,6 +237,14 @@ void ledger_need(struct ledger *ledger, const Hf__Operation *operation, uint16_t
         need_sku(ledger, checked.sku->data, checked.sku->len, needs);
     if (operation->kind_case == HF__OPERATION__KIND_PUT_ITEM)
         need_barcodes(ledger, operation->put_item, needs);
+    if (operation->kind_case == HF__OPERATION__KIND_BEGIN_RUN)
+        need_run(ledger, &operation->begin_run->run, needs);
+    if (operation->kind_case == HF__OPERATION__KIND_RECORD_RUN) {
+        need_run(ledger, &operation->record_run->run, needs);
+        need_run_block(ledger, operation->record_run, needs);
+    }
+    if (operation->kind_case == HF__OPERATION__KIND_UNDO)
+        need_undone(ledger, operation->undo->operation_id.data, needs);
     need_codes(ledger, operation, &checked, needs);
 }
 

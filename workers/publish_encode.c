@@ -130,20 +130,23 @@ static void reservation_line(struct publish_bytes *out, const struct movement *m
     publish_part_end(out, begun);
 }
 
-/* The packed record as put, with its version behind it. */
+/* The packed record as put, with its version behind it; that of a run has it inside. */
 static void record(struct publish_bytes *out, const struct movement *m)
 {
     bool item = m->kind == HF__MOVEMENT_KIND__MOVEMENT_ITEM_PUT;
+    bool run = m->kind == HF__MOVEMENT_KIND__MOVEMENT_RUN_BEGUN ||
+               m->kind == HF__MOVEMENT_KIND__MOVEMENT_RUN_RECORDED;
 
-    if (!item && m->kind != HF__MOVEMENT_KIND__MOVEMENT_WAREHOUSE_PUT &&
+    if (!item && !run && m->kind != HF__MOVEMENT_KIND__MOVEMENT_WAREHOUSE_PUT &&
         m->kind != HF__MOVEMENT_KIND__MOVEMENT_REASON_PUT)
         return;
-    size_t begun = publish_part_begin(out, item ? 29 : 30);
+    size_t begun = publish_part_begin(out, item ? 29 : run ? 32 : 30);
     room(out, m->detail.len);
     if (m->detail.len > 0)
         memcpy(out->bytes + out->used, m->detail.data, m->detail.len);
     out->used += m->detail.len;
-    publish_uint(out, item ? 5 : 3, m->seq);
+    if (!run)
+        publish_uint(out, item ? 5 : 3, m->seq);
     publish_part_end(out, begun);
 }
 

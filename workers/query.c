@@ -18,6 +18,8 @@
 
 /* Queries that share a snapshot; the loop looks at operations in between. */
 #define QUERIES_PER_SNAPSHOT 64u
+/* So much of bodies ends a snapshot: a query that asks for much takes long. */
+#define SNAPSHOT_BODY_BYTES 16384u
 
 static const char begin[] =
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;"
@@ -36,6 +38,10 @@ static const struct {
     {HF__QUERY__KIND_RESERVATION, query_reservation},
     {HF__QUERY__KIND_HISTORY, query_history},
     {HF__QUERY__KIND_OPERATION, query_operation},
+    {HF__QUERY__KIND_RUN, query_run},
+    {HF__QUERY__KIND_RUN_LINES, query_run_lines},
+    {HF__QUERY__KIND_MOVEMENT, query_movement},
+    {HF__QUERY__KIND_DRY_RUN, query_dry_run},
 };
 
 enum db_outcome query_refuse(struct query *query, enum status status, const char *field,
@@ -213,10 +219,13 @@ static void take(struct snapshot *snapshot, int64_t now_us)
 {
     struct worker *worker = snapshot->worker;
     struct work *work;
+    size_t bytes = 0;
 
-    while (snapshot->count < QUERIES_PER_SNAPSHOT && (work = work_pop(&worker->queries)) != NULL) {
+    while (snapshot->count < QUERIES_PER_SNAPSHOT && bytes < SNAPSHOT_BODY_BYTES &&
+           (work = work_pop(&worker->queries)) != NULL) {
         if (dispose(worker, &work, now_us))
             continue;
+        bytes += work->body_bytes;
         struct query *query = &snapshot->queries[snapshot->count];
         *query = (struct query){.worker = worker, .work = work, .arena = &worker->arena};
         query->slot = worker_slot(worker, work->header.partition);

@@ -28,7 +28,7 @@ struct query {
 typedef enum db_outcome query_handler(struct query *query);
 
 query_handler query_stock, query_item, query_warehouse, query_reason, query_reservation,
-    query_history, query_operation;
+    query_history, query_operation, query_run, query_run_lines, query_movement, query_dry_run;
 
 /* Makes the answer a refusal. field and message: static, or in the arena. Returns DB_OK. */
 enum db_outcome query_refuse(struct query *query, enum status status, const char *field,

@@ -58,6 +58,33 @@ struct reservation {
     size_t line_count;
 };
 
+#define RUN_DIGEST_BYTES 32u
+#define RUN_LINES_MAX 10000000u
+#define RUN_BLOCK_LINES 256u /* of block n: 256 * n + 1 and so on */
+#define RUN_TEXT_BYTES_MAX 255u
+
+struct run {
+    struct code run;
+    uint8_t digest[RUN_DIGEST_BYTES];
+    uint32_t lines, blank;
+    struct code actor;
+    int64_t created_at_us;
+    struct code undoes; /* length 0: none */
+    Hf__RunState state;
+    uint32_t applied, refused, unknown;
+    int64_t changed_at_us;
+    uint64_t version;
+};
+
+struct run_block {
+    struct code run;
+    uint32_t block;
+    int64_t created_at_us; /* of the run */
+    uint64_t version;
+    uint8_t *detail; /* packed RecordRun without the run's name; owned */
+    size_t detail_bytes;
+};
+
 /* One row of the ledger. Text points into its operation or the ledger's records (a fresh one, valid
  * until the batch ends), or into memory of the look-up. */
 struct movement {

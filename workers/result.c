@@ -100,6 +100,9 @@ Hf__Result *result_from_movements(const struct movement *movements, size_t count
         result->reservation = reservation_from(first, arena);
         result->reservation->lines = arena_alloc(arena, count * sizeof(Hf__ReservationLine *));
     }
+    if (first->kind == HF__MOVEMENT_KIND__MOVEMENT_RUN_BEGUN ||
+        first->kind == HF__MOVEMENT_KIND__MOVEMENT_RUN_RECORDED)
+        result->run = hf__run__unpack(&arena->allocator, first->detail.len, first->detail.data);
     result->levels = arena_alloc(arena, count * sizeof(Hf__Level *));
     for (size_t i = 0; i < count; i++) {
         const struct movement *movement = &movements[i];

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "workers/store_rows.h"
+#include "workers/store_run.h"
 
 const char store_movement_columns[] =
     "t.partition_id,t.seq,t.operation_id,t.idx,t.kind,t.epoch,t.at_us,t.body_hash,t.sku,"
@@ -42,6 +43,12 @@ static const char join_operations[] =
 static const char select_owners[] = "SELECT n.i,t.sku FROM ";
 static const char join_owners[] =
     " STRAIGHT_JOIN barcode t FORCE INDEX (PRIMARY) ON t.barcode=n.b;";
+static const char select_runs[] = "SELECT n.i,";
+static const char join_runs[] =
+    " STRAIGHT_JOIN run t FORCE INDEX (PRIMARY) ON t.partition_id=n.p AND t.run=n.r;";
+static const char join_run_blocks[] =
+    " STRAIGHT_JOIN run_line t FORCE INDEX (PRIMARY) ON t.partition_id=n.p AND t.run=n.r AND "
+    "t.block=n.k;";
 static const char select_warehouses[] = "SELECT code,version FROM warehouse;";
 static const char select_reasons[] = "SELECT code,version FROM reason;";
 
@@ -59,13 +66,17 @@ struct found {
     size_t movement_count, movement_room;
     struct code owner;
     bool owner_found;
+    struct run run;
+    bool run_found;
+    struct run_block block;
+    bool block_found;
 };
 
 struct look_up;
 typedef void row_reader(struct look_up *look_up, size_t index, MYSQL_ROW row,
                         const unsigned long *lengths);
 
-#define SECTIONS_MAX 8
+#define SECTIONS_MAX 10
 
 struct look_up {
     const struct store_need *needs;
@@ -260,6 +271,20 @@ static void read_owner(struct look_up *look_up, size_t index, MYSQL_ROW row,
     look_up->found[index].owner_found = true;
 }
 
+static void read_run(struct look_up *look_up, size_t index, MYSQL_ROW row,
+                     const unsigned long *lengths)
+{
+    store_run_read(&look_up->found[index].run, row + 1, lengths + 1);
+    look_up->found[index].run_found = true;
+}
+
+static void read_run_block(struct look_up *look_up, size_t index, MYSQL_ROW row,
+                           const unsigned long *lengths)
+{
+    store_run_block_read(&look_up->found[index].block, row + 1, lengths + 1, look_up->arena);
+    look_up->found[index].block_found = true;
+}
+
 static void read_warehouse(struct look_up *look_up, size_t index, MYSQL_ROW row,
                            const unsigned long *lengths)
 {
@@ -304,6 +329,8 @@ static const char *const sku_names[] = {"i", "p", "s", NULL};
 static const char *const reservation_names[] = {"i", "p", "r", NULL};
 static const char *const operation_names[] = {"i", "p", "o", NULL};
 static const char *const owner_names[] = {"i", "b", NULL};
+static const char *const run_names[] = {"i", "p", "r", NULL};
+static const char *const run_block_names[] = {"i", "p", "r", "k", NULL};
 
 static const struct {
     enum need_kind kind;
@@ -318,6 +345,9 @@ static const struct {
     {NEED_OPERATION, operation_names, select_operations, store_movement_columns, join_operations,
      read_operation},
     {NEED_BARCODE, owner_names, select_owners, "", join_owners, read_owner},
+    {NEED_RUN, run_names, select_runs, store_run_columns, join_runs, read_run},
+    {NEED_RUN_BLOCK, run_block_names, select_runs, store_run_block_columns, join_run_blocks,
+     read_run_block},
 };
 
 static void row_of_need(struct sql *sql, struct sql_rows *rows, size_t index,
@@ -333,6 +363,8 @@ static void row_of_need(struct sql *sql, struct sql_rows *rows, size_t index,
         sql_rows_hex(sql, rows, need->need.id, UUID_BYTES);
     else
         sql_rows_code(sql, rows, &need->need.code);
+    if (need->need.kind == NEED_RUN_BLOCK)
+        sql_rows_uint(sql, rows, need->need.number);
 }
 
 static void build(struct sql *sql, struct look_up *look_up)
@@ -384,6 +416,13 @@ static void put(const struct store_need *need, struct found *found)
     case NEED_BARCODE:
         ledger_put_barcode(need->ledger, &need->need.code,
                            found->owner_found ? &found->owner : NULL);
+        break;
+    case NEED_RUN:
+        ledger_put_run(need->ledger, &need->need.code, found->run_found ? &found->run : NULL);
+        break;
+    case NEED_RUN_BLOCK:
+        ledger_put_run_block(need->ledger, &need->need.code, need->need.number,
+                             found->block_found ? &found->block : NULL);
         break;
     case NEED_CATALOG:
         break;

@@ -29,6 +29,9 @@ static const char write_checkpoint[] =
     "m.partition_id=?p AND m.seq=n.seq ON DUPLICATE KEY UPDATE seq=VALUES(seq),"
     "on_hand=VALUES(on_hand),reserved=VALUES(reserved),committed=VALUES(committed),"
     "unavailable=VALUES(unavailable);";
+/* What became of the lines of runs as old; that there was such a run stays known. */
+static const char delete_run_blocks[] =
+    "DELETE FROM run_line WHERE partition_id=?p AND created_at_us<?t;";
 static const char delete_movements[] =
     "DELETE FROM movement WHERE partition_id=?p AND seq>?o AND seq<=?s";
 /* Closed, nothing left to ship, and the last movement of it goes: that has its revision. */
@@ -176,6 +179,7 @@ enum db_outcome store_prune(struct db *db, const struct store_prune *prune, uint
     sql_init(&sql);
     add(&sql, fence_movements, &step);
     add(&sql, write_checkpoint, &step);
+    add(&sql, delete_run_blocks, &step);
     add(&sql, delete_movements, &step);
     if (count > 0) {
         add(&sql, delete_lines, &step);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "workers/store_rows.h"
+#include "workers/store_run.h"
 
 static const char start[] = "START TRANSACTION;";
 
@@ -74,7 +75,7 @@ static const char insert_reasons[] = "INSERT INTO reason (code,name,version) VAL
 static const char named_newer[] = " ON DUPLICATE KEY UPDATE name=VALUES(name),"
                                   "version=GREATEST(version,VALUES(version));";
 
-#define STATEMENTS_MAX 16
+#define STATEMENTS_MAX 20
 #define ANY_COUNT UINT64_MAX
 
 struct transaction {
@@ -536,6 +537,19 @@ static void add_named(struct transaction *tx, bool reasons)
     expect(tx, ANY_COUNT);
 }
 
+static void add_runs(struct transaction *tx)
+{
+    static uint64_t (*const adders[])(struct sql * sql, const struct store_part *parts,
+                                      size_t count) = {
+        store_add_new_runs, store_add_run_updates, store_add_new_blocks, store_add_block_updates};
+
+    for (size_t i = 0; i < sizeof adders / sizeof adders[0]; i++) {
+        uint64_t rows = adders[i](&tx->sql, tx->parts, tx->count);
+        if (rows > 0)
+            expect(tx, rows);
+    }
+}
+
 static bool reply(void *context, size_t statement, MYSQL_RES *rows, uint64_t affected)
 {
     struct transaction *tx = context;
@@ -570,6 +584,7 @@ enum store_outcome store_write(struct db *db, const struct store_part *parts, si
     add_barcodes(&tx);
     add_named(&tx, false);
     add_named(&tx, true);
+    add_runs(&tx);
     tx.sql.length--; /* the last semicolon */
     enum store_outcome outcome = STORE_TOO_LARGE;
     if (tx.sql.length <= STORE_TEXT_BYTES_MAX) {

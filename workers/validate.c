@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "protocol/text.h"
+#include "workers/records.h"
 
 enum rule {
     RULE_CODE,
@@ -31,6 +32,11 @@ enum rule {
     RULE_WAREHOUSES,
     RULE_BARCODES,
     RULE_UUID,
+    RULE_RUN, /* a code that decides where the body belongs */
+    RULE_CODE_OPTIONAL,
+    RULE_DIGEST,
+    RULE_RUN_LINES, /* a number of lines */
+    RULE_RESULTS,
 };
 
 struct field_rule {
@@ -40,7 +46,7 @@ struct field_rule {
 };
 
 /* What decides on which partition a body belongs. */
-enum belongs { BY_LINES, BY_SKU, BY_RESERVATION, TO_PARTITION_0, TO_ANY };
+enum belongs { BY_LINES, BY_SKU, BY_RUN, BY_RESERVATION, TO_PARTITION_0, TO_ANY };
 
 #define FIELDS_MAX 8
 
@@ -158,12 +164,27 @@ static const struct kind_rule kinds[] = {
                         {F(PutReason, reason, CODE), F(PutReason, name, NAME)}},
     /* Any class: it travels in that of the operation it settles. */
     KIND(SETTLE) = {"settle", true, TO_ANY, {F(Settle, operation_id, UUID)}},
+    KIND(BEGIN_RUN) = {"begin_run",
+                       false,
+                       BY_RUN,
+                       {F(BeginRun, run, RUN), F(BeginRun, digest, DIGEST),
+                        F(BeginRun, lines, RUN_LINES), F(BeginRun, undoes, CODE_OPTIONAL)}},
+    KIND(RECORD_RUN) = {"record_run",
+                        false,
+                        BY_RUN,
+                        {F(RecordRun, run, RUN),
+                         {"lines", offsetof(Hf__RecordRun, n_lines), RULE_RESULTS}}},
+    /* Where the operation went that it takes back. */
+    KIND(UNDO) = {"undo",
+                  false,
+                  TO_ANY,
+                  {F(Undo, operation_id, UUID), F(Undo, previous, QUANTITY_0)}},
 };
 
 #define KIND_COUNT (sizeof kinds / sizeof kinds[0])
 
 /* The table counts on the kinds' numbers being consecutive. */
-_Static_assert(KIND_COUNT == HF__OPERATION__KIND_SETTLE - HF__OPERATION__KIND_RESERVE + 1,
+_Static_assert(KIND_COUNT == HF__OPERATION__KIND_UNDO - HF__OPERATION__KIND_RESERVE + 1,
                "a rule for every kind");
 
 struct check {
@@ -263,6 +284,44 @@ static enum status check_codes(const struct check *check, const void *at, size_t
     return STATUS_applied;
 }
 
+static enum status check_result(const struct check *check, size_t i, const Hf__RunLine *line)
+{
+    const char *fault =
+        line->text.len > 0 ? text_fault(line->text.data, line->text.len, RUN_TEXT_BYTES_MAX) : NULL;
+
+    if (line->base.n_unknown_fields > 0)
+        return at_element(check, i, "", "holds a field that is not known");
+    if (line->line < 1 || line->line > RUN_LINES_MAX)
+        return at_element(check, i, ".line", "is not 1 to 10,000,000");
+    if (!status_is_known(line->status))
+        return at_element(check, i, ".status", "is not a result");
+    if (line->partition >= check->partitions)
+        return at_element(check, i, ".partition", "is not a partition");
+    return fault ? at_element(check, i, ".text", fault) : STATUS_applied;
+}
+
+/* What became of lines of one block, in order. */
+static enum status check_results(const struct check *check, const void *at)
+{
+    size_t count;
+    Hf__RunLine **lines;
+
+    memcpy(&count, at, sizeof count);
+    memcpy(&lines, (const char *)at + offsetof(struct line_list, lines), sizeof lines);
+    if (count == 0 || count > RUN_BLOCK_LINES)
+        return at_field(check, "does not have 1 to 256 elements");
+    for (size_t i = 0; i < count; i++) {
+        enum status status = check_result(check, i, lines[i]);
+        if (status != STATUS_applied)
+            return status;
+        if (i > 0 && lines[i]->line <= lines[i - 1]->line)
+            return at_element(check, i, ".line", "is not above the one before");
+        if ((lines[i]->line - 1) / RUN_BLOCK_LINES != (lines[0]->line - 1) / RUN_BLOCK_LINES)
+            return at_element(check, i, ".line", "is of another block of 256");
+    }
+    return STATUS_applied;
+}
+
 static enum status check_field(const struct check *check, const void *at)
 {
     enum rule rule = check->field->rule;
@@ -330,6 +389,19 @@ static enum status check_field(const struct check *check, const void *at)
         return check_codes(check, at, RESERVE_WAREHOUSES_MAX);
     case RULE_BARCODES:
         return check_codes(check, at, ITEM_BARCODES_MAX);
+    case RULE_RUN:
+        check->checked->run = data;
+        return check_code(check, data);
+    case RULE_CODE_OPTIONAL:
+        return data->len == 0 ? STATUS_applied : check_code(check, data);
+    case RULE_DIGEST:
+        return check_fault(check, data->len == RUN_DIGEST_BYTES ? NULL : "is not 32 bytes");
+    case RULE_RUN_LINES:
+        memcpy(&quantity, at, sizeof quantity);
+        return check_fault(
+            check, quantity >= 1 && quantity <= RUN_LINES_MAX ? NULL : "is not 1 to 10,000,000");
+    case RULE_RESULTS:
+        return check_results(check, at);
     case RULE_UUID:
         return check_fault(check, operation_id_fault(data->data, data->len));
     }
@@ -341,6 +413,12 @@ static enum status check_together(const struct check *check, const Hf__Operation
 {
     struct checked *checked = check->checked;
 
+    if (operation->kind_case == HF__OPERATION__KIND_BEGIN_RUN &&
+        operation->begin_run->blank > operation->begin_run->lines) {
+        checked->field = "begin_run.blank";
+        checked->message = "is more than there are lines";
+        return STATUS_invalid;
+    }
     if (operation->kind_case == HF__OPERATION__KIND_RESERVE &&
         operation->reserve->policy == HF__POLICY__POLICY_NEAREST_FIRST &&
         operation->reserve->n_warehouses == 0) {
@@ -384,6 +462,10 @@ static enum status find_partition(const struct check *check)
         return STATUS_applied;
     case BY_RESERVATION:
         checked->partition = reservation_id_partition(checked->reservation_id);
+        return STATUS_applied;
+    case BY_RUN:
+        checked->partition =
+            partition_of_sku(checked->run->data, checked->run->len, check->partitions);
         return STATUS_applied;
     case TO_PARTITION_0:
         checked->partition = 0;

@@ -35,8 +35,9 @@ struct checked {
     const char *kind;                  /* "reserve" */
     bool freeing;                      /* gives capacity back: may travel in CLASS_FREEING */
     bool on_reservation;               /* reservation_id is set */
-    bool any_partition;                /* settle: belongs wherever the settled operation went */
+    bool any_partition;                /* settle, undo: belongs where the other operation went */
     uint32_t partition;                /* where the body belongs, unless any_partition */
+    const ProtobufCBinaryData *run;    /* of a body about a run; NULL: none */
     const ProtobufCBinaryData *sku;    /* of a body about one sku; NULL: none */
     const ProtobufCBinaryData *reason; /* that must exist; NULL: none; may be empty */
     const ProtobufCBinaryData *warehouses[2]; /* that must exist; those of lines are there */

@@ -458,6 +458,10 @@ static struct task *make_any(void)
         return make_record(kinds[i].kind);
     case HOLDFAST_SETTLE:
         return make_settle();
+    case HOLDFAST_BEGIN_RUN:
+    case HOLDFAST_RECORD_RUN:
+    case HOLDFAST_UNDO:
+        break;
     }
     return NULL;
 }

@@ -51,6 +51,12 @@ static void load(struct ledger *ledger, struct catalog *catalog, const struct ne
     case NEED_BARCODE:
         ledger_put_barcode(ledger, &need->code, NULL);
         return;
+    case NEED_RUN:
+        ledger_put_run(ledger, &need->code, NULL);
+        return;
+    case NEED_RUN_BLOCK:
+        ledger_put_run_block(ledger, &need->code, need->number, NULL);
+        return;
     case NEED_CATALOG:
         code_set(&code, "W1", 2);
         catalog_put_warehouse(catalog, &code, 1);

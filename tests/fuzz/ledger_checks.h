@@ -174,6 +174,9 @@ static bool kind_belongs(const Hf__Operation *op, Hf__MovementKind kind)
         HF__MOVEMENT_KIND__MOVEMENT_WAREHOUSE_PUT,
         HF__MOVEMENT_KIND__MOVEMENT_REASON_PUT,
         HF__MOVEMENT_KIND__MOVEMENT_VOIDED,
+        HF__MOVEMENT_KIND__MOVEMENT_RUN_BEGUN,
+        HF__MOVEMENT_KIND__MOVEMENT_RUN_RECORDED,
+        HF__MOVEMENT_KIND__MOVEMENT_UNDONE,
     };
 
     return kind == kinds[op->kind_case - HF__OPERATION__KIND_RESERVE] ||

@@ -652,6 +652,10 @@ int movement_of(enum holdfast_operation_kind kind)
         return HF__MOVEMENT_KIND__MOVEMENT_REASON_PUT;
     case HOLDFAST_SETTLE:
         return HF__MOVEMENT_KIND__MOVEMENT_VOIDED;
+    case HOLDFAST_BEGIN_RUN:
+    case HOLDFAST_RECORD_RUN:
+    case HOLDFAST_UNDO:
+        break;
     }
     return HF__MOVEMENT_KIND__MOVEMENT_NONE;
 }
@@ -697,6 +701,9 @@ static int decide(struct deciding *d, const uint8_t *operation_id, uint32_t part
     case HOLDFAST_PUT_REASON:
         return decide_record(d);
     case HOLDFAST_SETTLE:
+    case HOLDFAST_BEGIN_RUN:
+    case HOLDFAST_RECORD_RUN:
+    case HOLDFAST_UNDO:
         break;
     }
     return HOLDFAST_INVALID;

@@ -210,6 +210,10 @@ static void find_partition(const struct history *history, struct operation *to)
         to->has_partition = to->body.partition >= 0;
         to->partition = to->has_partition ? (uint32_t)to->body.partition : 0;
         return;
+    case HOLDFAST_BEGIN_RUN:
+    case HOLDFAST_RECORD_RUN:
+    case HOLDFAST_UNDO:
+        break;
     }
     to->has_partition = false;
 }

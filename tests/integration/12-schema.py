@@ -52,7 +52,16 @@ UNDO_002 = (
      " DROP COLUMN instance, DROP COLUMN lease_until_us"),
     ("subscription_position", "ALTER TABLE subscription_position DROP COLUMN epoch,"
      " DROP COLUMN lost_from"))
-NEWER = 3  # the first version that nobody knows
+# And of schema/003.sql; what the first file had there has no rows yet.
+UNDO_003 = (
+    ("run", "ALTER TABLE run DROP COLUMN blank, DROP COLUMN undoes, DROP COLUMN applied,"
+     " DROP COLUMN refused, DROP COLUMN unknown, DROP COLUMN changed_at_us, DROP COLUMN version,"
+     " DROP KEY by_time"),
+    ("run_line", "ALTER TABLE run_line DROP PRIMARY KEY, DROP KEY by_time, DROP COLUMN block,"
+     " DROP COLUMN created_at_us, DROP COLUMN version, DROP COLUMN detail,"
+     " ADD COLUMN line INT UNSIGNED NOT NULL, ADD COLUMN status SMALLINT UNSIGNED NOT NULL,"
+     " ADD COLUMN message VARBINARY(255) NOT NULL, ADD PRIMARY KEY (partition_id, run, line)"))
+NEWER = 4  # the first version that nobody knows
 
 
 @test("every statement is recorded, and the whole file after them")
@@ -62,7 +71,8 @@ def recorded(cluster):
     rows = shard.progress()
     equal([r[:2] + r[3:] for r in rows],
           [("1", str(i), "1") for i in range(len(created()) + 1)] +
-          [("2", str(i), "1") for i in range(len(UNDO_002) + 1)], "rows")
+          [("2", str(i), "1") for i in range(len(UNDO_002) + 1)] +
+          [("3", str(i), "1") for i in range(len(UNDO_003) + 1)], "rows")
 
 
 @test("a second up applies nothing")
@@ -86,7 +96,8 @@ def cut(cluster):
         # Rows come after the whole schema, so a cut leaves none.
         emptied = [n for n in names[:last + effect] if n in ("partition", "claim", "region")]
         shard.sql("".join("DELETE FROM `%s`;" % name for name in emptied) +
-                  "".join(undo + ";" for table, undo in UNDO_002 if table not in undone) +
+                  "".join(undo + ";" for table, undo in UNDO_002 + UNDO_003
+                          if table not in undone) +
                   "".join("DROP TABLE `%s`;" % name for name in undone) +
                   "DELETE FROM schema_version WHERE number > 1 OR statement = 0"
                   " OR statement > %d;"

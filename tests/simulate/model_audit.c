@@ -441,6 +441,8 @@ static bool check_touched(const struct model_commit *commit, const struct model_
     case MODEL_BARCODE:
     case MODEL_WAREHOUSE:
     case MODEL_REASON:
+    case MODEL_RUN:
+    case MODEL_RUN_BLOCK:
     case MODEL_CHECKPOINT:
     case MODEL_GONE_MOVEMENT:
     case MODEL_GONE_RESERVATION:

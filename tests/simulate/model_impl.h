@@ -104,7 +104,7 @@ struct named_change *model_named_copy(const struct named_change *named, size_t c
 /* START TRANSACTION, COMMIT, ROLLBACK, and the clock (arguments: int64_t, of its answer). */
 model_statement model_start, model_commit, model_rollback, model_clock;
 
-#define MODEL_STATEMENTS_MAX 16u
+#define MODEL_STATEMENTS_MAX 20u
 
 struct model_request {
     struct model_request *next; /* of the server's */

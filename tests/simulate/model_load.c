@@ -20,6 +20,8 @@ struct found {
     struct movement *movements;
     size_t movement_count;
     const struct code *owner; /* NULL: none */
+    const struct run *run;    /* NULL: none */
+    struct run_block *block;  /* NULL: none */
 };
 
 struct load_arguments {
@@ -173,6 +175,38 @@ static unsigned load_owners(struct model_run *run)
     return for_each(run, NEED_BARCODE, load_owner);
 }
 
+static void load_run(struct model_run *run, uint32_t partition, const struct need *need,
+                     struct found *found)
+{
+    struct model_key key = model_key_of_sku(partition, &need->code);
+    const struct run *row = model_get(run, MODEL_RUN, &key);
+
+    if (row)
+        found->run = arena_copy(&run->request->arena, row, sizeof *row);
+}
+
+static unsigned load_runs(struct model_run *run)
+{
+    return for_each(run, NEED_RUN, load_run);
+}
+
+static void load_run_block(struct model_run *run, uint32_t partition, const struct need *need,
+                           struct found *found)
+{
+    struct model_key key = model_key_of_run_block(partition, &need->code, need->number);
+    const struct run_block *row = model_get(run, MODEL_RUN_BLOCK, &key);
+
+    if (!row)
+        return;
+    found->block = arena_copy(&run->request->arena, row, sizeof *row);
+    found->block->detail = arena_copy(&run->request->arena, row->detail, row->detail_bytes);
+}
+
+static unsigned load_run_blocks(struct model_run *run)
+{
+    return for_each(run, NEED_RUN_BLOCK, load_run_block);
+}
+
 static size_t load_named(struct model_run *run, enum model_table_name table,
                          struct model_named **named)
 {
@@ -214,6 +248,8 @@ static const struct {
     {NEED_RESERVATION, load_reservations},
     {NEED_OPERATION, load_operations},
     {NEED_BARCODE, load_owners},
+    {NEED_RUN, load_runs},
+    {NEED_RUN_BLOCK, load_run_blocks},
     {NEED_CATALOG, load_warehouses},
     {NEED_CATALOG, load_reasons},
 };
@@ -281,6 +317,12 @@ static void put(const struct store_need *need, const struct found *found, struct
         break;
     case NEED_BARCODE:
         ledger_put_barcode(need->ledger, &need->need.code, found->owner);
+        break;
+    case NEED_RUN:
+        ledger_put_run(need->ledger, &need->need.code, found->run);
+        break;
+    case NEED_RUN_BLOCK:
+        ledger_put_run_block(need->ledger, &need->need.code, need->need.number, found->block);
         break;
     case NEED_CATALOG:
         break;

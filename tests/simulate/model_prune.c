@@ -236,6 +236,22 @@ static unsigned delete_lines(struct model_run *run)
     return error;
 }
 
+static unsigned delete_run_blocks(struct model_run *run)
+{
+    const struct prune_arguments *arguments = run->arguments;
+    const struct model_table *table = &run->server->tables[MODEL_RUN_BLOCK];
+    struct model_key prefix = model_key_of_partition(arguments->prune.claim.partition);
+    unsigned error = 0;
+
+    for (size_t i = model_seek(table, &prefix);
+         error == 0 && i < table->count && model_has_prefix(table->entries[i], &prefix); i++) {
+        const struct run_block *row = model_visible(table->entries[i], run->tx);
+        if (row && row->created_at_us < arguments->prune.cutoff_us)
+            error = delete_row(run, MODEL_RUN_BLOCK, &table->entries[i]->key);
+    }
+    return error;
+}
+
 static unsigned delete_reservations(struct model_run *run)
 {
     const struct prune_arguments *arguments = run->arguments;
@@ -320,6 +336,7 @@ enum db_outcome store_prune(struct db *db, const struct store_prune *prune, uint
     model_request_add(request, model_start);
     model_request_add(request, fence);
     model_request_add(request, write_checkpoint);
+    model_request_add(request, delete_run_blocks);
     model_request_add(request, delete_movements);
     if (count > 0) {
         arguments->ids = arena_copy(&request->arena, ids, count * sizeof *ids);

@@ -78,6 +78,25 @@ struct model_key model_key_of_line(uint32_t partition, const uint8_t id[RESERVAT
     return key;
 }
 
+struct model_key model_key_of_run_block(uint32_t partition, const struct code *run, uint32_t block)
+{
+    struct model_key key = model_key_of_sku(partition, run);
+
+    model_key_u64(&key, block);
+    return key;
+}
+
+struct run_block *model_run_block_row(const struct run_block *block)
+{
+    struct run_block *row = model_row_new(sizeof *row + block->detail_bytes);
+
+    *row = *block;
+    row->detail = (uint8_t *)(row + 1);
+    if (block->detail_bytes > 0)
+        memcpy(row->detail, block->detail, block->detail_bytes);
+    return row;
+}
+
 struct model_key model_key_of_code(const struct code *code)
 {
     struct model_key key = {0};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The rows of the model database: those tables of schema/001.sql that the worker changes, with
+ * The rows of the model database: those tables of the schema that the worker changes, with
  * their keys and their CHECK constraints. For model_*.c.
  */
 #ifndef TESTS_SIMULATE_MODEL_ROWS_H
@@ -25,6 +25,8 @@ enum model_table_name {
     MODEL_WAREHOUSE,   /* code: struct model_named */
     MODEL_REASON,      /* code: struct model_named */
     MODEL_CHECKPOINT,  /* partition_id, sku, warehouse: struct model_checkpoint */
+    MODEL_RUN,         /* partition_id, run: struct run */
+    MODEL_RUN_BLOCK,   /* partition_id, run, block: struct run_block, its detail behind it */
     /* What pruning took away, for judges: not part of any database. */
     MODEL_GONE_MOVEMENT,
     MODEL_GONE_RESERVATION,
@@ -71,13 +73,14 @@ struct model_key model_key_of_partition(uint32_t partition);
 struct model_key model_key_of_seq(uint32_t partition, uint64_t seq); /* and of a claim's epoch */
 struct model_key model_key_of_operation(uint32_t partition, const uint8_t id[UUID_BYTES]);
 struct model_key model_key_of_once(const struct movement *movement);
-struct model_key model_key_of_sku(uint32_t partition, const struct code *sku);
+struct model_key model_key_of_sku(uint32_t partition, const struct code *sku); /* and of a run */
 struct model_key model_key_of_level(uint32_t partition, const struct code *sku,
                                     const struct code *warehouse);
 struct model_key model_key_of_reservation(uint32_t partition,
                                           const uint8_t id[RESERVATION_ID_BYTES]);
 struct model_key model_key_of_line(uint32_t partition, const uint8_t id[RESERVATION_ID_BYTES],
                                    size_t line);
+struct model_key model_key_of_run_block(uint32_t partition, const struct code *run, uint32_t block);
 struct model_key model_key_of_code(const struct code *code);
 struct model_key model_key_of_instance(const uint8_t instance[UUID_BYTES]);
 /* The partition that a key begins with. */
@@ -87,6 +90,9 @@ uint32_t model_key_partition(const struct model_key *key);
 struct movement *model_movement_row(const struct movement *movement);
 /* The same with its text in the arena. */
 void model_movement_copy(struct movement *to, const struct movement *from, struct arena *arena);
+
+/* A block with its detail behind it. */
+struct run_block *model_run_block_row(const struct run_block *block);
 
 /* 0, or the error that the server gives: 1264 (range of a column), 4025 (CHECK). */
 unsigned model_check_movement(const struct movement *movement);

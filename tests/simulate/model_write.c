@@ -406,7 +406,140 @@ static unsigned put_reasons(struct model_run *run)
     return put_named(run, true);
 }
 
+/* ---- runs and their blocks */
+
+static unsigned insert_runs(struct model_run *run)
+{
+    const struct write_arguments *arguments = run->arguments;
+    unsigned error = 0;
+
+    for (size_t p = 0; p < arguments->count; p++) {
+        const struct store_part *part = &arguments->parts[p];
+        for (size_t i = 0; error == 0 && i < part->changes.run_count; i++) {
+            const struct run *row = part->changes.runs[i].run;
+            struct model_key key = model_key_of_sku(part->partition, &row->run);
+            if (part->changes.runs[i].is_new)
+                error = model_insert(run, MODEL_RUN, &key, model_row_copy(row, sizeof *row));
+        }
+    }
+    return error;
+}
+
+static unsigned update_run(struct model_run *run, uint32_t partition,
+                           const struct run_change *change)
+{
+    struct model_key key = model_key_of_sku(partition, &change->run->run);
+    struct model_entry *entry = model_join(run, MODEL_RUN, &key);
+
+    if (!entry)
+        return MODEL_BLOCKED;
+    const struct run *before = model_visible(entry, run->tx);
+    if (!before || before->version != change->base_version)
+        return 0;
+    struct run *row = model_row_copy(before, sizeof *row);
+    row->state = change->run->state;
+    row->applied = change->run->applied;
+    row->refused = change->run->refused;
+    row->unknown = change->run->unknown;
+    row->changed_at_us = change->run->changed_at_us;
+    row->version = change->run->version;
+    model_change(entry, row);
+    run->affected++;
+    return 0;
+}
+
+static unsigned update_runs(struct model_run *run)
+{
+    const struct write_arguments *arguments = run->arguments;
+    unsigned error = 0;
+
+    for (size_t p = 0; p < arguments->count; p++) {
+        const struct store_part *part = &arguments->parts[p];
+        for (size_t i = 0; error == 0 && i < part->changes.run_count; i++) {
+            if (!part->changes.runs[i].is_new)
+                error = update_run(run, part->partition, &part->changes.runs[i]);
+        }
+    }
+    return error;
+}
+
+static unsigned insert_blocks(struct model_run *run)
+{
+    const struct write_arguments *arguments = run->arguments;
+    unsigned error = 0;
+
+    for (size_t p = 0; p < arguments->count; p++) {
+        const struct store_part *part = &arguments->parts[p];
+        for (size_t i = 0; error == 0 && i < part->changes.block_count; i++) {
+            const struct run_block *row = part->changes.blocks[i].block;
+            struct model_key key = model_key_of_run_block(part->partition, &row->run, row->block);
+            if (part->changes.blocks[i].is_new)
+                error = model_insert(run, MODEL_RUN_BLOCK, &key, model_run_block_row(row));
+        }
+    }
+    return error;
+}
+
+static unsigned update_block(struct model_run *run, uint32_t partition,
+                             const struct run_block_change *change)
+{
+    struct model_key key =
+        model_key_of_run_block(partition, &change->block->run, change->block->block);
+    struct model_entry *entry = model_join(run, MODEL_RUN_BLOCK, &key);
+
+    if (!entry)
+        return MODEL_BLOCKED;
+    const struct run_block *before = model_visible(entry, run->tx);
+    if (!before || before->version != change->base_version)
+        return 0;
+    struct run_block *row = model_run_block_row(change->block);
+    row->created_at_us = before->created_at_us;
+    model_change(entry, row);
+    run->affected++;
+    return 0;
+}
+
+static unsigned update_blocks(struct model_run *run)
+{
+    const struct write_arguments *arguments = run->arguments;
+    unsigned error = 0;
+
+    for (size_t p = 0; p < arguments->count; p++) {
+        const struct store_part *part = &arguments->parts[p];
+        for (size_t i = 0; error == 0 && i < part->changes.block_count; i++) {
+            if (!part->changes.blocks[i].is_new)
+                error = update_block(run, part->partition, &part->changes.blocks[i]);
+        }
+    }
+    return error;
+}
+
 /* ------------------------------------------------------------- a copy of what shall be written */
+
+static void copy_runs(struct changes *changes, struct arena *arena)
+{
+    if (changes->run_count == 0)
+        return;
+    changes->runs = arena_copy(arena, changes->runs, changes->run_count * sizeof *changes->runs);
+    for (size_t i = 0; i < changes->run_count; i++)
+        changes->runs[i].run =
+            arena_copy(arena, changes->runs[i].run, sizeof *changes->runs[i].run);
+}
+
+static void copy_blocks(struct changes *changes, struct arena *arena)
+{
+    if (changes->block_count == 0)
+        return;
+    changes->blocks =
+        arena_copy(arena, changes->blocks, changes->block_count * sizeof *changes->blocks);
+    for (size_t i = 0; i < changes->block_count; i++) {
+        struct run_block *to =
+            arena_copy(arena, changes->blocks[i].block, sizeof *changes->blocks[i].block);
+        if (to->detail_bytes > 0)
+            to->detail = arena_copy(arena, to->detail, to->detail_bytes);
+        changes->blocks[i].block = to;
+    }
+}
 
 static void copy_movements(struct changes *changes, struct arena *arena)
 {
@@ -469,6 +602,8 @@ static void copy_part(struct store_part *part, struct arena *arena)
     copy_levels(changes, arena);
     copy_reservations(changes, arena);
     copy_items(changes, arena);
+    copy_runs(changes, arena);
+    copy_blocks(changes, arena);
     changes->named = model_named_copy(changes->named, changes->named_count, arena);
 }
 
@@ -488,6 +623,7 @@ static void add(struct model_request *request, model_statement *statement, uint6
 struct counts {
     uint64_t movements, new_levels, old_levels, new_reservations, old_reservations;
     uint64_t new_lines, old_lines, new_items, old_items, barcodes, warehouses, reasons;
+    uint64_t new_runs, old_runs, new_blocks, old_blocks;
 };
 
 static void count_part(struct counts *counts, const struct changes *changes)
@@ -507,6 +643,10 @@ static void count_part(struct counts *counts, const struct changes *changes)
     }
     for (size_t i = 0; i < changes->named_count; i++)
         ++*(changes->named[i].is_reason ? &counts->reasons : &counts->warehouses);
+    for (size_t i = 0; i < changes->run_count; i++)
+        ++*(changes->runs[i].is_new ? &counts->new_runs : &counts->old_runs);
+    for (size_t i = 0; i < changes->block_count; i++)
+        ++*(changes->blocks[i].is_new ? &counts->new_blocks : &counts->old_blocks);
 }
 
 static struct model_request *build(const struct store_part *parts, size_t count, int64_t lease_us)
@@ -538,6 +678,10 @@ static struct model_request *build(const struct store_part *parts, size_t count,
     add(request, insert_barcodes, counts.barcodes);
     add(request, put_warehouses, counts.warehouses > 0 ? ANY_COUNT : 0);
     add(request, put_reasons, counts.reasons > 0 ? ANY_COUNT : 0);
+    add(request, insert_runs, counts.new_runs);
+    add(request, update_runs, counts.old_runs);
+    add(request, insert_blocks, counts.new_blocks);
+    add(request, update_blocks, counts.old_blocks);
     model_request_ready();
     return request;
 }

@@ -51,6 +51,10 @@ struct world {
     size_t movement_count;
     struct named_change named[64];
     size_t named_count;
+    struct run runs[16];
+    size_t run_count;
+    struct run_block blocks[64]; /* details live for ever */
+    size_t block_count;
 
     /* the last batch */
     struct decision decisions[WORLD_BATCH];
@@ -124,6 +128,25 @@ static inline struct reservation *db_reservation(struct world *w, const uint8_t 
     return NULL;
 }
 
+static inline struct run *db_run(struct world *w, const struct code *run)
+{
+    for (size_t i = 0; i < w->run_count; i++) {
+        if (code_equal(&w->runs[i].run, run))
+            return &w->runs[i];
+    }
+    return NULL;
+}
+
+static inline struct run_block *db_run_block(struct world *w, const struct code *run,
+                                             uint32_t number)
+{
+    for (size_t i = 0; i < w->block_count; i++) {
+        if (code_equal(&w->blocks[i].run, run) && w->blocks[i].block == number)
+            return &w->blocks[i];
+    }
+    return NULL;
+}
+
 /* The row of this warehouse or reason, a new one when there is none. */
 static inline struct named_change *db_named(struct world *w, const struct named_change *change)
 {
@@ -193,6 +216,13 @@ static inline void load_one(struct world *w, const struct need *need)
             }
         }
         ledger_put_barcode(w->ledger, &need->code, NULL);
+        return;
+    case NEED_RUN:
+        ledger_put_run(w->ledger, &need->code, db_run(w, &need->code));
+        return;
+    case NEED_RUN_BLOCK:
+        ledger_put_run_block(w->ledger, &need->code, need->number,
+                             db_run_block(w, &need->code, need->number));
         return;
     case NEED_CATALOG:
         for (size_t i = 0; i < w->named_count; i++) {
@@ -332,6 +362,29 @@ static inline void check_sums(struct world *w)
     }
 }
 
+static inline void apply_runs(struct world *w)
+{
+    const struct changes *c = &w->changes;
+
+    for (size_t i = 0; i < c->run_count; i++) {
+        struct run *row = db_run(w, &c->runs[i].run->run);
+        assert_int_equal(c->runs[i].base_version, row ? row->version : 0);
+        assert_int_equal(c->runs[i].is_new, row == NULL);
+        assert_true(w->run_count < sizeof w->runs / sizeof w->runs[0]);
+        *(row ? row : &w->runs[w->run_count++]) = *c->runs[i].run;
+    }
+    for (size_t i = 0; i < c->block_count; i++) {
+        const struct run_block *block = c->blocks[i].block;
+        struct run_block *row = db_run_block(w, &block->run, block->block);
+        assert_int_equal(c->blocks[i].base_version, row ? row->version : 0);
+        assert_int_equal(c->blocks[i].is_new, row == NULL);
+        assert_true(w->block_count < sizeof w->blocks / sizeof w->blocks[0]);
+        row = row ? row : &w->blocks[w->block_count++];
+        *row = *block;
+        row->detail = arena_copy(&w->forever, block->detail, block->detail_bytes);
+    }
+}
+
 static inline void apply_changes(struct world *w)
 {
     const struct changes *c = &w->changes;
@@ -371,6 +424,7 @@ static inline void apply_changes(struct world *w)
     }
     for (size_t i = 0; i < c->named_count; i++)
         *db_named(w, &c->named[i]) = c->named[i];
+    apply_runs(w);
     check_sums(w);
 }
 

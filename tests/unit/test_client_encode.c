@@ -10,6 +10,9 @@ static struct encoded encoded;
 static struct fault fault;
 static const struct encode_defaults defaults = {.actor = "clerk", .op_class = HOLDFAST_CLASS_BULK};
 static const uint8_t fresh[UUID_BYTES] = {1, 2, 3, 4, 5, 6, 0x70, 8, 0x80};
+static const uint8_t digest[HOLDFAST_DIGEST_BYTES];
+static const struct holdfast_run_line results[] = {{1, HOLDFAST_APPLIED, 5, 7, NULL},
+                                                   {2, HOLDFAST_INVALID, 0, 0, "why"}};
 static const struct holdfast_line lines[] = {{"A", "W", 2}, {"A", "V", 3}};
 
 static bool encode(struct holdfast_operation operation)
@@ -47,13 +50,19 @@ static struct holdfast_operation full(enum holdfast_operation_kind kind)
         .text = "Name",
         .settles = "0190163d-8694-739b-aea5-966c26f8ad90",
         .partition = 9,
+        .run = "A", /* a run lies where a sku of that name does */
+        .digest = digest,
+        .run_lines = 3,
+        .run_results = results,
+        .run_result_count = 2,
+        .undone = "0190163d-8694-739b-aea5-966c26f8ad90",
     };
 }
 
 static void test_every_kind_is_sent_where_it_belongs(void **state)
 {
     (void)state;
-    for (int kind = HOLDFAST_RESERVE; kind <= HOLDFAST_SETTLE; kind++) {
+    for (int kind = HOLDFAST_RESERVE; kind <= HOLDFAST_UNDO; kind++) {
         Hf__Operation *read = read_back(full((enum holdfast_operation_kind)kind));
         uint32_t partition = route_partition(&encoded.route, 64), wanted = 5; /* A */
         bool frees = false;
@@ -65,7 +74,7 @@ static void test_every_kind_is_sent_where_it_belongs(void **state)
             wanted = 13;
         if (kind == HOLDFAST_PUT_WAREHOUSE || kind == HOLDFAST_PUT_REASON)
             wanted = 0;
-        if (kind == HOLDFAST_SETTLE)
+        if (kind == HOLDFAST_SETTLE || kind == HOLDFAST_UNDO)
             wanted = 9;
         if (kind == HOLDFAST_RELEASE || kind == HOLDFAST_SHIP || kind == HOLDFAST_CANCEL)
             frees = true;
@@ -117,7 +126,7 @@ static void test_mistakes_have_names(void **state)
 
     (void)state;
     expect_fault((struct holdfast_operation){.kind = 0}, "kind");
-    expect_fault((struct holdfast_operation){.kind = HOLDFAST_SETTLE + 1}, "kind");
+    expect_fault((struct holdfast_operation){.kind = HOLDFAST_UNDO + 1}, "kind");
     expect_fault(WITH(RESERVE, .line_count = 0), "reserve.lines");
     expect_fault(WITH(RESERVE, .line_count = 1), "reserve.lines");
     expect_fault(WITH(RESERVE, .lines = bad_sku, .line_count = 2), "reserve.lines[1].sku");

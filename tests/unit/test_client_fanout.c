@@ -260,7 +260,10 @@ static void test_bad_arguments(void **state)
         const char *field;
     } cases[] = {
         {{.kind = 3}, "kind"},
-        {{.kind = HOLDFAST_QUERY_AUDIT + 1}, "kind"},
+        {{.kind = HOLDFAST_QUERY_DRY_RUN + 1}, "kind"},
+        {{.kind = HOLDFAST_QUERY_DRY_RUN}, "operations"},
+        {{.kind = HOLDFAST_QUERY_MOVEMENT}, "sequences"},
+        {{.kind = HOLDFAST_QUERY_RUN_LINES}, "run"},
         {{.kind = HOLDFAST_QUERY_STOCK, .limit = 1001}, "limit"},
         {{.kind = HOLDFAST_QUERY_STOCK, .skus = bad, .sku_count = 2}, "skus"},
         {{.kind = HOLDFAST_QUERY_STOCK, .skus = missing, .sku_count = 1}, "skus"},

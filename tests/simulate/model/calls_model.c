@@ -24,7 +24,7 @@ const char *__asan_default_options(void)
 
 static struct sim_counts counts;
 
-struct run {
+struct calls {
     struct config_shard shard;
     uint64_t seed;
     unsigned steps;
@@ -33,7 +33,7 @@ struct run {
 
 static void body(void *argument)
 {
-    struct run *run = argument;
+    struct calls *run = argument;
 
     calls_run(&run->shard, run->seed, run->steps);
     run->done = true;
@@ -244,6 +244,38 @@ static void print_checkpoint(const struct model_key *key, const void *row)
     number(checkpoint->unavailable);
 }
 
+static void print_run(const struct model_key *key, const void *row)
+{
+    const struct run *run = row;
+
+    number(model_key_partition(key));
+    code(&run->run);
+    hex(run->digest, sizeof run->digest);
+    number(run->lines);
+    number(run->blank);
+    code(&run->actor);
+    number(run->created_at_us);
+    code(&run->undoes);
+    number((int64_t)run->state);
+    number(run->applied);
+    number(run->refused);
+    number(run->unknown);
+    number(run->changed_at_us);
+    number((int64_t)run->version);
+}
+
+static void print_run_block(const struct model_key *key, const void *row)
+{
+    const struct run_block *block = row;
+
+    number(model_key_partition(key));
+    code(&block->run);
+    number(block->block);
+    number(block->created_at_us);
+    number((int64_t)block->version);
+    hex(block->detail, block->detail_bytes);
+}
+
 static const struct {
     enum model_table_name table;
     const char *name;
@@ -261,6 +293,8 @@ static const struct {
     {MODEL_WAREHOUSE, "warehouse", print_named},
     {MODEL_REASON, "reason", print_named},
     {MODEL_CHECKPOINT, "checkpoint", print_checkpoint},
+    {MODEL_RUN, "run", print_run},
+    {MODEL_RUN_BLOCK, "run_line", print_run_block},
 };
 
 static void dump(const struct model_server *server)
@@ -278,7 +312,7 @@ static void dump(const struct model_server *server)
 
 /* ------------------------------------------------------------- a seed */
 
-static struct run run;
+static struct calls run;
 
 static bool is_done(void)
 {
@@ -294,7 +328,7 @@ static void one_seed(uint64_t seed, unsigned steps)
     for (uint32_t p = 0; p < CALLS_PARTITIONS; p++)
         model_server_hold(server, p);
     model_server_start(server);
-    run = (struct run){.seed = seed, .steps = steps};
+    run = (struct calls){.seed = seed, .steps = steps};
     run.shard.server_count = 1;
     snprintf(run.shard.servers[0].socket, sizeof run.shard.servers[0].socket, "model");
     struct sim_process *caller = sim_process_new("caller", SIM_WORKER, 0);

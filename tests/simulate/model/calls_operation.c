@@ -15,6 +15,10 @@
 static const char *const skus[] = {"A", "B1", "shoe 42", "\xc3\xa9t\xc3\xa9", "Z"};
 static const char *const warehouses[] = {"W", "W2"};
 static const char *const reasons[] = {"broken", "count"};
+static const char *const runs[] = {"monday", "2026w48-A7", "n\xc3\xb6"};
+static const char *const texts[] = {NULL, "not enough is available"};
+static const int results[] = {HOLDFAST_APPLIED, HOLDFAST_APPLIED, HOLDFAST_INSUFFICIENT_STOCK,
+                              HOLDFAST_UNAVAILABLE};
 static const char *const barcodes[] = {"4006381333931", "5901234123457", "73513537"};
 
 static struct {
@@ -102,6 +106,13 @@ static const enum holdfast_operation_kind kinds[] = {
     HOLDFAST_PUT_REASON,
     HOLDFAST_SETTLE,
     HOLDFAST_SET_REORDER_POINT,
+    HOLDFAST_BEGIN_RUN,
+    HOLDFAST_BEGIN_RUN,
+    HOLDFAST_RECORD_RUN,
+    HOLDFAST_RECORD_RUN,
+    HOLDFAST_RECORD_RUN,
+    HOLDFAST_UNDO,
+    HOLDFAST_UNDO,
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -182,6 +193,23 @@ Hf__Operation *calls_operation(struct arena *arena, int64_t now_us, struct heade
         .lines = &line,
         .line_count = 1,
     };
+    struct holdfast_run_line some_results[2] = {{(uint32_t)calls_below(700) + 1, ANY(results),
+                                                 (uint32_t)calls_below(CALLS_PARTITIONS),
+                                                 calls_below(100), ANY(texts)},
+                                                {0, ANY(results), 0, calls_below(100), ANY(texts)}};
+    uint8_t digest[HOLDFAST_DIGEST_BYTES] = {calls_below(12) == 0};
+
+    some_results[1].line = some_results[0].line + 1;
+    operation.run = ANY(runs);
+    operation.digest = digest;
+    operation.run_lines = 600;
+    operation.run_blank = 3;
+    operation.resume = calls_below(4) > 0;
+    operation.run_results = some_results;
+    operation.run_result_count = calls_below(3);
+    operation.undone = state.ids[calls_below(state.id_count < IDS ? state.id_count + 1 : IDS)];
+    operation.has_previous = calls_below(2);
+    operation.previous = 7;
     struct encode_defaults defaults = {0};
     struct encoded encoded;
     struct fault fault;

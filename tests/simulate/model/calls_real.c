@@ -12,8 +12,8 @@
 static const char empty[] =
     "DELETE FROM `partition`;DELETE FROM claim;DELETE FROM worker;DELETE FROM movement;DELETE FROM "
     "stock_level;DELETE FROM reservation;DELETE FROM reservation_line;DELETE FROM item;DELETE FROM "
-    "barcode;DELETE FROM warehouse;DELETE FROM reason;DELETE FROM checkpoint;INSERT INTO "
-    "`partition` (partition_id) VALUES (0),(1),(2),(3)";
+    "barcode;DELETE FROM warehouse;DELETE FROM reason;DELETE FROM checkpoint;DELETE FROM run;"
+    "DELETE FROM run_line;INSERT INTO `partition` (partition_id) VALUES (0),(1),(2),(3)";
 
 /* In the order of their keys, columns as calls_model.c prints them. */
 static const char *const dumps[] = {
@@ -45,6 +45,11 @@ static const char *const dumps[] = {
     "SELECT 'reason',HEX(code),HEX(name),version FROM reason ORDER BY code",
     "SELECT 'checkpoint',partition_id,HEX(sku),HEX(warehouse),seq,on_hand,reserved,committed,"
     "unavailable FROM checkpoint ORDER BY partition_id,sku,warehouse",
+    "SELECT 'run',partition_id,HEX(run),HEX(file_hash),line_count,blank,HEX(actor),created_at_us,"
+    "HEX(undoes),state,applied,refused,unknown,changed_at_us,version FROM run t ORDER BY "
+    "partition_id,t.run",
+    "SELECT 'run_line',partition_id,HEX(run),block,created_at_us,version,HEX(detail) FROM "
+    "run_line t ORDER BY partition_id,t.run,block",
 };
 
 static bool print_rows(void *context, size_t statement, MYSQL_RES *rows, uint64_t affected)
