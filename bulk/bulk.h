@@ -21,7 +21,7 @@
 
 #define BULK_FAULTS_MAX 50       /* told of one file; then it is not read any further */
 #define BULK_LINES_MAX 10000000u /* of one file */
-#define BULK_BARCODES_MAX 16u    /* of one put_item */
+#define BULK_BARCODES_MAX 64u    /* of one put_item */
 #define BULK_REFERENCE_BYTES_MAX 64u
 #define BULK_RESERVATION_BYTES 24 /* the text form with its NUL, and some room */
 #define BULK_DIGEST_BYTES 32u     /* SHA-256 */
@@ -132,7 +132,7 @@ const char *bulk_op_name(enum holdfast_operation_kind kind);
 
 /* A line as an 8-bit clean, unambiguous text, the same whichever file it was read from; what the
  * digest is made of. to has BULK_CANONICAL_BYTES; returns its length. */
-#define BULK_CANONICAL_BYTES 4096u
+#define BULK_CANONICAL_BYTES 8192u
 size_t bulk_canonical(const struct bulk_line *line, uint8_t to[BULK_CANONICAL_BYTES]);
 
 /* ------------------------------------------------------------- writing */

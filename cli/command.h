@@ -148,6 +148,7 @@ int cmd_reservation_list(const struct invocation *invocation);
 int cmd_order(const struct invocation *invocation);
 int cmd_history(const struct invocation *invocation);
 int cmd_settle(const struct invocation *invocation);
+int cmd_export(const struct invocation *invocation);
 int cmd_audit(const struct invocation *invocation);
 
 #endif

@@ -338,6 +338,20 @@ static const struct option_spec import_options[] = {
     END_OF_OPTIONS,
 };
 
+static const struct option_spec export_options[] = {
+    {.name = "count-sheet",
+     .kind = OPTION_TEXT,
+     .value = "W",
+     .completes = COMPLETES_WAREHOUSE,
+     .help = "a sheet to count this warehouse with: every level, `to` left empty"},
+    {.name = "csv", .kind = OPTION_FLAG, .help = "for a spreadsheet; otherwise YAML"},
+    {.name = "run",
+     .kind = OPTION_TEXT,
+     .value = "NAME",
+     .help = "name of the run (default: one made of the time)"},
+    END_OF_OPTIONS,
+};
+
 static const char line_details[] =
     "A LINE is SKU=QTY or SKU=QTY@WAREHOUSE, split at the last '=' and the first '@' after it.";
 
@@ -372,6 +386,12 @@ static const struct option_spec audit_options[] = {
     {.name = "no-views", .kind = OPTION_FLAG, .help = "do not compare the views"},
     {.name = NULL},
 };
+static const char export_details[] =
+    "Without --count-sheet it writes reasons, warehouses, items, and every level with its safety "
+    "stock\n"
+    "and reorder point. Each count says which on_hand_version it was read at, so that what has "
+    "moved\n"
+    "since is refused when the file comes back. The format is docs/bulk.md.";
 
 const struct command commands[] = {
     {.words = "up",
@@ -625,6 +645,13 @@ const struct command commands[] = {
      .flags = COMMAND_CLIENT,
      .summary = "say what became of an operation; if nothing did, make sure that nothing will",
      .run = cmd_settle},
+    {.words = "export",
+     .arguments = "",
+     .flags = COMMAND_CLIENT,
+     .options = export_options,
+     .summary = "write a bulk file of what is there, or a count sheet",
+     .details = export_details,
+     .run = cmd_export},
     {.words = "audit",
      .arguments = "",
      .flags = COMMAND_CLIENT,

@@ -245,6 +245,13 @@ command	settle	UUID	-
 option	settle	--timeout	D	-	-
 option	settle	--help	-	-	-
 option	settle	--json	-	-	-
+command	export	-	-
+option	export	--count-sheet	W	warehouse	-
+option	export	--csv	-	-	-
+option	export	--run	NAME	-	-
+option	export	--timeout	D	-	-
+option	export	--help	-	-	-
+option	export	--json	-	-	-
 command	audit	-	-
 option	audit	--no-views	-	-	-
 option	audit	--timeout	D	-	-

@@ -4,6 +4,7 @@
 No cluster runs here. tests/integration/bulk.c shows what the reader makes of a file, and what any
 YAML reader would.
 """
+import csv
 import hashlib
 import random
 import tempfile
@@ -98,7 +99,7 @@ VALUES = {
     "accept_shortfall": ["true", "false", "yes", "'true'", "1"], "into": ["stock", "quarantine", "bin"],
     "ttl": ["2h", "1s", "30d", "2", "h"], "name": ["Widget", "7", "", "'" + "n" * 256 + "'"],
     "reorder_point": ["0", "40", "-1", "1000000000"],
-    "barcodes": ["[]", "[A, 7]", "[A, A]", "A", "[%s]" % ", ".join("b%d" % i for i in range(17))],
+    "barcodes": ["[]", "[A, 7]", "[A, A]", "A", "[%s]" % ", ".join("b%d" % i for i in range(65))],
     "colour": ["red"],
 }
 # Mostly right ones, or hardly any line would be good.
@@ -163,6 +164,37 @@ def ids():
     digest[8] = digest[8] & 0x3f | 0x80
     equal(read["lines"][0]["id"], str(uuid.UUID(bytes=bytes(digest))), "the id of the second line")
     equal(read["open"], 1, "the counts that are open")
+
+
+@test("the retail data's corrections become a bulk file: reasons mapped, texts kept as notes")
+def corrections():
+    def converted(*words):
+        done = subprocess.run([os.path.join(BUILD, "demo", "corrections"), *words], cwd=ROOT,
+                              stdout=subprocess.PIPE, timeout=60, check=True)
+        return done.stdout
+    text = converted()
+    read = bulk("lines", "yaml", "FILE", text=text)
+    equal(read["faults"], [], "the reader's faults")
+    errors = list(jsonschema.Draft7Validator(schema()).iter_errors(bulk("json", "FILE", text=text)))
+    equal([e.message for e in errors], [], "what the schema says")
+    adjusted = [line for line in read["lines"] if line["op"] == "adjust"]
+    # What the file itself says, by the two signs of a correction that need no table: no customer,
+    # no price, and fewer than none.
+    with open(os.path.join(ROOT, "demo", "data", "online-retail.csv"), newline="") as file:
+        rows = [row for row in csv.DictReader(file)
+                if int(row["Quantity"]) < 0 and float(row["UnitPrice"]) == 0 and
+                row["InvoiceNo"][0] not in "AC"]
+    known = {(line["sku"], line["amount"], line.get("note", "")) for line in adjusted}
+    missing = [row for row in rows
+               if (row["StockCode"], int(row["Quantity"]), row["Description"]) not in known]
+    with open(os.path.join(ROOT, "demo", "not-goods.csv"), newline="") as file:
+        not_goods = {row["code"] for row in csv.DictReader(file)}
+    equal([row for row in missing if row["StockCode"] not in not_goods], [], "corrections left out")
+    reasons = {line["reason"] for line in adjusted}
+    check(len(adjusted) > 100 and len(reasons) > 5, "%d corrections, %r" % (len(adjusted), reasons))
+    note("%d corrections with %d reasons" % (len(adjusted), len(reasons)))
+    by_csv = bulk("lines", "csv", "FILE", text=converted("--csv"))
+    equal(by_csv["digest"], read["digest"], "the digest of the same as CSV")
 
 
 if __name__ == "__main__":
