@@ -91,9 +91,10 @@ struct bulk_options {
     void *data;
 };
 
-/* Reads the whole file from its start, and calls options->fault for each fault, in the file's
- * order, at most BULK_FAULTS_MAX + 1 times: the last one then says that there may be more. True:
- * there was none, and *head is filled. The file must be seekable; a read error is a fault. */
+/* Reads the whole file from its start, and calls options->fault for each fault, line by line (a
+ * default that is not known with the first line that takes it), at most BULK_FAULTS_MAX + 1 times:
+ * the last one then says that there may be more. True: there was none, and *head is filled. The
+ * file must be seekable; a read error is a fault. */
 bool bulk_check(FILE *file, const struct bulk_options *options, struct bulk_head *head);
 
 struct bulk_reader;

@@ -87,7 +87,8 @@ static bool is_known(const struct bulk_codes *known, struct put_codes *put, cons
     return false;
 }
 
-static bool check_known(struct bulk_reader *reader, enum key key, const struct cell *cell)
+/* A default is told once, with the first line that takes it: a line above may have put it. */
+static void check_known(struct bulk_reader *reader, enum key key, const struct cell *cell)
 {
     bool reason = key == KEY_REASON;
     const struct bulk_codes *known =
@@ -96,9 +97,12 @@ static bool check_known(struct bulk_reader *reader, enum key key, const struct c
 
     if (!known->codes || is_known(known, reason ? &reader->put_reasons : &reader->put_warehouses,
                                   cell->text, &nearest))
-        return true;
+        return;
     reader_unknown(reader, cell->place, reason ? "reason" : "warehouse", cell->text, nearest);
-    return false;
+    if (reader->draft.from_head & KEY_BIT(key)) {
+        reader->defaults.given &= ~KEY_BIT(key);
+        reader->defaults.spoilt |= KEY_BIT(key);
+    }
 }
 
 /* Lines after this one may use it. */
@@ -349,8 +353,7 @@ void line_check_default(struct bulk_reader *reader, enum key key, const struct c
     bool good = max[key] > 0 ? take_text(reader, key_name(key), cell, max[key], text)
                              : take_code(reader, key_name(key), cell, text);
 
-    /* A reason or warehouse that only the file itself puts cannot be its default. */
-    if (good && (max[key] > 0 || check_known(reader, key, cell))) {
+    if (good) {
         reader->defaults.cells[key] = *cell;
         reader->defaults.given |= KEY_BIT(key);
     } else {
@@ -427,6 +430,7 @@ static void add_defaults(struct bulk_reader *reader, const struct op *op)
             continue;
         draft->cells[key] = reader->defaults.cells[key];
         draft->given |= KEY_BIT(key);
+        draft->from_head |= KEY_BIT(key);
     }
 }
 

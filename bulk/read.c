@@ -183,7 +183,7 @@ static bool next_draft(struct bulk_reader *reader)
 {
     if (reader->stopped)
         return false;
-    reader->draft.given = reader->draft.spoilt = 0;
+    reader->draft.given = reader->draft.spoilt = reader->draft.from_head = 0;
     reader->draft.unreadable = false;
     reader->draft.barcode_count = 0;
     return reader->options->format == BULK_YAML ? yaml_front_next(reader) : csv_front_next(reader);

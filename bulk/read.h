@@ -73,6 +73,7 @@ struct draft {
     bool unreadable; /* told; nothing else can be said about it */
     unsigned given;  /* KEY_BITs */
     unsigned spoilt; /* written, but not to be read; told, so that it is not called missing too */
+    unsigned from_head; /* those of given that are the head's defaults */
     struct cell cells[KEY_COUNT];
     size_t barcode_count; /* as written, so it may be more than there is room for */
     struct cell barcodes[BULK_BARCODES_MAX];
@@ -114,7 +115,7 @@ struct bulk_reader {
     size_t kept_count;
     struct bulk_head head;            /* as it is read */
     const struct bulk_head *expected; /* second reading: what bulk_check gave */
-    struct draft defaults;            /* of the head, already checked */
+    struct draft defaults;            /* of the head */
     struct put_codes put_warehouses, put_reasons;
     EVP_MD_CTX *digest;
     struct draft draft;

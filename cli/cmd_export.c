@@ -203,14 +203,15 @@ static bool is_whole(struct export *export, const struct holdfast_view_answer *a
 {
     if (answer->status == HOLDFAST_APPLIED && answer->unknown_partitions == 0)
         return true;
-    fprintf(stderr, "%s: %s%s%s\n",
-            holdfast_status_name(answer->status == HOLDFAST_APPLIED ? HOLDFAST_UNAVAILABLE
-                                                                    : answer->status),
-            answer->status == HOLDFAST_APPLIED ? "not every partition answered"
-                                               : holdfast_status_text(answer->status),
-            answer->message[0] != '\0' ? ": " : "", answer->message);
-    export->code =
-        answer->status == HOLDFAST_APPLIED ? EX_UNAVAILABLE : holdfast_status_exit(answer->status);
+    export->code = EX_UNAVAILABLE;
+    if (answer->status == HOLDFAST_APPLIED) {
+        fprintf(stderr, "%s: %u of %u partitions did not answer\n",
+                holdfast_status_name(HOLDFAST_UNAVAILABLE), answer->unknown_partitions,
+                answer->partitions);
+        return false;
+    }
+    report_read_fault(answer);
+    export->code = holdfast_status_exit(answer->status);
     return false;
 }
 

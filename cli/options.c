@@ -23,7 +23,6 @@ static const struct {
     {"apply", "it comes with bulk corrections"},
     {"undo", "it comes with bulk corrections"},
     {"run", "it comes with bulk corrections"},
-    {"export", "it comes with bulk corrections"},
     {"bench", "the benchmarks are run with `make bench`"},
 };
 

@@ -221,6 +221,15 @@ static void what_the_file_puts_is_known(void **state)
                                 "- {op: adjust, sku: a, warehouse: NEW, by: 1, reason: lost}\n"));
     expect_line_fault("{op: adjust, sku: a, warehouse: NEW, by: 1, reason: lots}",
                       "4:35: unknown warehouse \"NEW\"\n4:55: unknown reason \"lots\"");
+    /* Also where it is the default of the file that puts it. */
+    assert_true(check(BULK_YAML, "version: 1\nrun: r1\nwarehouse: NEW\nreason: lost\nlines:\n"
+                                 "- {op: put_reason, reason: lost, name: Lost}\n"
+                                 "- {op: put_warehouse, warehouse: NEW, name: New}\n"
+                                 "- {op: adjust, sku: a, by: 1}\n"));
+    expect_fault("version: 1\nrun: r1\nwarehouse: NEW\nlines:\n"
+                 "- {op: receive, sku: a, by: 1}\n"
+                 "- {op: put_warehouse, warehouse: NEW, name: New}\n",
+                 "3:12: unknown warehouse \"NEW\"");
     /* What is put is written on the line; the head's default is not meant. */
     expect_fault("version: 1\nrun: r1\nwarehouse: BER1\nreason: damaged\nlines:\n"
                  "- {op: put_warehouse, name: x}\n- {op: put_reason, name: x}\n",
@@ -237,21 +246,22 @@ static void all_faults_at_once_with_their_places(void **state)
                  "- {op: receive, sku: a, to: 2, refrence: x, sku: b}\n"
                  "- {by: 3, sku: a, op: count, warehouse: BER2}\n"
                  "- {op: adjust, sku: a, by: 1}\n"
+                 "- {op: adjust, sku: a, by: 1}\n"
                  "- hello\n"
                  "- {op: release, reservation: x, sku: a, ttl: 5m}\n",
                  "3:1: unknown key \"warehuose\" (did you mean \"warehouse\"?)\n"
-                 "4:9: unknown reason \"damged\" (did you mean \"damaged\"?)\n"
                  "6:8: unknown op \"adjst\" (did you mean \"adjust\"?)\n"
                  "6:38: unknown reason \"damged\" (did you mean \"damaged\"?)\n"
                  "7:29: receive takes by, a change, and not to\n"
                  "7:32: unknown key \"refrence\" (did you mean \"reference\"?)\n"
                  "7:45: sku is given twice, first in line 7\n"
+                 "4:9: unknown reason \"damged\" (did you mean \"damaged\"?)\n"
                  "8:8: count takes to, the new value, and not by\n"
                  "8:41: unknown warehouse \"BER2\" (did you mean \"BER1\"?)\n"
-                 "10:3: a line is keys and values: {op: adjust, sku: …}\n"
-                 "11:3: sku and by go together; without them it is everything\n"
-                 "11:30: reservation must be R- and 17 characters, as Holdfast shows it\n"
-                 "11:46: release takes no ttl");
+                 "11:3: a line is keys and values: {op: adjust, sku: …}\n"
+                 "12:3: sku and by go together; without them it is everything\n"
+                 "12:30: reservation must be R- and 17 characters, as Holdfast shows it\n"
+                 "12:46: release takes no ttl");
 }
 
 static void more_faults_than_are_told(void **state)
