@@ -129,7 +129,7 @@ struct app {
     struct broker_watch *watch;
     struct link link;
     struct names reasons, warehouses;
-    struct poll reasons_poll, warehouses_poll;
+    struct poll reasons_poll, warehouses_poll, alive_poll;
 
     int64_t now_us; /* monotonic, of this turn of the loop */
     int64_t wall_us;
@@ -269,6 +269,7 @@ void item_show(struct app *app, const char *sku, const char *warehouse);
 void orders_show(struct app *app, const char *text);
 /* Something was posted: read again. */
 void orders_changed(struct app *app);
+void reservations_changed(struct app *app);
 void item_changed(struct app *app);
 void scan_posted(struct app *app);
 

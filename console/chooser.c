@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "console/app.h"
 #include "console/text.h"
@@ -31,18 +32,29 @@ static const char *text_of(const struct chooser *chooser, int entry)
     return chooser->views ? view_of((enum view_id)entry)->about : action_rows[entry].text;
 }
 
+/* 0: its name begins with the letters, 1: has them, 2: its text has them, 3: nothing has. */
+static int rank_of(const struct chooser *chooser, int entry, const char *letters)
+{
+    if (strncasecmp(name_of(chooser, entry), letters, strlen(letters)) == 0)
+        return 0;
+    if (text_contains(name_of(chooser, entry), letters))
+        return 1;
+    return text_contains(text_of(chooser, entry), letters) ? 2 : 3;
+}
+
 static void fill(struct app *app)
 {
     struct chooser *chooser = app->chooser;
     const char *letters = chooser->filter.fields[0].text;
 
     chooser->count = 0;
-    for (int i = 0; i < (chooser->views ? (int)VIEWS : (int)ACTIONS); i++) {
-        if (!chooser->views && (!action_rows[i].name[0] || !app_can(app, (enum action)i)))
-            continue;
-        if (text_contains(name_of(chooser, i), letters) ||
-            text_contains(text_of(chooser, i), letters))
-            chooser->entries[chooser->count++] = i;
+    for (int rank = 0; rank < 3; rank++) {
+        for (int i = 0; i < (chooser->views ? (int)VIEWS : (int)ACTIONS); i++) {
+            if (!chooser->views && (!action_rows[i].name[0] || !app_can(app, (enum action)i)))
+                continue;
+            if (rank_of(chooser, i, letters) == rank)
+                chooser->entries[chooser->count++] = i;
+        }
     }
     if (chooser->selected >= chooser->count)
         chooser->selected = chooser->count ? chooser->count - 1 : 0;

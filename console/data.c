@@ -12,6 +12,7 @@
 #define HEARD_US 3500000   /* a broker tells its state every second */
 #define FAILING_US 2500000 /* reads that fail for so long mean that nobody is there */
 #define RETRY_US 1000000
+#define ALIVE_US 1000000
 #define NAMES_EVERY_US 60000000
 #define NAMES_MOST 1000
 
@@ -155,8 +156,9 @@ static void owner_answered(void *data, struct holdfast_answer *answer)
     end(ask);
 }
 
-void poll_owner(struct app *app, struct poll *poll, const struct holdfast_query *query,
-                int64_t interval_us, owner_handler *handler)
+static void ask_owner(struct app *app, struct holdfast *handle, struct poll *poll,
+                      const struct holdfast_query *query, int64_t interval_us,
+                      owner_handler *handler)
 {
     if (!due(app, poll))
         return;
@@ -164,10 +166,16 @@ void poll_owner(struct app *app, struct poll *poll, const struct holdfast_query 
     if (!ask)
         return;
     ask->of_owner = handler;
-    if (!holdfast_submit_query(app->reads, query, owner_answered, ask, NULL, 0)) {
+    if (!holdfast_submit_query(handle, query, owner_answered, ask, NULL, 0)) {
         poll->in_flight = false;
         end(ask);
     }
+}
+
+void poll_owner(struct app *app, struct poll *poll, const struct holdfast_query *query,
+                int64_t interval_us, owner_handler *handler)
+{
+    ask_owner(app, app->reads, poll, query, interval_us, handler);
 }
 
 /* ------------------------------------------------------------- the connection */
@@ -273,16 +281,28 @@ static void take_warehouses(struct app *app, struct holdfast_answer **answer)
     take_names(&app->warehouses, *answer);
 }
 
+static void take_nothing(struct app *app, struct holdfast_view_answer **answer)
+{
+    (void)app; /* that it was answered, and how old it is, is noted already */
+    (void)answer;
+}
+
 void data_tick(struct app *app)
 {
     struct holdfast_query reasons = {.kind = HOLDFAST_QUERY_REASON, .limit = NAMES_MOST};
     struct holdfast_query warehouses = {.kind = HOLDFAST_QUERY_WAREHOUSE, .limit = NAMES_MOST};
+    struct holdfast_view_query alive = {
+        .kind = HOLDFAST_VIEW_RESERVATIONS, .consistency = HOLDFAST_READ_ANY, .limit = 1};
 
     hear_brokers(app);
+    if (app->now_us - app->link.answered_at_us > ALIVE_US) /* the view that is shown asks nothing */
+        poll_view(app, &app->alive_poll, &alive, ALIVE_US, take_nothing);
     if (!link_any_broker(app))
         return;
-    poll_owner(app, &app->reasons_poll, &reasons, NAMES_EVERY_US, take_reasons);
-    poll_owner(app, &app->warehouses_poll, &warehouses, NAMES_EVERY_US, take_warehouses);
+    /* Through the handle of the writes: its session is then there before the first of them. */
+    ask_owner(app, app->writes, &app->reasons_poll, &reasons, NAMES_EVERY_US, take_reasons);
+    ask_owner(app, app->writes, &app->warehouses_poll, &warehouses, NAMES_EVERY_US,
+              take_warehouses);
 }
 
 /* ------------------------------------------------------------- looking a code up */

@@ -253,6 +253,7 @@ static void posted(struct app *app, const struct posting *posting,
         dialog_close(app);
         item_changed(app);
         orders_changed(app);
+        reservations_changed(app);
         scan_posted(app);
         return;
     case HOLDFAST_KIND_UNKNOWN:

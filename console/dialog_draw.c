@@ -158,9 +158,8 @@ static int conflict(const struct frame *f, struct dialog *d, int row)
         return 0;
     long long count = field_number(quantity);
     long long difference = count - (long long)d->opened.on_hand;
-    snprintf(text, sizeof text,
-             "Keep the count: on-hand becomes %lld. Keep the difference (%+lld): it becomes %lld",
-             count, difference, (long long)d->now.on_hand + difference);
+    snprintf(text, sizeof text, "Keep the count: %lld. Keep the difference (%+lld): %lld", count,
+             difference, (long long)d->now.on_hand + difference);
     return wrapped(f, row, 3, STYLE_WARN, text);
 }
 
@@ -195,7 +194,7 @@ void dialog_draw(struct app *app, struct canvas *c)
     struct dialog *d = app->dialog;
     int width = least(c->columns, WIDTH), fields = (int)d->form.count;
     bool framed = c->columns >= 50;
-    int height = least(c->rows - 2, most(fields + 10, 12));
+    int height = least(c->rows - 2, most(fields + 8, 12));
     int row = framed ? (c->rows - height) / 2 : 0, column = (c->columns - width) / 2;
     enum style style;
     char title[512];

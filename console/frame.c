@@ -102,7 +102,13 @@ static void draw_title(struct app *app, struct canvas *c)
     size_t waiting = app->fifo_count, unknown = post_unknown(app);
 
     view_of(app->view)->title(app, text, sizeof text);
-    canvas_cell(c, 1, 0, c->columns, STYLE_STRONG, text);
+    if (app->link.unknown_partitions) {
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used, "  INCOMPLETE: %u/%u partitions known",
+                 app->link.partitions - app->link.unknown_partitions, app->link.partitions);
+    }
+    canvas_cell(c, 1, 0, c->columns, app->link.unknown_partitions ? STYLE_WARN : STYLE_STRONG,
+                text);
     if (unknown || waiting > 1) {
         char right[64];
         if (unknown)
@@ -139,11 +145,6 @@ static void draw_banner(struct app *app, struct canvas *c)
         snprintf(text, sizeof text, "OFFLINE %s: no broker, posting is off, data from %s", since,
                  clock);
         canvas_cell(c, 1, 0, c->columns, STYLE_BAD, text);
-    } else if (app->link.unknown_partitions) {
-        snprintf(text, sizeof text,
-                 "INCOMPLETE: %u of %u partitions are not known, all sums are at least (>=)",
-                 app->link.unknown_partitions, app->link.partitions);
-        canvas_cell(c, 1, 0, c->columns, STYLE_WARN, text);
     }
 }
 

@@ -202,8 +202,10 @@ static void draw(struct run *run)
     run->shown_at_us = app->now_us;
     if (!everything && canvas_equal(&run->shown, &app->canvas))
         return; /* nothing that anybody could see: nothing is written */
-    run->screen->present(&app->canvas, everything, key);
-    (void)canvas_copy(&run->shown, &app->canvas);
+    if (run->screen->present(&app->canvas, everything, key))
+        (void)canvas_copy(&run->shown, &app->canvas);
+    else
+        app->dirty = true;
 }
 
 static bool shows(const struct canvas *c, const char *text)

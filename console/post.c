@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "console/app.h"
+#include "protocol/ids.h"
 
 #define SETTLE_EVERY_US 2000000
 
@@ -39,7 +40,10 @@ static void tell(struct posting *posting, const struct holdfast_result *result)
 static void certain(struct posting *posting, const struct holdfast_result *result)
 {
     struct posting told = *posting;
+    struct holdfast_position position = {result->partition, result->sequence};
     posting->state = POSTING_FREE;
+    if (result->kind == HOLDFAST_KIND_APPLIED) /* what is read from now on has it */
+        (void)holdfast_view_at_least(posting->app->reads, &position, 1);
     tell(&told, result);
 }
 
@@ -62,6 +66,26 @@ static void answered(void *data, struct holdfast_result *result)
     holdfast_result_free(&result);
 }
 
+/* Where the id has to be asked about: elsewhere a settle would write voids for nothing. */
+static int32_t partition_of(struct app *app, const struct holdfast_operation *operation)
+{
+    uint8_t id[RESERVATION_ID_BYTES];
+    const char *sku = operation->sku              ? operation->sku
+                      : operation->line_count > 0 ? operation->lines[0].sku
+                                                  : NULL;
+    const Hf__BrokerState *state = NULL;
+
+    for (size_t i = 0; i < app->config.broker_count && !state; i++)
+        state = broker_watch_state(app->watch, i);
+    if (operation->reservation)
+        return reservation_id_parse(operation->reservation, strlen(operation->reservation), id)
+                   ? (int32_t)reservation_id_partition(id)
+                   : HOLDFAST_ALL_PARTITIONS;
+    if (!state || state->partitions == 0 || !sku)
+        return HOLDFAST_ALL_PARTITIONS;
+    return (int32_t)partition_of_sku(sku, strlen(sku), state->partitions);
+}
+
 struct posting *post_send(struct app *app, struct holdfast_operation *operation, const char *what,
                           void (*done)(struct app *, const struct posting *,
                                        const struct holdfast_result *))
@@ -82,7 +106,7 @@ struct posting *post_send(struct app *app, struct holdfast_operation *operation,
                                 .app = app,
                                 .done = done,
                                 .serial = ++app->posting_serial,
-                                .partition = HOLDFAST_ALL_PARTITIONS};
+                                .partition = partition_of(app, operation)};
     holdfast_new_operation_id(posting->id);
     snprintf(posting->what, sizeof posting->what, "%s", what);
     operation->operation_id = posting->id;

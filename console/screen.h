@@ -20,8 +20,8 @@ struct screen {
     /* Rows and columns now. */
     void (*size)(int *rows, int *columns);
     /* Shows what differs from what is shown. everything: what is shown is not known. key: a person
-     * has just pressed a key and waits for the echo. */
-    void (*present)(const struct canvas *canvas, bool everything, bool key);
+     * has just pressed a key and waits for the echo. False: not now, ask again later. */
+    bool (*present)(const struct canvas *canvas, bool everything, bool key);
     void (*bell)(void);
     void (*copy)(const char *text);
     /* Gives the terminal back to the shell until it continues us. */

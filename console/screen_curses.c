@@ -186,7 +186,7 @@ static void put_cell(int row, int column, const struct cell *cell)
         (void)mvadd_wch(row, column, &out);
 }
 
-static void present(const struct canvas *c, bool everything, bool key)
+static bool present(const struct canvas *c, bool everything, bool key)
 {
     (void)key;
     if (LINES != c->rows || COLS != c->columns)
@@ -205,6 +205,7 @@ static void present(const struct canvas *c, bool everything, bool key)
     move(c->cursor_row, c->cursor_column);
     wnoutrefresh(stdscr);
     doupdate();
+    return true;
 }
 
 static void ring(void)

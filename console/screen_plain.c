@@ -87,20 +87,20 @@ static void remember(int row, const char *text)
     shown[row] = copied;
 }
 
-/* Between keys: the line of what is shown, messages, and the row that one is on. */
+/* Between keys: the line of what is shown, messages, the row that one is on, and what was blank. */
 static bool matters(const struct canvas *c, int row)
 {
-    return row == 1 || row == c->rows - 2 || row == c->cursor_row;
+    return row == 1 || row == c->rows - 2 || row == c->cursor_row || !shown[row] || !shown[row][0];
 }
 
-static void present(const struct canvas *c, bool everything, bool key)
+static bool present(const struct canvas *c, bool everything, bool key)
 {
     char text[LINE_BYTES];
     int64_t now_us = clock_monotonic_us();
     bool wrote = false;
 
     if (!key && !everything && now_us - written_at_us < QUIET_US)
-        return;
+        return false;
     for (int row = 0; row < c->rows; row++) {
         canvas_row_text(c, row, text, sizeof text);
         if (!everything && !(differs(row, text) && (key || matters(c, row))))
@@ -116,6 +116,7 @@ static void present(const struct canvas *c, bool everything, bool key)
     if (wrote)
         written_at_us = now_us;
     (void)fflush(stdout);
+    return true;
 }
 
 static void nothing(void)

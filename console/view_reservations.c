@@ -47,6 +47,11 @@ static void enter(struct app *app)
     poll_restart(&mine(app)->poll);
 }
 
+void reservations_changed(struct app *app)
+{
+    poll_restart(&mine(app)->poll);
+}
+
 static size_t count_of(const struct reservations *s)
 {
     return s->page ? s->page->reservation_count : 0;

@@ -41,10 +41,11 @@ struct stock {
     char filter[CODE_TEXT];
     enum holdfast_level_column sort;
     bool descending;
-    int low;                        /* 0 all, 1 out of stock, 2 below safety stock */
-    uint64_t matched, total, first; /* first: rows before this page */
-    bool counted;                   /* matched and total are told */
-    char *cursor, *next;            /* of this page (NULL: the first), of the one after it */
+    int low; /* 0 all, 1 out of stock, 2 below safety stock */
+    uint64_t matched, total;
+    uint64_t first, first_wanted; /* rows before this page; before the one that is asked for */
+    bool counted;                 /* matched and total are told */
+    char *cursor, *next;          /* of this page (NULL: the first), of the one after it */
     char *back[BACK_MAX];
     size_t back_count;
     bool select_last; /* of the page that is on its way */
@@ -52,6 +53,7 @@ struct stock {
     struct poll page, figures;
     bool failed;
     char fault[256];
+    uint32_t shown_question; /* generation of the poll that brought the rows */
 };
 
 static void *make(struct app *app)
@@ -185,7 +187,7 @@ static void go_first(struct stock *s)
         free(s->back[--s->back_count]);
     free(s->cursor);
     s->cursor = NULL;
-    s->first = 0;
+    s->first_wanted = 0;
     poll_restart(&s->page);
 }
 
@@ -202,9 +204,14 @@ static void take_page(struct app *app, struct holdfast_view_answer **answer)
             go_first(s); /* the place is gone, not the view */
         return;
     }
-    fill_rows(app, s, a);
+    /* What was on the screen and is not known now stays there, as ?: only another question, or
+     * knowing it again, takes it away. */
+    if (a->unknown_partitions == 0 || s->count == 0 || s->shown_question != s->page.generation)
+        fill_rows(app, s, a);
+    s->shown_question = s->page.generation;
     free(s->next);
     s->next = a->cursor ? strdup(a->cursor) : NULL;
+    s->first = s->first_wanted;
     s->matched = a->matched;
     s->total = a->total;
     s->counted = a->view[0] != '\0';
@@ -498,7 +505,7 @@ static void next_page(struct app *app, struct stock *s)
     s->back[s->back_count++] = s->cursor;
     s->cursor = s->next;
     s->next = NULL;
-    s->first += s->count;
+    s->first_wanted = s->first + s->count;
     turn_page(app, s);
 }
 
@@ -508,7 +515,7 @@ static void page_before(struct app *app, struct stock *s)
         return;
     free(s->cursor);
     s->cursor = s->back[--s->back_count];
-    s->first -= s->first < s->wanted ? s->first : s->wanted;
+    s->first_wanted = s->first < s->wanted ? 0 : s->first - s->wanted;
     s->select_last = true;
     turn_page(app, s);
 }

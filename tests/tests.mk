@@ -37,6 +37,14 @@ $(BUILD)/tests/faults/planted/%.so: tests/faults/planted/%.c
 
 test-programs: $(PLANTED) $(LOAD_GENERATORS) $(FAULT_PROGRAMS) $(BUILD)/tests/history/check-history
 
+# A terminal for tests of the console.
+CONSOLE_DRIVER = $(BUILD)/tests/console/driver
+$(CONSOLE_DRIVER): $(BUILD)/tests/console/driver.o
+	@echo '  LINK $@'
+	@$(CC) $(LDFLAGS_ALL) -o $@ $< -lvterm -lutil
+
+test-programs: $(CONSOLE_DRIVER)
+
 # Programs that measure at a million levels: make test-scale.
 SCALE_PROGRAMS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/scale/*.c))
 $(BUILD)/tests/scale/%: $(BUILD)/tests/scale/%.o $(ARCHIVES)

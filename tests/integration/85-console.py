@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: MIT
+"""holdfast-console on pseudo-terminals, against a real cluster: what staff see, what F2 alone does,
+and what happens when things break. Every scenario at one size, every size once; `make
+console-matrix` has all of them (tests/console/matrix.py)."""
+import os
+import signal
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "console"))
+from harness import *  # noqa: E402
+from scenarios import *  # noqa: E402
+from terminal import Terminal, Tmux  # noqa: E402
+
+
+@test("the first screen says which system, who, how fresh, and what can be done")
+def first_screen(cluster):
+    stock_up(cluster)
+    begun = time.monotonic()
+    with Terminal(cluster) as t:
+        t.wait("F10Quit")
+        note("first screen after %d ms" % ((time.monotonic() - begun) * 1000))
+        t.wait("LIVE")
+        t.wait("WID-9")
+        t.wait("OUT!")
+        header = t.lines()[0]
+        check("m.kaya" in header and "broker 1/1" in header, header)
+        # Never told by colour alone: yellow, and a word.
+        row = next(i for i, line in enumerate(t.lines()) if "WID-9" in line)
+        column = t.lines()[row].index("OUT!")
+        cell = t.cell(row, column)
+        equal((chr(cell["point"]), cell["colour"]), ("O", 3), "the mark of what is out of stock")
+        equal(t.cell(0, 1)["reverse"], 1, "the header is reversed")
+        # The hardware cursor is on the focused item, for whoever does not see colours.
+        row = next(i for i, line in enumerate(t.lines()) if line.startswith(">"))
+        equal(t.cursor()[:2], (row, 0), "the cursor is on the selected row")
+        t.key("F10")
+        equal(t.ended(), 0, "exit code after F10")
+
+
+@test("every view opens by name; bar, menu and help show what can be done, and nothing else")
+def views(cluster):
+    with Terminal(cluster) as t:
+        t.wait("WID-1")
+        every_view(t)
+
+
+@test("a row of keys is never lost, however fast")
+def no_key_lost(cluster):
+    with Terminal(cluster) as t:
+        t.wait("WID-1")
+        keys_in_one_write(t)
+
+
+@test("filter as you type, sort, and pages of all rows")
+def pages(cluster):
+    with Terminal(cluster) as t:
+        t.wait("WID-1")
+        t.key("/")
+        t.type("number 3")
+        t.wait('"number 3"')
+        t.wait_gone("WID-1 ")
+        t.wait("ZPG-03")
+        t.key("Esc")
+        t.wait_gone('"number 3"')
+        t.wait("WID-9")
+        seen, first = set(), 1
+        while True:
+            rows = [line.replace(">", " ").split()[0] for line in t.lines()[3:-2] if line.strip()]
+            seen |= set(rows)
+            first += len(rows)
+            if first > len(ALL):
+                break
+            t.key("PgDn")
+            t.wait("from %d " % first)
+        equal(seen, set(ALL), "all rows were on some page")
+        # 40 Downs in one write: the selection goes over two pages, and no key is lost.
+        t.key("Home")
+        t.wait("from 1 ")
+        t.send("\033[B" * 32)
+        t.wait(">")
+        row = 32
+        want = sorted(ALL)[row]
+        wait_until(lambda: any(line.startswith("> " + want) for line in t.lines()), 10,
+                   "32 Downs select %s: %s" % (want, t.text()))
+
+
+@test("a scan opens its item, anywhere; a strange one says ERR")
+def scans(cluster):
+    with Terminal(cluster) as t:
+        t.wait("WID-1")
+        t.scan("4006381333931")
+        t.wait("Item WID-1")
+        bells = t.state()["bells"]
+        t.scan("4000000000000")
+        t.wait("ERR 4000000000000: no item")
+        check(t.state()["bells"] > bells, "it rings")
+        t.view("Operations")
+        t.scan("WID-2-LONG")
+        t.wait("Item WID-2-LONG")
+
+
+@test("a burst of scans into every view, form and dialog writes nothing without F2")
+def bursts(cluster):
+    before = movements(cluster)
+    with Terminal(cluster) as t:
+        t.wait("WID-1")
+        scan_everywhere(t)
+    equal(movements(cluster), before, "movements in the ledger")
+
+
+@test("F2 posts once, with who and why; a quantity that is a barcode is refused")
+def post(cluster):
+    with Terminal(cluster) as t:
+        t.wait("WID-1")
+        adjust(t, "-3")
+        t.wait("On-hand 50 -> 47")
+        t.send("\033OQ\033OQ\033OQ")
+        t.wait("OK adjusted WID-1@BER1 50 -> 47")
+        level = cluster.level("WID-1", "BER1")
+        equal(level["on_hand"], 47, "on hand: F2 three times in one write posts once")
+        moved = cluster.hf("history", "WID-1", "--warehouse", "BER1").lines[0]
+        equal((moved["actor"], moved["reason"]), ("m.kaya", "damaged"), "who and why")
+        # A short barcode, typed as a quantity.
+        before = movements(cluster)
+        adjust(t, "7731")
+        t.key("F2")
+        t.wait("is the barcode of WID-3")
+        equal(movements(cluster), before, "movements after the barcode")
+        t.key("Esc")
+        t.wait("nothing was sent")
+
+
+@test("stock that moves under an open form: a difference rebases, and says who")
+def moved_delta(cluster):
+    with Terminal(cluster) as t:
+        t.wait("WID-1")
+        on_hand = cluster.level("WID-1", "BER1")["on_hand"]
+        adjust(t, "-2")
+        t.wait("-> %d" % (on_hand - 2))
+        cluster.hf("adjust", "WID-1=-6@BER1", "--reason", "damaged", "--actor", "j.lee")
+        t.wait("Changed while open by j.lee -6")
+        t.wait("On-hand %d -> %d" % (on_hand - 6, on_hand - 8))
+        t.key("F2")
+        t.wait("OK adjusted")
+        equal(cluster.level("WID-1", "BER1")["on_hand"], on_hand - 8, "on hand")
+
+
+@test("a count whose stock moved must be confirmed again; both ways out work")
+def moved_count(cluster):
+    for keep, want in (("count", lambda old: old - 1), ("difference", lambda old: old - 6)):
+        with Terminal(cluster) as t:
+            t.wait("WID-1")
+            old = cluster.level("WID-1", "BER1")["on_hand"]
+            open_form(t, "F7", "Count")
+            t.type(str(old - 1))
+            t.key("Tab")
+            t.type("recount")
+            t.wait("-> %d" % (old - 1))
+            cluster.hf("adjust", "WID-1=-5@BER1", "--reason", "damaged", "--actor", "j.lee")
+            t.wait("Keep the count: %d. Keep the difference (-1): %d" % (old - 1, old - 6))
+            before = movements(cluster)
+            t.key("F2")
+            t.wait("Keep is needed")
+            equal(movements(cluster), before, "nothing is posted before it is confirmed")
+            t.type(keep)
+            t.key("F2")
+            t.wait("OK counted WID-1@BER1")
+            equal(cluster.level("WID-1", "BER1")["on_hand"], want(old), "on hand, keeping " + keep)
+
+
+@test("undo posts the opposite, names what it undoes, and is refused for a reservation's movement")
+def undo(cluster):
+    with Terminal(cluster) as t:
+        t.wait("WID-1")
+        select(t, "WID-1")
+        t.key("F5")
+        t.wait("Receive WID-1")
+        choose_warehouse(t)
+        t.type("4")
+        t.key("F2")
+        t.wait("OK received")
+        t.key("Enter")
+        t.wait("Item WID-1")
+        t.wait("received")
+        on_hand = cluster.level("WID-1", "BER1")["on_hand"]
+        t.wait("%d m.kaya" % on_hand)
+        t.key("u")
+        t.wait("Undo WID-1")
+        t.wait("-> %d" % (on_hand - 4))
+        t.type("recount")
+        t.key("F2")
+        t.wait("OK undone")
+        moved = cluster.hf("history", "WID-1", "--warehouse", "BER1").lines
+        equal(moved[0]["undoes"], moved[1]["sequence"], "what it undoes")
+        cluster.hf("reserve", "WID-1=1@BER1", "--ttl", "1h")
+        t.wait("reserved")
+        t.key("Home", "u")
+        t.wait("is a reservation's")
+
+
+@test("release and extend with a countdown; ship, cancel and return of an order")
+def reservations(cluster):
+    with Terminal(cluster) as t:
+        t.wait("WID-1")
+        orders(cluster, t)
+
+
+@test("receive, count and move with a scanner on 20x16")
+def scanner(cluster):
+    with Terminal(cluster, "--warehouse", "BER1", rows=16, columns=20) as t:
+        scan_flows(cluster, t)
+
+
+@test("the same on tmux, the second emulator; every size, and terminals without colour or UTF-8")
+def sizes(cluster):
+    with Tmux(cluster) as t:
+        t.wait("WID-1")
+        every_view(t)
+    for rows, columns, term, locale, env in (
+            (50, 200, "xterm-256color", "C.UTF-8", {}), (17, 65, "vt220", "C", {}),
+            (16, 20, "linux", "C.UTF-8", {"NO_COLOR": "1"})):
+        with Terminal(cluster, rows=rows, columns=columns, term=term, locale=locale,
+                      env=env) as t:
+            t.wait("WID-1")
+            looks_right(t, rows, columns, colour=term != "vt220" and not env)
+            if locale == "C":
+                t.wait("JPN-1")
+                check("日" not in t.text() and t.text().isascii(), "ASCII: %s" % t.text())
+
+
+@test("resizing in a storm ends with the right screen, and loses nothing that was typed")
+def storm(cluster):
+    with Terminal(cluster) as t:
+        t.wait("WID-1")
+        resize_storm(t)
+
+
+@test("an idle screen writes nothing")
+def idle(cluster):
+    with Terminal(cluster) as t:
+        t.wait("WID-1")
+        t.wait("LIVE")
+        t.quiet(1.5)
+        before = t.state()["written"]
+        time.sleep(scale(3))
+        equal(t.state()["written"] - before, 0, "bytes written in three idle seconds")
+
+
+@test("Ctrl-Z and fg, SIGTERM and a crash leave a sane terminal")
+def sane(cluster):
+    sane_terminal(cluster)
+
+
+@test("--readonly offers no change; --plain only appends; a bad setting is told with its place")
+def modes(cluster):
+    with Terminal(cluster, "--readonly") as t:
+        t.wait("(readonly)")
+        t.wait("WID-1")
+        check("F4Adj" not in t.text(), t.text())
+        t.key("F4", "F9")
+        t.wait("Menu")
+        check("adjust" not in t.text() and "receive" not in t.text(), t.text())
+    with Terminal(cluster, "--plain") as t:
+        t.wait("WID-1")
+        t.key("F3")
+        t.wait("Reservations")
+        t.key("Esc")
+        t.send("\033[21~")
+        equal(t.ended(), 0, "exit code")
+        equal(t.state()["alternate"], 0, "no other screen")
+    with Terminal(cluster) as t:
+        os.makedirs(os.path.join(t.home, ".config/holdfast"))
+        path = os.path.join(t.home, ".config/holdfast/console.yaml")
+        with open(path, "w") as file:
+            file.write("version: 1\nwarehose: BER1\n")
+        done = execute([CONSOLE, "-C", cluster.file], env={"HOME": t.home})
+        equal(done.code, 71, "exit code")
+        check(':2:1: error: unknown key "warehose" (did you mean "warehouse"?)' in done.err,
+              done.err)
+
+
+@test("a reply that is lost: OUTCOME UNKNOWN, settled by its id, done once")
+def reply_lost(cluster):
+    lost_reply(cluster)
+
+
+@test("a broker that is stopped, or killed, while posting: done once, or certainly not")
+def broker_gone(cluster):
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        with Terminal(cluster) as t:
+            t.wait("WID-1")
+            broker_during_post(cluster, t, number)
+
+
+@test("no view: OFFLINE with the age of the data, posting off without a broker, text is kept")
+def offline(cluster):
+    with Terminal(cluster) as t:
+        t.wait("WID-1")
+        everything_gone(cluster, t)
+
+
+@test("a database is down and the view has forgotten: ? and never 0, and sums are at least")
+def shard_down(cluster):
+    with Terminal(cluster) as t:
+        t.wait("WID-1")
+        database_down(cluster, t)
+
+
+if __name__ == "__main__":
+    run(workers=2, views=1, shards=2)
