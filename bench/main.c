@@ -3,12 +3,16 @@
  * The comparison: Holdfast and the naive way on the same MariaDB, in turn, in one run. Called by
  * bench/run.sh with the cluster file. Prints medians, the ratio, and target, figure, met or missed.
  *
- *   bench -C cluster.yaml [--seconds N] [--rounds N] [--depth N]
+ *   bench -C cluster.yaml [--beside other.yaml] [--only writes|reads] [--seconds N] [--rounds N]
+ *         [--depth N]
+ *
+ * --beside: a second cluster, without views, for what views cost the first one's writes.
  *
  * Exit code: 0 all targets met, 1 a target missed, 64 usage, 71 something failed.
  */
 #include "bench/bench.h"
 #include "bench/processor.h"
+#include "bench/reads.h"
 
 #include <getopt.h>
 #include <libgen.h>
@@ -45,8 +49,13 @@ struct figures {
     uint64_t retried, failed;
 };
 
+/* Views must cost the write path less than this share of its rate. */
+#define VIEWS_TARGET 0.9
+/* Of a round of writes, a round of reads lasts this share: there are more sides. */
+#define READS_SHARE 4
+
 struct settings {
-    const char *cluster_file;
+    const char *cluster_file, *beside, *only;
     char folder[4096]; /* of the cluster file */
     long seconds, rounds, depth;
 };
@@ -142,10 +151,9 @@ static bool in_range(long value, long max)
 static bool parse_settings(int argc, char **argv, struct settings *settings)
 {
     static const struct option options[] = {
-        {"seconds", required_argument, NULL, 's'},
-        {"rounds", required_argument, NULL, 'r'},
-        {"depth", required_argument, NULL, 'd'},
-        {NULL, 0, NULL, 0},
+        {"seconds", required_argument, NULL, 's'}, {"rounds", required_argument, NULL, 'r'},
+        {"depth", required_argument, NULL, 'd'},   {"beside", required_argument, NULL, 'b'},
+        {"only", required_argument, NULL, 'o'},    {NULL, 0, NULL, 0},
     };
     *settings = (struct settings){.seconds = 5, .rounds = 3, .depth = 16};
     for (int c; (c = getopt_long(argc, argv, "C:", options, NULL)) != -1;) {
@@ -157,18 +165,67 @@ static bool parse_settings(int argc, char **argv, struct settings *settings)
             settings->rounds = strtol(optarg, NULL, 10);
         else if (c == 'd')
             settings->depth = strtol(optarg, NULL, 10);
+        else if (c == 'b')
+            settings->beside = optarg;
+        else if (c == 'o')
+            settings->only = optarg;
         else
             return false;
     }
     return optind == argc && settings->cluster_file && in_range(settings->seconds, SECONDS_MAX) &&
-           in_range(settings->rounds, ROUNDS_MAX) && in_range(settings->depth, DEPTH_MAX);
+           in_range(settings->rounds, ROUNDS_MAX) && in_range(settings->depth, DEPTH_MAX) &&
+           (!settings->only || strcmp(settings->only, "writes") == 0 ||
+            strcmp(settings->only, "reads") == 0);
+}
+
+static bool wants(const struct settings *settings, const char *what)
+{
+    return !settings->only || strcmp(settings->only, what) == 0;
+}
+
+/* What a view costs the writes: the same load on a cluster with one and on a cluster without, in
+ * turn. 0 met, 1 missed, or EX_OSERR. */
+static int compare_views(const struct settings *settings)
+{
+    static struct sample sample;
+    const char *files[] = {settings->cluster_file, settings->beside};
+    static const char *const names[] = {"with a view", "without"};
+    double rates[2][ROUNDS_MAX];
+    struct load load = {.skus = BENCH_SKUS,
+                        .depth = (uint32_t)settings->depth,
+                        .warm_us = WARM_US,
+                        .count_us = settings->seconds * 1000000};
+    char error[512];
+
+    printf("\nwrites spread over 10,000 SKUs, with a view and without\n  %-8s %-22s %10s\n",
+           "round", "", "a second");
+    for (long round = 0; round < settings->rounds; round++) {
+        for (size_t i = 0; i < 2; i++) {
+            if (!cluster_run(files[i], &load, &sample, error, sizeof error)) {
+                fprintf(stderr, "bench: %s\n", error);
+                return EX_OSERR;
+            }
+            rates[i][round] = (double)sample.done * 1e6 / (double)sample.elapsed_us;
+            printf("  %-8ld %-22s %10.0f\n", round + 1, names[i], rates[i][round]);
+            fflush(stdout);
+        }
+    }
+    double without = median(rates[1], settings->rounds);
+    double ratio = without > 0 ? median(rates[0], settings->rounds) / without : 0;
+    printf("  target %.1f of the rate without a view, figure %.2f: %s\n", VIEWS_TARGET, ratio,
+           ratio >= VIEWS_TARGET ? "met" : "MISSED");
+    return ratio >= VIEWS_TARGET ? 0 : 1;
 }
 
 int main(int argc, char **argv)
 {
     struct settings settings;
+    if (argc == 4 && strcmp(argv[1], "--echo") == 0)
+        return reads_echo_main(argv[2], strtoul(argv[3], NULL, 10));
     if (!parse_settings(argc, argv, &settings)) {
-        fputs("usage: bench -C cluster.yaml [--seconds N] [--rounds N] [--depth N]\n", stderr);
+        fputs("usage: bench -C cluster.yaml [--beside other.yaml] [--only writes|reads] "
+              "[--seconds N] [--rounds N] [--depth N]\n",
+              stderr);
         return EX_USAGE;
     }
     static struct config config;
@@ -184,19 +241,33 @@ int main(int argc, char **argv)
               stderr);
         return EX_USAGE;
     }
-    printf("%u clients on either side. Holdfast: each with %ld requests in flight, and for\n"
-           "comparison with 1; directly: 1 transaction of 6 round trips each. %ld rounds of %ld s\n"
-           "in turn, after a second of warming up; latency as a client sees it;\n"
-           "processor time of all processes, clients included, per reservation.\n",
-           BENCH_CLIENTS, settings.depth, settings.rounds, settings.seconds);
-    if (!naive_prepare(&config.shards[0], error, sizeof error) ||
-        !cluster_prepare(settings.cluster_file, error, sizeof error)) {
+    if (wants(&settings, "writes"))
+        printf("%u clients on either side. Holdfast: each with %ld requests in flight, and for\n"
+               "comparison with 1; directly: 1 transaction of 6 round trips each. %ld rounds of "
+               "%ld s\n"
+               "in turn, after a second of warming up; latency as a client sees it;\n"
+               "processor time of all processes, clients included, per reservation.\n",
+               BENCH_CLIENTS, settings.depth, settings.rounds, settings.seconds);
+    bool writes = wants(&settings, "writes");
+    if (!cluster_prepare(settings.cluster_file, error, sizeof error) ||
+        (writes && !naive_prepare(&config.shards[0], error, sizeof error)) ||
+        (writes && settings.beside && !cluster_prepare(settings.beside, error, sizeof error))) {
         fprintf(stderr, "bench: %s\n", error);
         return EX_OSERR;
     }
     int worst = 0;
-    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
+    if (wants(&settings, "reads")) {
+        long seconds = settings.seconds / READS_SHARE;
+        worst = reads_compare(settings.cluster_file, &config, seconds > 0 ? seconds : 1,
+                              settings.rounds);
+    }
+    for (size_t i = 0; wants(&settings, "writes") && i < sizeof scenarios / sizeof *scenarios;
+         i++) {
         int code = run_scenario(&settings, &config.shards[0], &scenarios[i]);
+        worst = code > worst ? code : worst;
+    }
+    if (wants(&settings, "writes") && settings.beside) {
+        int code = compare_views(&settings);
         worst = code > worst ? code : worst;
     }
     return worst;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# make bench: a private cluster of one shard, and the comparison on it. Called by bench/bench.mk,
+# make bench: private clusters of one shard, and the comparison on them. Called by bench/bench.mk,
 # which has built the programs; arguments go to the program (bench/main.c). Leaves nothing behind.
 # Exit code: 0 when every target is met, 1 when one is missed.
 set -eu
@@ -13,10 +13,11 @@ clean_up() {
     code=$?
     trap '' INT TERM HUP
     trap - EXIT
-    if [ -d "$folder/cluster" ]; then
-        "$build/bin/holdfast" down --dir "$folder/cluster" --destroy >"$folder/down.log" 2>&1 ||
+    for cluster in cluster plain; do
+        [ -d "$folder/$cluster" ] || continue
+        "$build/bin/holdfast" down --dir "$folder/$cluster" --destroy >"$folder/down.log" 2>&1 ||
             { cat "$folder/down.log" >&2; [ "$code" -ne 0 ] || code=71; }
-    fi
+    done
     rm -rf "$folder"
     exit "$code"
 }
@@ -27,7 +28,11 @@ trap 'exit 129' HUP
 
 echo "machine: $(nproc) processors,$(sed -n 's/^model name[^:]*://p' /proc/cpuinfo | head -n 1), $(uname -sr)"
 echo "server: $(mariadbd --version 2>/dev/null || PATH=$PATH:/usr/sbin mariadbd --version), innodb_flush_log_at_trx_commit=1, sync_binlog=1, ROW"
-echo "cluster: 1 shard, 2 workers, 1 broker, ipc"
-"$build/bin/holdfast" up --dir "$folder/cluster" --shards 1 --workers 2 >"$folder/up.log" 2>&1 ||
-    { cat "$folder/up.log" >&2; exit 71; }
-"$build/bench/bench" -C "$folder/cluster/cluster.yaml" "$@"
+echo "cluster: 1 shard, 2 workers, 1 broker, 1 view, ipc; and one like it without a view"
+up() {
+    "$build/bin/holdfast" up --dir "$folder/$1" --shards 1 --workers 2 --views "$2" \
+        >"$folder/up.log" 2>&1 || { cat "$folder/up.log" >&2; exit 71; }
+}
+up cluster 1
+up plain 0
+"$build/bench/bench" -C "$folder/cluster/cluster.yaml" --beside "$folder/plain/cluster.yaml" "$@"
