@@ -147,8 +147,9 @@ static void take_signals(struct run *run)
     struct signalfd_siginfo info;
     while (read(run->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
         switch ((int)info.ssi_signo) {
-        case SIGWINCH:
+        case SIGWINCH: /* two sizes may have come and gone: what is shown is not known */
             resize(run);
+            run->app->redraw = true;
             break;
         case SIGCONT:
             run->screen->resumed();

@@ -579,7 +579,8 @@ static void next_sort(struct stock *s)
             break;
         }
     }
-    s->descending = s->sort == HOLDFAST_BY_SHORTFALL;
+    s->descending = s->sort == HOLDFAST_BY_SHORTFALL || s->sort == HOLDFAST_BY_RESERVED ||
+                    s->sort == HOLDFAST_BY_COMMITTED; /* what there is most of, first */
 }
 
 static void next_warehouse(struct app *app)

@@ -13,6 +13,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "demo/live.h"
 #include "demo/report.h"
 
 #define TIMEOUT_MS 30000
@@ -38,8 +40,10 @@ static int usage(void)
     fputs(
         "usage: replay opening --out FILE [--data FILE] [--tables DIR]\n"
         "       replay run [-C cluster.yaml] [--run FILE] [--data FILE] [--tables DIR]\n"
+        "       replay live [-C cluster.yaml] [--data FILE] [--tables DIR]\n"
         "--run FILE: where the run is remembered; with the same file it is repeated, and nothing\n"
-        "is done twice\n",
+        "is done twice. live: the sales again as new orders, two lines a second, until it is told\n"
+        "to end\n",
         stderr);
     return EX_USAGE;
 }
@@ -178,7 +182,15 @@ static int replay_against(struct holdfast *client, struct retail *retail,
     return code;
 }
 
-static int run(struct retail *retail, const struct settings *settings)
+static volatile int stop;
+
+static void on_stop(int number)
+{
+    (void)number;
+    stop = 1;
+}
+
+static int run(struct retail *retail, const struct settings *settings, bool live)
 {
     char error[ERROR_BYTES];
     struct holdfast_options options = {.size = sizeof options,
@@ -191,7 +203,14 @@ static int run(struct retail *retail, const struct settings *settings)
         fprintf(stderr, "replay: %s\n", error);
         return EX_DATAERR;
     }
-    int code = replay_against(client, retail, settings);
+    int code = EXIT_SUCCESS;
+    if (live) {
+        (void)signal(SIGTERM, on_stop);
+        (void)signal(SIGINT, on_stop);
+        live_run(client, retail, &stop);
+    } else {
+        code = replay_against(client, retail, settings);
+    }
     holdfast_close(&client);
     return code;
 }
@@ -201,8 +220,8 @@ int main(int argc, char **argv)
     struct settings settings;
     if (argc < 2 || !parse_settings(argc - 1, argv + 1, &settings))
         return usage();
-    bool opening = strcmp(argv[1], "opening") == 0;
-    if (opening ? !settings.out : strcmp(argv[1], "run") != 0)
+    bool opening = strcmp(argv[1], "opening") == 0, live = strcmp(argv[1], "live") == 0;
+    if (opening ? !settings.out : !live && strcmp(argv[1], "run") != 0)
         return usage();
 
     char error[ERROR_BYTES];
@@ -211,7 +230,7 @@ int main(int argc, char **argv)
     if (!retail_read(&retail, settings.data, settings.tables, error, sizeof error))
         fprintf(stderr, "replay: %s\n", error);
     else
-        code = opening ? write_opening(&retail, &settings) : run(&retail, &settings);
+        code = opening ? write_opening(&retail, &settings) : run(&retail, &settings, live);
     retail_release(&retail);
     return code;
 }

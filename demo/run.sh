@@ -20,11 +20,16 @@ fi
 folder=$(mktemp -d "${TMPDIR:-/tmp}/holdfast-demo.XXXXXX")
 cluster=$folder/cluster
 began=$(date +%s)
+live= # pid of the replay beside the console
 
 clean_up() {
     code=$?
     trap '' INT TERM HUP
     trap - EXIT
+    if [ -n "$live" ]; then
+        kill "$live" 2>/dev/null || true
+        wait "$live" 2>/dev/null || true
+    fi
     if [ -d "$cluster" ]; then
         echo
         echo "Stopping the cluster"
@@ -72,15 +77,16 @@ echo "  \$ holdfast audit"
 echo "  all of it took $(($(date +%s) - began)) s"
 
 if [ -t 0 ] && [ -t 1 ]; then
-    step "The cluster still runs. In another terminal, in this folder, try:"
+    step "The console, with the invoices coming in again as new orders"
     cat <<END
+  F1 explains, F9 shows what can be done, F10 stops everything. Try: Enter on a row, F4, F3.
+  In another terminal, in this folder:
   export HOLDFAST_CLUSTER=$file PATH=$(cd "$build/bin" && pwd):\$PATH
-  holdfast status
   holdfast stock 22423
-  holdfast reserve --order me-1 22423=1
-  holdfast order 536365
-  holdfast history 85123A --warehouse LONDON
 END
-    printf 'Enter stops it and removes everything: '
+    printf 'Enter opens it: '
     read -r _ || true
+    "$replay" live -C "$file" --data "$data" >"$folder/live.log" 2>&1 &
+    live=$!
+    "$build/bin/holdfast-console" -C "$file" || true
 fi
