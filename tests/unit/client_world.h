@@ -19,6 +19,7 @@
 #include "client/core.h"
 #include "client/decode.h"
 #include "client/fanout.h"
+#include "client/view_decode.h"
 #include "protocol/header.h"
 #include "protocol/holdfast.pb-c.h"
 #include "protocol/status.h"
@@ -48,6 +49,8 @@ struct world {
     size_t sent_count;
     struct holdfast_result *results[WORLD_DONE_MAX];
     struct holdfast_answer *answers[WORLD_DONE_MAX];
+    struct view_box *reads[WORLD_DONE_MAX];
+    uint32_t reads_from[WORLD_DONE_MAX];
     size_t done_count;
     struct pool scratch;
 };
@@ -142,6 +145,8 @@ static inline void world_run(struct world *w)
             assert_true(at < WORLD_DONE_MAX && !w->results[at] && !w->answers[at]);
             w->results[at] = action.result;
             w->answers[at] = action.answer;
+            w->reads[at] = action.read;
+            w->reads_from[at] = action.broker;
             w->done_count++;
         } else if (action.kind == CORE_SEND) {
             assert_int_equal(header_read(&header, action.header, HEADER_BYTES), HEADER_OK);
@@ -193,6 +198,7 @@ static inline void world_close(struct world *w)
     for (size_t i = 0; i < WORLD_DONE_MAX; i++) {
         holdfast_result_free(&w->results[i]);
         holdfast_answer_free(&w->answers[i]);
+        view_box_free(&w->reads[i]);
     }
     pool_release(&w->scratch);
 }
