@@ -21,12 +21,14 @@
 #include "broker/outbox.h"
 #include "broker/rate.h"
 #include "protocol/error.h"
+#include "protocol/holdfast.pb-c.h"
 #include "protocol/status.h"
 #include "protocol/text.h"
 
 #define INSTANCE_BYTES 16u
 /* What a peer may make us unpack, whatever limits.message_bytes is. */
 #define CONTROL_BYTES_MAX_CLIENT 4096u
+#define AUDIT_FIRST_MAX 10u /* differences in an AuditReport */
 #define CONTROL_BYTES_MAX_WORKER (2u * 1024u * 1024u)
 
 /* Where an operation is. op_move is the one function that changes it. */
@@ -201,6 +203,8 @@ struct dispatch {
     struct lane *lane_buckets[LANE_BUCKETS];
     struct lane *lane_free;
     struct principal_table principals;
+
+    Hf__AuditReport *audit; /* the last that we were told of; NULL: none */
 
     /* for STATE */
     uint64_t operations, results, requeued, poisoned;

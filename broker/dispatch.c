@@ -85,6 +85,8 @@ void dispatch_destroy(struct dispatch **dispatch)
     free(d->slots);
     free(d->free_slots);
     free(d->generations);
+    if (d->audit)
+        hf__audit_report__free_unpacked(d->audit, NULL);
     free(d);
     *dispatch = NULL;
 }
@@ -111,6 +113,55 @@ static void take_error(struct dispatch *d, struct session *s, const struct heade
     log_limited(LOG_WARN, "session=%u name=\"%s\" the peer reports an error", s->id, s->name.bytes);
 }
 
+static bool is_told_text(const ProtobufCBinaryData *bytes)
+{
+    return text_fault(bytes->data, bytes->len, NAME_BYTES_MAX) == NULL;
+}
+
+static bool is_told_string(const char *text)
+{
+    return text_fault(text, strlen(text), NAME_BYTES_MAX) == NULL;
+}
+
+static bool report_is_good(const Hf__AuditReport *report)
+{
+    if (report->n_first > AUDIT_FIRST_MAX || report->by.len > 0 || report->told_at_us != 0)
+        return false;
+    for (size_t i = 0; i < report->n_first; i++) {
+        const Hf__Difference *first = report->first[i];
+        if (!is_told_string(first->check) || !is_told_string(first->message) ||
+            !is_told_text(&first->sku) || !is_told_text(&first->warehouse) ||
+            !is_told_text(&first->reservation) || !is_told_text(&first->view))
+            return false;
+    }
+    return true;
+}
+
+/* What an audit found, for whoever watches our state. */
+static void take_audited(struct dispatch *d, struct session *s, const struct header *header,
+                         const uint8_t *body, size_t body_bytes, struct moment now)
+{
+    Hf__AuditReport *report = body_bytes <= CONTROL_BYTES_MAX_CLIENT
+                                  ? hf__audit_report__unpack(NULL, body_bytes, body)
+                                  : NULL;
+
+    if (!report || !report_is_good(report)) {
+        if (report)
+            hf__audit_report__free_unpacked(report, NULL);
+        session_fault(d, s, ERROR_malformed, header->sequence, now);
+        return;
+    }
+    report->by.data = malloc(s->name.length + 1);
+    if (!report->by.data)
+        abort();
+    memcpy(report->by.data, s->name.bytes, s->name.length);
+    report->by.len = s->name.length;
+    report->told_at_us = now.wall_us;
+    if (d->audit)
+        hf__audit_report__free_unpacked(d->audit, NULL);
+    d->audit = report;
+}
+
 /* What each side may send within a session. HELLO and BATCH come before this table. */
 static const struct message_kind {
     void (*take[SIDE_COUNT])(struct dispatch *d, struct session *s, const struct header *header,
@@ -130,6 +181,7 @@ static const struct message_kind {
     [MESSAGE_CHANGES] = {{NULL, NULL}, false},
     [MESSAGE_BEACON] = {{NULL, NULL}, false},
     [MESSAGE_ASK] = {{NULL, NULL}, false},
+    [MESSAGE_AUDITED] = {{take_audited, NULL}, true},
 };
 
 static void take(struct dispatch *d, struct session *s, const struct header *header,

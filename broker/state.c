@@ -191,6 +191,7 @@ uint8_t *dispatch_state(struct dispatch *d, struct moment now, size_t *body_byte
     state.in_flight = d->in_flight;
     state.requeued = d->requeued;
     state.poisoned = d->poisoned;
+    state.audit = d->audit;
     add_sheds(d, &state, &arena);
     add_partitions(d, &state, &arena, now);
     add_workers(d, &state, &arena, now);

@@ -64,6 +64,26 @@ void audit_release(struct audit *audit);
  * and not everything could be checked. */
 int audit_code(const struct audit *audit);
 
+/* Tells every broker what came out, for `status` and whoever watches. every_ms: 0: this audit was
+ * the only one. What cannot be told is complained of. */
+void audit_publish(const struct audit *audit, uint64_t every_ms);
+/* One after another until interrupted, printing what changes. The exit code of the last. */
+int audit_watch(struct session *session, const struct config *config, bool with_views,
+                uint64_t every_ms, bool json);
+
+struct audit_proposal {
+    size_t lines; /* that mend something */
+    size_t left;  /* differences that no movement mends */
+};
+
+/* Writes a bulk file, which must not be there yet. False after having told why. */
+bool audit_propose(struct audit *audit, const char *path, struct audit_proposal *proposal);
+
+/* Printing: all of it; what could not be checked, on stderr. */
+void audit_print(const struct audit *audit, bool json);
+void audit_complain(const struct audit *audit);
+struct json_object *audit_found_json(const struct audit_found *found);
+
 /* ------------------------------------------------------------- between the two */
 
 struct audit_found *audit_add(struct audit *audit, const char *check, uint32_t partition);

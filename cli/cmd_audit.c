@@ -12,6 +12,9 @@
 #include "cli/table.h"
 #include "common/clock.h"
 
+#define EVERY_MS 60000
+#define EVERY_MIN_MS 100
+#define EVERY_MAX_MS (24 * 3600 * 1000)
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* ------------------------------------------------------------- running it */
@@ -87,7 +90,7 @@ static void print_found(const struct audit *audit)
     table_release(&table);
 }
 
-static void print_audit(const struct audit *audit)
+static void print_words(const struct audit *audit)
 {
     if (audit->found_count > 0)
         print_found(audit);
@@ -102,7 +105,7 @@ static void print_audit(const struct audit *audit)
         puts(is_complete(audit) ? "no differences" : "no differences there");
 }
 
-static struct json_object *found_json(const struct audit_found *found)
+struct json_object *audit_found_json(const struct audit_found *found)
 {
     struct json_object *entry = json_object_new_object();
 
@@ -142,14 +145,23 @@ static void print_json(const struct audit *audit)
     json_number(object, "slowest_ms", audit->slowest_ms);
     json_object_object_add(object, "views", views_json(audit));
     for (size_t i = 0; i < audit->found_count; i++)
-        json_object_array_add(list, found_json(&audit->found[i]));
+        json_object_array_add(list, audit_found_json(&audit->found[i]));
     json_object_object_add(object, "differences", list);
     json_object_object_add(object, "more", json_object_new_boolean(audit->more));
     json_line(object);
 }
 
-/* What could not be checked, on stderr. */
-static void complain_of(const struct audit *audit)
+void audit_print(const struct audit *audit, bool json)
+{
+    if (audit->answered == 0)
+        return;
+    if (json)
+        print_json(audit);
+    else
+        print_words(audit);
+}
+
+void audit_complain(const struct audit *audit)
 {
     if (audit->status != HOLDFAST_APPLIED)
         fprintf(stderr, "%s: %s; %u of %u partitions were checked\n",
@@ -176,27 +188,57 @@ static int read_config(const struct invocation *invocation, struct config *confi
     return EX_DATAERR;
 }
 
+static bool propose(struct audit *audit, const char *file)
+{
+    struct audit_proposal proposal;
+
+    if (!audit_propose(audit, file, &proposal))
+        return false;
+    fprintf(stderr,
+            "%s: %zu lines that mend something, %zu differences that no movement mends; nothing was "
+            "changed\n",
+            file, proposal.lines, proposal.left);
+    return true;
+}
+
+static int audit_once(const struct invocation *invocation, struct session *session,
+                      const struct config *config, bool with_views)
+{
+    struct audit audit;
+
+    audit_run(&audit, session, config, with_views);
+    audit_print(&audit, invocation->json);
+    audit_complain(&audit);
+    int code = was_interrupted() ? EXIT_INTERRUPTED : audit_code(&audit);
+    const char *file = option_text(invocation, "propose");
+    if (file && code != EXIT_INTERRUPTED && !propose(&audit, file))
+        code = EX_OSERR;
+    audit_release(&audit);
+    return code;
+}
+
 int cmd_audit(const struct invocation *invocation)
 {
     static struct config config;
     struct session session;
-    struct audit audit;
-    int code = session_open(&session, invocation, HOLDFAST_CLASS_BULK, AUDIT_TIMEOUT_MS);
+    bool with_views = !option_given(invocation, "no-views");
+    uint64_t every_ms = option_number(invocation, "every", EVERY_MS);
 
+    if (option_given(invocation, "propose") && option_given(invocation, "watch"))
+        return usage_error(invocation, "--propose is of one audit: not with --watch");
+    if (option_given(invocation, "every") && !option_given(invocation, "watch"))
+        return usage_error(invocation, "--every is of use with --watch alone");
+    if (every_ms < EVERY_MIN_MS || every_ms > EVERY_MAX_MS)
+        return usage_error(invocation, "--every must be from 100ms to 24h");
+    int code = session_open(&session, invocation, HOLDFAST_CLASS_BULK, AUDIT_TIMEOUT_MS);
     if (code != 0)
         return code;
+    catch_interrupts();
     code = read_config(invocation, &config);
-    if (code == 0) {
-        catch_interrupts();
-        audit_run(&audit, &session, &config, !option_given(invocation, "no-views"));
-        if (audit.answered > 0 && invocation->json)
-            print_json(&audit);
-        else if (audit.answered > 0)
-            print_audit(&audit);
-        complain_of(&audit);
-        code = was_interrupted() ? EXIT_INTERRUPTED : audit_code(&audit);
-        audit_release(&audit);
-    }
+    if (code == 0 && option_given(invocation, "watch"))
+        code = audit_watch(&session, &config, with_views, every_ms, invocation->json);
+    else if (code == 0)
+        code = audit_once(invocation, &session, &config, with_views);
     session_close(&session);
     return code;
 }

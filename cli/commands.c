@@ -384,6 +384,18 @@ static const char import_details[] =
 
 static const struct option_spec audit_options[] = {
     {.name = "no-views", .kind = OPTION_FLAG, .help = "do not compare the views"},
+    {.name = "watch",
+     .kind = OPTION_FLAG,
+     .help = "go on, print what changes, and tell the brokers what came out"},
+    {.name = "every",
+     .kind = OPTION_DURATION,
+     .value = "D",
+     .help = "with --watch: so long from the begin of one to the next (default 1m)"},
+    {.name = "propose",
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .completes = COMPLETES_FILE,
+     .help = "write a bulk file that mends what movements can mend"},
     {.name = NULL},
 };
 static const char export_details[] =
@@ -659,7 +671,10 @@ const struct command commands[] = {
      .summary = "check that stock, reservations, ledger and views agree; exit 1 on a difference",
      .details = "Works on a live system: each owner proves its partitions, each at one moment, "
                 "and every view is compared with the database at the same sequence. Nothing "
-                "stands still for it.",
+                "stands still for it.\n\n"
+                "--watch goes on until it is interrupted. It prints the first result, and then what "
+                "came and what went; `holdfast status` shows what came out last.\n\n"
+                "Nothing is mended by itself. --propose writes a bulk file: apply it when you agree.",
      .run = cmd_audit},
     {.words = "version", .arguments = "", .summary = "show the version", .run = cmd_version},
     {.words = NULL},

@@ -14,6 +14,7 @@
 
 #include "cli/command.h"
 #include "common/broker_watch.h"
+#include "cli/status_audit.h"
 #include "cli/status_view.h"
 #include "cli/supervisor_state.h"
 #include "cli/up_layout.h"
@@ -233,6 +234,7 @@ static size_t look_at_brokers(struct json_object *root, const struct config *con
     struct json_object *brokers = json_object_new_array();
     int64_t deadline_us = clock_monotonic_us() + HEAR_US;
     char what[256];
+    const Hf__BrokerState *told = NULL; /* who was told of the newest audit */
     size_t heard = 0;
     bool well = false;
 
@@ -245,6 +247,8 @@ static size_t look_at_brokers(struct json_object *root, const struct config *con
     for (size_t i = 0; watch && i < config->broker_count; i++) {
         const Hf__BrokerState *state = broker_watch_state(watch, i);
         heard += state != NULL;
+        if (state && state->audit && (!told || state->audit->told_at_us > told->audit->told_at_us))
+            told = state;
         json_object_array_add(brokers, describe_broker(state, i));
         if (!broker_watch_served_by(watch, i, what, sizeof what))
             problem(problems, "%s", what);
@@ -252,6 +256,7 @@ static size_t look_at_brokers(struct json_object *root, const struct config *con
             problem(problems, "%s", what);
     }
     json_object_object_add(root, "brokers", brokers);
+    status_audit_add(root, told ? told->audit : NULL, told ? told->clock_us : 0, problems);
     broker_watch_destroy(&watch);
     return heard;
 }
@@ -322,6 +327,7 @@ static void print_status(struct json_object *root)
     print_processes(root);
     print_brokers(root);
     print_views(root);
+    status_audit_print(root);
 }
 
 static bool find_file(const struct invocation *invocation, char *path, size_t path_bytes,

@@ -254,6 +254,9 @@ option	export	--help	-	-	-
 option	export	--json	-	-	-
 command	audit	-	-
 option	audit	--no-views	-	-	-
+option	audit	--watch	-	-	-
+option	audit	--every	D	-	-
+option	audit	--propose	FILE	file	-
 option	audit	--timeout	D	-	-
 option	audit	--help	-	-	-
 option	audit	--json	-	-	-

@@ -146,6 +146,8 @@ const char *message_type_name(uint8_t type)
         return "changes";
     case MESSAGE_BEACON:
         return "beacon";
+    case MESSAGE_AUDITED:
+        return "audited";
     case MESSAGE_ASK:
         return "ask";
     default:

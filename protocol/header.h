@@ -55,6 +55,7 @@ enum message_type {
     MESSAGE_CHANGES = 40,  /* worker → subscribers: body Changes */
     MESSAGE_BEACON = 41,   /* worker → subscribers: body Beacon */
     MESSAGE_ASK = 42,      /* subscriber → workers: no body, one frame; see Echo */
+    MESSAGE_AUDITED = 60,  /* client → broker: body AuditReport; no answer */
 };
 
 /* Classes of the broker's queues, most urgent first. */

@@ -201,6 +201,8 @@ static inline const ProtobufCMessageDescriptor *body_of(uint8_t message_type)
         return &hf__query__descriptor;
     case MESSAGE_ANSWER:
         return &hf__answer__descriptor;
+    case MESSAGE_AUDITED:
+        return &hf__audit_report__descriptor;
     default:
         return NULL;
     }

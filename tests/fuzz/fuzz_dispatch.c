@@ -158,7 +158,7 @@ static void any(struct dispatch *d, enum side side, uint8_t peer, struct bytes b
 {
     static const uint8_t types[] = {
         MESSAGE_HELLO,  MESSAGE_HEARTBEAT, MESSAGE_ERROR,  MESSAGE_OPERATION,
-        MESSAGE_RESULT, MESSAGE_QUERY,     MESSAGE_ANSWER, MESSAGE_RESULT,
+        MESSAGE_RESULT, MESSAGE_QUERY,     MESSAGE_ANSWER, MESSAGE_AUDITED,
     };
     uint8_t header[HEADER_BYTES], batch[2 * (BATCH_ITEM_BYTES + ANY_ITEM_BYTES)];
     struct arena arena;

@@ -215,6 +215,114 @@ def busy(cluster):
         same_as_database(cluster, peer)
 
 
+class Watch:
+    """holdfast audit --watch, and the lines that it prints."""
+
+    def __init__(self, cluster):
+        self.child = subprocess.Popen(
+            [os.path.join(BIN, "holdfast"), "-C", cluster.file, "audit", "--watch", "--every",
+             "300ms", "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, env=dict(os.environ, **{MARK: mark}))
+        self.lines = []
+        self.thread = threading.Thread(target=self.read, daemon=True)
+        self.thread.start()
+
+    def read(self):
+        for line in self.child.stdout:
+            self.lines.append(json.loads(line))
+
+    def next(self, number):
+        return wait_until(lambda: len(self.lines) > number and self.lines[number], 30,
+                          "line %d of the watch" % number)
+
+    def stop(self):
+        self.child.send_signal(signal.SIGINT)
+        code = self.child.wait(scale(20))
+        self.thread.join()
+        self.child.stdout.close()
+        self.child.stderr.close()
+        return code
+
+
+def told(cluster, expect):
+    done = cluster.hf("status", expect=None)
+    audit = done.json["audit"]
+    return done if audit and audit["differences"] == expect else None
+
+
+@test("--watch prints what comes and what goes, and brokers tell of it; what it proposes mends it")
+def watching(cluster):
+    watch = Watch(cluster)
+    try:
+        watched(cluster, watch)
+    finally:
+        watch.child.kill()
+
+
+def watched(cluster, watch):
+    first = watch.next(0)
+    equal((first["code"], first["came"], first["went"]), (0, [], []), "at first")
+    done = wait_until(lambda: told(cluster, 0), 20, "the brokers are told")
+    equal(done.code, 0, "all is well: %s" % done)
+    audit = done.json["audit"]
+    equal((audit["partitions_checked"], audit["views_compared"], audit["every_ms"]), (8, 2, 300),
+          "what they were told")
+    cluster.sql("UPDATE stock_level SET shortfall=shortfall+2 WHERE %s AND warehouse='W'"
+                % planted_in(cluster, "A"), all_shards=True, admin=True)
+    second = watch.next(1)
+    check("shortfall" in names(second["came"]) and second["code"] == 1, "what came: %r" % second)
+    done = wait_until(lambda: told(cluster, 1), 20, "the brokers are told of it")
+    equal(done.code, 1, "not all is well")
+    check("the last audit found 1 differences" in done.err, done.err)
+    equal(done.json["audit"]["first"][0]["sku"], "A", "which")
+    file = os.path.join(cluster.dir, "mend.yaml")
+    done = cluster.hf("audit", "--propose", file, expect=1)
+    check("1 lines that mend something, 0 differences" in done.err, done.err)
+    with open(file) as text:
+        text = text.read()
+    line = re.search(r'op: count, sku: "A", warehouse: "W", to: (\d+), if_version: (\d+), reason: "audit"',
+                     text)
+    check(line and 'op: put_reason, reason: "audit"' in text and 'run: "audit-' in text, text)
+    check("could not make" in cluster.hf("audit", "--propose", file, expect=71).err, "not overwritten")
+    cluster.hf("reason", "put", "audit", "--name", "Found by an audit")
+    cluster.hf("count", "A=%s@W" % line.group(1), "--if-version", line.group(2), "--reason", "audit")
+    third = watch.next(2)
+    equal((third["code"], names(third["went"]), third["came"]), (0, ["shortfall"], []), "what went")
+    equal(watch.stop(), 0, "the exit code is the last audit's")
+    equal(len(watch.lines), 3, "no line without a change")
+
+
+@test("what only a restore can mend is said to be so")
+def not_mended(cluster):
+    change = "UPDATE stock_level SET on_hand=on_hand%s1 WHERE " + planted_in(cluster, "A") + \
+        " AND warehouse='W'"
+    cluster.sql(change % "+", all_shards=True, admin=True)
+    file = os.path.join(cluster.dir, "nothing.yaml")
+    done = cluster.hf("audit", "--propose", file, expect=1)
+    cluster.sql(change % "-", all_shards=True, admin=True)
+    check("0 lines that mend something" in done.err, done.err)
+    with open(file) as text:
+        check("# no movement mends: level_ledger, partition %d, A@W" % cluster.partition("A")
+              in text.read(), "the file says so")
+
+
+@test("an odd report of an audit is refused; a broker shows none of it")
+def odd_reports(cluster):
+    def row(**fields):
+        return pb.Difference(check="x", message="y", **fields)
+    for report in (pb.AuditReport(by=b"me"), pb.AuditReport(told_at_us=1),
+                   pb.AuditReport(first=[row()] * 11), pb.AuditReport(first=[row(sku=b"\xff")]),
+                   pb.AuditReport(first=[row(view=b"a\x00")]),
+                   pb.AuditReport(first=[row(sku=b"x" * 250)] * 10, partitions=1)):
+        with cluster.peer() as peer:
+            peer.send(wire.AUDITED, report.SerializeToString() + (
+                b"" if report.partitions == 0 else b"\x52\xff\x0f" + bytes(2047)))
+            equal(peer.wait_type(wire.ERROR).body.code, "malformed", "of %r" % str(report)[:60])
+    with cluster.peer() as peer:
+        peer.send(wire.AUDITED, pb.AuditReport(partitions=77, partitions_checked=77))
+        wait_until(lambda: cluster.hf("status").json["audit"]["partitions"] == 77, 20, "a good one")
+
+
 @test("bad questions for digests are refused by name")
 def bad(cluster):
     with view_of(cluster) as peer:

@@ -322,7 +322,7 @@ class Cluster:
     started, stopped, edited and started again, as an operator would.
     """
 
-    def __init__(self, shards=1, workers=1, partitions=8, brokers=1, views=0, limits=None,
+    def __init__(self, shards=1, workers=1, partitions=8, brokers=1, views=1, limits=None,
                  windows=None):
         self.options = dict(shards=shards, workers=workers, partitions=partitions,
                             brokers=brokers, views=views)
