@@ -26,6 +26,7 @@ static const struct view *const views[VIEWS] = {
     [VIEW_RESERVATIONS] = &view_reservations,
     [VIEW_ORDERS] = &view_orders,
     [VIEW_OPERATIONS] = &view_operations,
+    [VIEW_RUNS] = &view_runs,
     [VIEW_SCAN] = &view_scan,
 };
 

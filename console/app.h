@@ -62,7 +62,7 @@ struct view {
 };
 
 extern const struct view view_stock, view_item, view_reservations, view_orders, view_operations,
-    view_scan;
+    view_runs, view_scan;
 
 /* A question that is asked again and again. One is on its way at most. */
 struct poll {
@@ -111,6 +111,7 @@ struct posting {
     int32_t partition;
     int64_t settle_due_us;
     bool settling;
+    bool derived; /* its id was not made by chance: somebody may have posted it before */
     uint32_t serial;
     struct app *app;
     /* Told each result that is certain, and `unknown` once. NULL: nobody waits any more. */

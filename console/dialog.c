@@ -58,7 +58,7 @@ void dialog_close(struct app *app)
     poll_forget(app, &d->stock_poll);
     poll_forget(app, &d->reservation_poll);
     poll_forget(app, &d->history_poll);
-    poll_forget(app, &d->operation_poll);
+    poll_forget(app, &d->plan_poll);
     poll_forget(app, &d->check_poll);
     free(d);
 }
@@ -180,18 +180,6 @@ static void take_history(struct app *app, struct holdfast_answer **answer)
     }
 }
 
-static void take_operation(struct app *app, struct holdfast_answer **answer)
-{
-    struct dialog *d = app->dialog;
-    if (!d || (*answer)->result_count != 1)
-        return;
-    const struct holdfast_result *result = &(*answer)->results[0];
-    for (size_t i = 0; i < result->level_count; i++) {
-        if (strcmp(result->levels[i].warehouse, d->subject.warehouse) != 0)
-            snprintf(d->undone.other_warehouse, CODE_TEXT, "%s", result->levels[i].warehouse);
-    }
-}
-
 static void ask_stock(struct app *app, struct dialog *d)
 {
     const char *key = d->subject.sku;
@@ -223,13 +211,8 @@ void dialog_tick(struct app *app)
             .kind = HOLDFAST_VIEW_RESERVATIONS, .keys = &key, .key_count = 1};
         poll_view(app, &d->reservation_poll, &one, RESERVATION_EVERY_US, take_reservation);
     }
-    if (d->undone.operation_id[0] && !d->undone.other_warehouse[0] &&
-        d->undone.on_hand_change != 0 && d->undone.transferred) {
-        const char *id = d->undone.operation_id;
-        struct holdfast_query operation = {
-            .kind = HOLDFAST_QUERY_OPERATION, .skus = &id, .sku_count = 1};
-        poll_owner(app, &d->operation_poll, &operation, RESERVATION_EVERY_US, take_operation);
-    }
+    if (d->action == ACTION_UNDO && d->now.known)
+        undo_plan(app, d);
 }
 
 /* ------------------------------------------------------------- posting */
@@ -276,6 +259,14 @@ static void posted(struct app *app, const struct posting *posting,
         trouble(app, d,
                 "not done: that eats what is promised to customers. To do it all the same, "
                 "type the SKU in the last field");
+        return;
+    }
+    if (d->action == ACTION_UNDO && result->settle == HOLDFAST_SETTLE_VOID)
+        d->undone.generation++; /* that id is given up */
+    if (d->action == ACTION_UNDO && result->status == HOLDFAST_OPERATION_ID_REUSED) {
+        trouble(app, d,
+                "not done: it has been undone already, as the history shows, or an attempt "
+                "to undo it was given up");
         return;
     }
     snprintf(d->trouble, sizeof d->trouble, "not done: %s%s%s", result->field,
@@ -407,8 +398,10 @@ void dialog_post(struct app *app)
         return;
     }
     const char *fault = dialog_fault(d, &where);
-    if (!fault && d->undone.transferred && !d->undone.other_warehouse[0])
-        fault = "the other warehouse has not been read yet";
+    if (!fault && d->action == ACTION_UNDO)
+        fault = d->undone.refused[0] ? d->undone.refused
+                : d->undone.planned  ? NULL
+                                     : "what it would do has not been read yet";
     if (fault) {
         if (where)
             d->form.focus = (size_t)(where - d->form.fields);

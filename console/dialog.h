@@ -45,12 +45,20 @@ struct dialog_line { /* of a reservation */
     char label[LABEL_BYTES];
 };
 
-struct undone { /* the movement to be undone */
-    int kind;
-    bool transferred; /* the other warehouse has to be asked for */
-    int64_t on_hand_change, unavailable_change;
+#define PLAN_LINES 4
+
+struct undone { /* the operation to be undone, and what that would do */
     char operation_id[37];
-    char other_warehouse[CODE_TEXT];
+    uint32_t partition;
+    bool has_previous; /* of a setting: what it was before */
+    uint32_t previous;
+    uint32_t generation; /* raised when an id was given up */
+    bool undone_already; /* a newer movement says so */
+    bool planned;        /* the owner has said what it would do */
+    char plan[PLAN_LINES][LABEL_BYTES * 2];
+    size_t plan_count;
+    char refused[200]; /* why it cannot be; "": it can */
+    uint64_t version;  /* of the level, that the plan was asked at */
 };
 
 struct dialog {
@@ -66,12 +74,13 @@ struct dialog {
     char read_warehouse[CODE_TEXT]; /* the one that `opened` and `now` are of */
     uint64_t confirmed_version;     /* on_hand_version that the person knows of (count) */
     struct undone undone;
+    char id[37]; /* of an operation whose id is not made by chance */
 
     char trouble[320]; /* why it was not posted */
     char changed[200]; /* who moved it meanwhile */
     char what[160];    /* it did, for the message */
     uint32_t serial;   /* of the posting */
-    struct poll stock_poll, reservation_poll, history_poll, operation_poll, check_poll;
+    struct poll stock_poll, reservation_poll, history_poll, plan_poll, check_poll;
     uint64_t history_version; /* that `changed` tells of */
     bool blind;               /* a count: what the books say is not shown */
 };
@@ -102,7 +111,14 @@ void dialog_offer_keep(struct dialog *d);
 /* Offers to promise more than there is, for the sku typed again. */
 void dialog_offer_accept(struct dialog *d);
 
-/* view_item.c: the movement with this sequence; false: it is not shown. */
+/* dialog_undo.c */
+
+/* The undo of the dialog's movement. id has 37 bytes. */
+void undo_operation(struct dialog *d, struct holdfast_operation *operation, char *id);
+/* Asks the owner what it would do, once, and again when the level has moved. */
+void undo_plan(struct app *app, struct dialog *d);
+
+/* view_item.c: the operation of the movement with this sequence; false: it is not shown. */
 bool item_movement(struct app *app, uint64_t sequence, struct undone *undone);
 
 #endif

@@ -119,6 +119,16 @@ static int preview(const struct frame *f, struct dialog *d, int row)
         return wrapped(f, row, 2, STYLE_WARN,
                        dialog_warehouse(d)[0] ? "On-hand ? : not known now"
                                               : "choose a warehouse first: Up and Down");
+    if (d->action == ACTION_UNDO) {
+        int used = 0;
+        if (d->undone.refused[0])
+            return wrapped(f, row, 3, STYLE_BAD, d->undone.refused);
+        if (!d->undone.planned)
+            return wrapped(f, row, 1, STYLE_DIM, "asking what it would do ...");
+        for (size_t i = 0; i < d->undone.plan_count; i++)
+            used += wrapped(f, row + used, 2, STYLE_STRONG, d->undone.plan[i]);
+        return used;
+    }
     if (d->blind)
         return wrapped(f, row, 2, STYLE_DIM, "what the books say is not shown while you count");
     ready = dialog_after(d, &after, &to_after);

@@ -9,7 +9,6 @@
 
 #include "console/dialog.h"
 #include "console/text.h"
-#include "protocol/holdfast.pb-c.h"
 
 static const struct {
     const char *title;
@@ -29,7 +28,7 @@ static const struct {
     [ACTION_SHIP] = {.title = "Ship", .reference = true},
     [ACTION_CANCEL] = {.title = "Cancel", .reason = true},
     [ACTION_RETURN] = {.title = "Return", .reason = true, .reference = true},
-    [ACTION_UNDO] = {.title = "Undo", .reason = true},
+    [ACTION_UNDO] = {.title = "Undo"},
 };
 
 const char *dialog_title(enum action action)
@@ -107,34 +106,13 @@ static void add_choice(struct dialog *d, int mark, const char *label, bool requi
     field->choices = data;
 }
 
-/* Whether the movement is of a kind whose opposite is one operation. */
 static bool undo_begins(struct app *app, struct dialog *d)
 {
-    if (!item_movement(app, d->subject.sequence, &d->undone)) {
-        snprintf(d->trouble, sizeof d->trouble, "that movement is not shown any more");
-        return false;
-    }
-    switch (d->undone.kind) {
-    case HF__MOVEMENT_KIND__MOVEMENT_RECEIVED:
-    case HF__MOVEMENT_KIND__MOVEMENT_ADJUSTED:
-    case HF__MOVEMENT_KIND__MOVEMENT_COUNTED:
-        if (d->undone.on_hand_change != 0)
-            return true;
-        snprintf(d->trouble, sizeof d->trouble, "that movement changed nothing on hand");
-        return false;
-    case HF__MOVEMENT_KIND__MOVEMENT_QUARANTINED:
-    case HF__MOVEMENT_KIND__MOVEMENT_RESTORED:
-    case HF__MOVEMENT_KIND__MOVEMENT_TRANSFERRED:
-        return true;
-    case HF__MOVEMENT_KIND__MOVEMENT_SAFETY_STOCK_SET:
-        snprintf(d->trouble, sizeof d->trouble, "set the safety stock again instead: key b");
-        return false;
-    default:
-        snprintf(d->trouble, sizeof d->trouble,
-                 "a %s movement is a reservation's: release, cancel or return that instead",
-                 holdfast_movement_name(d->undone.kind));
-        return false;
-    }
+    bool shown = item_movement(app, d->subject.sequence, &d->undone);
+    if (!shown || d->undone.undone_already)
+        snprintf(d->trouble, sizeof d->trouble, "%s",
+                 shown ? "it has been undone already" : "that movement is not shown any more");
+    return shown && !d->undone.undone_already;
 }
 
 bool dialog_fields(struct app *app, struct dialog *d)
@@ -155,8 +133,7 @@ bool dialog_fields(struct app *app, struct dialog *d)
     if (a == ACTION_RETURN)
         add_choice(d, MARK_RESTOCK, "Goods are", true, choose_restock, NULL);
     if (forms[a].reason)
-        add_choice(d, MARK_REASON, "Reason", forms[a].reason_required || a == ACTION_UNDO,
-                   choose_name, &app->reasons);
+        add_choice(d, MARK_REASON, "Reason", forms[a].reason_required, choose_name, &app->reasons);
     if (forms[a].reference)
         add(d, FIELD_WORDS, MARK_REFERENCE, "Reference", false)->most = 64;
     add(d, FIELD_WORDS, MARK_NOTE, "Note", false)->most = 255;
@@ -244,8 +221,6 @@ static int64_t on_hand_change(struct dialog *d, int64_t number)
         return -number;
     case ACTION_COUNT:
         return counted(d) - d->now.on_hand;
-    case ACTION_UNDO:
-        return -d->undone.on_hand_change;
     default:
         return 0;
     }
@@ -266,8 +241,6 @@ bool dialog_after(struct dialog *d, struct level *after, struct level *to_after)
         unavailable += number;
     else if (d->action == ACTION_RESTORE)
         unavailable -= number;
-    else if (d->action == ACTION_UNDO)
-        unavailable -= d->undone.unavailable_change;
     if (on_hand < 0 || unavailable < 0 || on_hand > 999999999)
         return false;
     after->on_hand = (uint32_t)on_hand;
@@ -335,25 +308,6 @@ static void of_level(struct dialog *d, struct holdfast_operation *op, struct hol
     op->line_count = 1;
 }
 
-static void of_undo(struct dialog *d, struct holdfast_operation *op)
-{
-    int64_t set_aside = d->undone.unavailable_change;
-    op->undoes = d->subject.sequence;
-    if (d->undone.kind == HF__MOVEMENT_KIND__MOVEMENT_TRANSFERRED) {
-        bool gained = d->undone.on_hand_change > 0;
-        op->kind = HOLDFAST_TRANSFER;
-        op->warehouse = gained ? d->subject.warehouse : d->undone.other_warehouse;
-        op->to_warehouse = gained ? d->undone.other_warehouse : d->subject.warehouse;
-        op->quantity = (uint32_t)llabs(d->undone.on_hand_change);
-    } else if (set_aside != 0) {
-        op->kind = set_aside > 0 ? HOLDFAST_RESTORE : HOLDFAST_QUARANTINE;
-        op->quantity = (uint32_t)llabs(set_aside);
-    } else {
-        op->kind = HOLDFAST_ADJUST;
-        op->delta = -d->undone.on_hand_change;
-    }
-}
-
 static const struct {
     enum holdfast_operation_kind kind;
     const char *did;
@@ -370,7 +324,7 @@ static const struct {
     [ACTION_SHIP] = {HOLDFAST_SHIP, "shipped"},
     [ACTION_CANCEL] = {HOLDFAST_CANCEL, "cancelled"},
     [ACTION_RETURN] = {HOLDFAST_RETURN, "returned"},
-    [ACTION_UNDO] = {HOLDFAST_ADJUST, "undone"},
+    [ACTION_UNDO] = {HOLDFAST_UNDO, "undone"},
 };
 
 static void of_reservation(struct dialog *d, struct holdfast_operation *op,
@@ -405,6 +359,9 @@ static void say_what(struct dialog *d, const struct holdfast_operation *op)
 
     if (!dialog_is_stock(d))
         snprintf(d->what, sizeof d->what, "%s %s", posts[d->action].did, d->subject.reservation);
+    else if (d->action == ACTION_UNDO)
+        snprintf(d->what, sizeof d->what, "undone movement %llu of %s@%s",
+                 (unsigned long long)d->subject.sequence, d->subject.sku, d->subject.warehouse);
     else if (d->action == ACTION_MOVE)
         snprintf(d->what, sizeof d->what, "moved %u %s %s to %s", op->quantity, d->subject.sku,
                  op->warehouse, op->to_warehouse);
@@ -437,8 +394,8 @@ void dialog_operation(struct dialog *d, struct holdfast_operation *op, struct ho
     op->warehouse = dialog_warehouse(d);
     op->to_warehouse = or_none(dialog_text(d, MARK_TO));
     if (d->action == ACTION_UNDO)
-        of_undo(d, op);
-    if (!dialog_is_stock(d))
+        undo_operation(d, op, d->id);
+    else if (!dialog_is_stock(d))
         of_reservation(d, op, lines);
     else if (op->kind == HOLDFAST_TRANSFER)
         op->sku = d->subject.sku;

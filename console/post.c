@@ -20,7 +20,8 @@ static void tell(struct posting *posting, const struct holdfast_result *result)
     app->urgent = true;
     switch (result->kind) {
     case HOLDFAST_KIND_APPLIED:
-        app_say(app, STYLE_GOOD, "OK %s", posting->what);
+        app_say(app, STYLE_GOOD, "OK %s%s", posting->what,
+                posting->derived && result->replayed ? " (that was done before, not again)" : "");
         break;
     case HOLDFAST_KIND_UNKNOWN:
         app->bell = true;
@@ -29,8 +30,8 @@ static void tell(struct posting *posting, const struct holdfast_result *result)
     case HOLDFAST_KIND_REFUSED:
     case HOLDFAST_KIND_SHED:
         app->bell = true;
-        app_say(app, STYLE_BAD, "ERR not done: %s: %s%s%s", posting->what,
-                result->field[0] ? result->field : "", result->field[0] ? ": " : "", words);
+        app_say(app, STYLE_BAD, "ERR not done: %s%s%s (%s)", result->field,
+                result->field[0] ? ": " : "", words, posting->what);
         break;
     }
     if (posting->done)
@@ -107,10 +108,17 @@ struct posting *post_send(struct app *app, struct holdfast_operation *operation,
                                 .done = done,
                                 .serial = ++app->posting_serial,
                                 .partition = partition_of(app, operation)};
-    holdfast_new_operation_id(posting->id);
+    if (operation->operation_id) { /* not made by chance: it may have been sent before */
+        snprintf(posting->id, sizeof posting->id, "%s", operation->operation_id);
+        operation->id_time_us = app->wall_us;
+        posting->partition = operation->partition;
+        posting->derived = true;
+    } else {
+        holdfast_new_operation_id(posting->id);
+    }
+    operation->attempt = operation->operation_id ? 2 : 1;
     snprintf(posting->what, sizeof posting->what, "%s", what);
     operation->operation_id = posting->id;
-    operation->attempt = 1;
     operation->actor = app->actor;
     if (!holdfast_submit(app->writes, operation, answered, posting, error, sizeof error)) {
         posting->state = POSTING_FREE;

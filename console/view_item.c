@@ -164,19 +164,31 @@ static const struct holdfast_movement *selected(const struct item *s)
     return &s->history->movements[selected_row(s)];
 }
 
+/* What a setting was before: the balance after the movement before. */
+static void find_previous(const struct item *s, size_t i, struct undone *undone)
+{
+    const struct holdfast_movement *all = s->history->movements;
+    bool safety = all[i].kind == HF__MOVEMENT_KIND__MOVEMENT_SAFETY_STOCK_SET;
+    bool reorder = all[i].kind == HF__MOVEMENT_KIND__MOVEMENT_REORDER_POINT_SET;
+
+    if ((!safety && !reorder) || (i + 1 == s->history->movement_count && s->history->more))
+        return;
+    undone->has_previous = true;
+    if (i + 1 < s->history->movement_count)
+        undone->previous = safety ? all[i + 1].after.safety_stock : all[i + 1].after.reorder_point;
+}
+
 bool item_movement(struct app *app, uint64_t sequence, struct undone *undone)
 {
     const struct item *s = mine(app);
     for (size_t i = 0; s->history && i < s->history->movement_count; i++) {
         const struct holdfast_movement *m = &s->history->movements[i];
+        undone->undone_already = undone->undone_already || m->undoes == sequence;
         if (m->sequence != sequence)
             continue;
-        memset(undone, 0, sizeof *undone);
-        undone->kind = m->kind;
-        undone->transferred = m->kind == HF__MOVEMENT_KIND__MOVEMENT_TRANSFERRED;
-        undone->on_hand_change = m->on_hand_change;
-        undone->unavailable_change = m->unavailable_change;
         memcpy(undone->operation_id, m->operation_id, sizeof undone->operation_id);
+        undone->partition = m->partition;
+        find_previous(s, i, undone);
         return true;
     }
     return false;

@@ -12,7 +12,7 @@ from terminal import CONSOLE, KEYS, Terminal, console_argv
 
 PAGES = ["ZPG-%02d" % i for i in range(30)]
 ALL = PAGES + ["JPN-1", "WID-1", "WID-2-LONG", "WID-3", "WID-9"]
-VIEWS = ["Stock", "Item", "Reservations", "Orders", "Operations", "Scan"]
+VIEWS = ["Stock", "Item", "Reservations", "Orders", "Operations", "Runs", "Scan"]
 
 
 def stock_up(cluster):
@@ -250,6 +250,37 @@ def orders(cluster, t):
     shown = cluster.hf("reservation", "show", made["reservation"]).json
     equal([sum(line[k] for line in shown["lines"])
            for k in ("shipped", "cancelled", "returned", "released")], [1, 1, 1, 2], "the lines")
+
+
+def record_run(cluster, run, lines):
+    """What `apply` tells of lines: [(line, result, text)]."""
+    body = wire.operation("record_run", run=run)
+    for number, result, text in lines:
+        body.record_run.lines.add(line=number, status=wire.STATUS_CODES[result], sequence=1,
+                                  text=text.encode())
+    with cluster.peer() as peer:
+        answer = peer.call(body, cluster.partition(run))
+    equal(answer.status, 0, "record_run: %s" % answer)
+
+
+def runs(cluster, t):
+    t.view("Runs")
+    t.wait("no bulk job was run yet")
+    begin = wire.operation("begin_run", run="2026w48-A7", digest=b"x" * 32, actor="m.kaya")
+    begin.begin_run.lines = 4
+    with cluster.peer() as peer:
+        answer = peer.call(begin, cluster.partition("2026w48-A7"))
+    equal(answer.status, 0, "begin_run: %s" % answer)
+    record_run(cluster, "2026w48-A7", [(1, "applied", "")])
+    t.view("Stock")
+    t.view("Runs")  # entering it asks at once
+    t.wait("1/4")
+    check("open" in t.line_with(">2026w48-A7"), t.text())
+    record_run(cluster, "2026w48-A7", [(2, "unknown_reason", "no reason damged"), (3, "applied", ""),
+                                       (4, "applied", "")])
+    t.wait("4/4")
+    t.wait("! line 2: unknown_reason: no reason damged")
+    check("refused!" in t.line_with(">2026w48-A7"), t.text())
 
 
 def scan_flows(cluster, t):

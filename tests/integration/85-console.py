@@ -186,16 +186,24 @@ def undo(cluster):
         t.wait("%d m.kaya" % on_hand)
         t.key("u")
         t.wait("Undo WID-1")
-        t.wait("-> %d" % (on_hand - 4))
-        t.type("recount")
+        t.wait("On-hand %d -> %d" % (on_hand, on_hand - 4))
         t.key("F2")
         t.wait("OK undone")
         moved = cluster.hf("history", "WID-1", "--warehouse", "BER1").lines
         equal(moved[0]["undoes"], moved[1]["sequence"], "what it undoes")
+        equal(cluster.level("WID-1", "BER1")["on_hand"], on_hand - 4, "on hand")
+        # Once: the same movement again.
+        t.wait("(undoes)")
+        t.key("Home", "Down", "u")
+        t.wait("ERR it has been undone already")
+        equal(cluster.level("WID-1", "BER1")["on_hand"], on_hand - 4, "on hand")
         cluster.hf("reserve", "WID-1=1@BER1", "--ttl", "1h")
         t.wait("reserved")
         t.key("Home", "u")
-        t.wait("is a reservation's")
+        t.wait("what happened to a reservation is not undone")
+        before = movements(cluster)
+        t.key("F2")
+        equal(movements(cluster), before, "nothing is posted")
 
 
 @test("release and extend with a countdown; ship, cancel and return of an order")
@@ -203,6 +211,13 @@ def reservations(cluster):
     with Terminal(cluster) as t:
         t.wait("WID-1")
         orders(cluster, t)
+
+
+@test("bulk jobs show how far they are, and which lines were refused and why")
+def bulk_jobs(cluster):
+    with Terminal(cluster) as t:
+        t.wait("WID-1")
+        runs(cluster, t)
 
 
 @test("receive, count and move with a scanner on 20x16")

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Runs: bulk jobs, newest first, with progress, and the lines of the chosen one that were not
+ * applied. A run's record is its owner's, not a view's: the list is asked for rarely, the chosen
+ * run while it is open every two seconds, by name.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "console/app.h"
+#include "console/text.h"
+
+#define LIST_EVERY_US 10000000
+#define RUN_EVERY_US 2000000
+#define ROWS_MAX 100
+#define LINES_MAX 256
+#define BAR 20
+
+struct runs {
+    struct holdfast_answer *list, *one, *lines;
+    char selected[CODE_TEXT];
+    struct poll list_poll, one_poll, lines_poll;
+};
+
+static void *make(struct app *app)
+{
+    (void)app;
+    return calloc(1, sizeof(struct runs));
+}
+
+static void drop_chosen(struct runs *s)
+{
+    if (s->one)
+        holdfast_answer_free(&s->one);
+    if (s->lines)
+        holdfast_answer_free(&s->lines);
+}
+
+static void destroy(void *state)
+{
+    struct runs *s = state;
+    drop_chosen(s);
+    if (s->list)
+        holdfast_answer_free(&s->list);
+    free(s);
+}
+
+static struct runs *mine(struct app *app)
+{
+    return app->states[VIEW_RUNS];
+}
+
+static void enter(struct app *app)
+{
+    poll_restart(&mine(app)->list_poll);
+}
+
+static size_t count_of(const struct runs *s)
+{
+    return s->list ? s->list->run_count : 0;
+}
+
+/* The chosen run is known better than the list. */
+static const struct holdfast_run *run_of(const struct runs *s, size_t i)
+{
+    const struct holdfast_run *run = &s->list->runs[i];
+    const struct holdfast_run *one = s->one && s->one->run_count == 1 ? &s->one->runs[0] : NULL;
+    return one && strcmp(one->run, run->run) == 0 && one->version >= run->version ? one : run;
+}
+
+static int selected_row(const struct runs *s)
+{
+    for (size_t i = 0; i < count_of(s); i++) {
+        if (strcmp(s->list->runs[i].run, s->selected) == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
+static void select_row(struct runs *s, size_t i)
+{
+    if (i >= count_of(s) || strcmp(s->selected, s->list->runs[i].run) == 0)
+        return;
+    snprintf(s->selected, sizeof s->selected, "%s", s->list->runs[i].run);
+    drop_chosen(s);
+    poll_restart(&s->one_poll);
+    poll_restart(&s->lines_poll);
+}
+
+static void take_list(struct app *app, struct holdfast_answer **answer)
+{
+    struct runs *s = mine(app);
+    if (s->list)
+        holdfast_answer_free(&s->list);
+    s->list = *answer;
+    *answer = NULL;
+    if (!s->selected[0])
+        select_row(s, 0);
+}
+
+static void take_one(struct app *app, struct holdfast_answer **answer)
+{
+    struct runs *s = mine(app);
+    if (s->one)
+        holdfast_answer_free(&s->one);
+    s->one = *answer;
+    *answer = NULL;
+}
+
+static void take_lines(struct app *app, struct holdfast_answer **answer)
+{
+    struct runs *s = mine(app);
+    if (s->lines)
+        holdfast_answer_free(&s->lines);
+    s->lines = *answer;
+    *answer = NULL;
+}
+
+static void tick(struct app *app, int64_t now_us)
+{
+    struct runs *s = mine(app);
+    const char *name = s->selected;
+    struct holdfast_query list = {.kind = HOLDFAST_QUERY_RUN, .limit = ROWS_MAX};
+    struct holdfast_query one = {.kind = HOLDFAST_QUERY_RUN, .skus = &name, .sku_count = 1};
+    struct holdfast_query lines = {
+        .kind = HOLDFAST_QUERY_RUN_LINES, .run = s->selected, .limit = LINES_MAX};
+    int row = selected_row(s);
+
+    (void)now_us;
+    poll_owner(app, &s->list_poll, &list, LIST_EVERY_US, take_list);
+    if (row < 0)
+        return;
+    bool open = run_of(s, (size_t)row)->state == HOLDFAST_RUN_OPEN;
+    if (open || !s->one)
+        poll_owner(app, &s->one_poll, &one, RUN_EVERY_US, take_one);
+    if (open || !s->lines)
+        poll_owner(app, &s->lines_poll, &lines, RUN_EVERY_US, take_lines);
+}
+
+static bool key(struct app *app, const struct key *k)
+{
+    struct runs *s = mine(app);
+    int row = selected_row(s), count = (int)count_of(s);
+
+    switch (k->code) {
+    case K_DOWN:
+    case K_WHEEL_DOWN:
+    case 'j':
+        row++;
+        break;
+    case K_UP:
+    case K_WHEEL_UP:
+    case 'k':
+        row--;
+        break;
+    case K_HOME:
+    case 'g':
+        row = 0;
+        break;
+    case K_END:
+        row = count - 1;
+        break;
+    default:
+        return false;
+    }
+    select_row(s, (size_t)(row < 0 ? 0 : row >= count && count > 0 ? count - 1 : row));
+    return true;
+}
+
+/* ------------------------------------------------------------- drawing */
+
+static void draw_run(struct canvas *c, int y, const struct holdfast_run *run, bool chosen)
+{
+    enum style style = chosen ? STYLE_SELECTED : STYLE_NORMAL;
+    uint32_t all = run->lines - run->blank, done = run->applied + run->refused;
+    char bar[BAR + 1], when[TEXT_NUMBER];
+    size_t filled = all ? (size_t)((uint64_t)done * BAR / all) : BAR;
+
+    memset(bar, '.', BAR);
+    memset(bar, '#', filled < BAR ? filled : BAR);
+    bar[BAR] = '\0';
+    canvas_fill(c, y, 0, c->columns, style);
+    canvas_text(c, y, 0, 1, style, chosen ? ">" : " ");
+    if (c->columns < 50) {
+        canvas_format(c, y, 1, c->columns - 1, style, "%u/%u%s %s", done, all,
+                      run->refused || run->unknown ? "!" : "", run->run);
+        return;
+    }
+    canvas_cell(c, y, 1, 24, style, run->run);
+    canvas_format(c, y, 26, BAR + 2, style, "[%s]", bar);
+    canvas_format(c, y, 49, 14, style, "%u/%u", done, all);
+    canvas_format(c, y, 63, 10, style, "%s",
+                  run->unknown                      ? "UNKNOWN!"
+                  : run->refused                    ? "refused!"
+                  : run->state == HOLDFAST_RUN_DONE ? "done"
+                                                    : "open");
+    canvas_format(c, y, 73, c->columns - 73, style, "%s %s %s%s",
+                  text_clock(run->created_at_us, when), run->actor, run->undoes[0] ? "undoes " : "",
+                  run->undoes);
+}
+
+static int draw_chosen(struct app *app, struct canvas *c, int y, int end)
+{
+    struct runs *s = mine(app);
+    int row = selected_row(s);
+    const struct holdfast_run *run = row >= 0 ? run_of(s, (size_t)row) : NULL;
+
+    if (!run || y >= end)
+        return y;
+    canvas_fill(c, y, 0, c->columns, STYLE_TITLE);
+    canvas_format(c, y++, 1, c->columns - 1, STYLE_TITLE, "%s: %u applied, %u refused, %u unknown",
+                  run->run, run->applied, run->refused, run->unknown);
+    for (size_t i = 0; s->lines && i < s->lines->run_line_count && y < end; i++) {
+        const struct holdfast_run_line *line = &s->lines->run_lines[i];
+        if (line->status == HOLDFAST_APPLIED)
+            continue;
+        canvas_format(c, y++, 1, c->columns - 1, STYLE_WARN, "! line %u: %s%s%s", line->line,
+                      holdfast_status_name(line->status), line->text && line->text[0] ? ": " : "",
+                      line->text ? line->text : "");
+    }
+    return y;
+}
+
+static void draw(struct app *app, struct canvas *c, struct area area)
+{
+    struct runs *s = mine(app);
+    int below = area.rows / 3, rows = area.rows - 1 - below, row = selected_row(s);
+    int top = row >= rows ? row - rows + 1 : 0, y = area.row + 1;
+
+    canvas_fill(c, area.row, 0, c->columns, STYLE_TITLE);
+    canvas_text(c, area.row, 1, c->columns - 1, STYLE_TITLE,
+                c->columns < 50
+                    ? "DONE RUN"
+                    : "RUN                      PROGRESS               LINES         STATE "
+                      "    SINCE, BY");
+    for (int i = 0; i < rows && top + i < (int)count_of(s); i++, y++) {
+        draw_run(c, y, run_of(s, (size_t)(top + i)), top + i == row);
+        if (top + i == row)
+            canvas_cursor(c, y, 0);
+    }
+    if (count_of(s) == 0) {
+        bool failed = s->list && s->list->status != HOLDFAST_APPLIED;
+        canvas_text(c, y++, 1, c->columns - 1, failed ? STYLE_WARN : STYLE_DIM,
+                    failed    ? "? runs could not be read now, asking again"
+                    : s->list ? "no bulk job was run yet"
+                              : "asking ...");
+    }
+    draw_chosen(app, c, area.row + area.rows - below, area.row + area.rows);
+}
+
+static void title(struct app *app, char *text, size_t bytes)
+{
+    struct runs *s = mine(app);
+    snprintf(text, bytes, " Runs  %zu%s%s", count_of(s), s->list && s->list->more ? "+" : "",
+             s->list && s->list->partitions_answered < s->list->partitions_asked
+                 ? "  INCOMPLETE: not every partition answered"
+                 : "");
+}
+
+const struct view view_runs = {
+    .id = VIEW_RUNS,
+    .name = "Runs",
+    .about = "bulk jobs: how far they are, and which lines were refused and why",
+    .make = make,
+    .destroy = destroy,
+    .enter = enter,
+    .tick = tick,
+    .draw = draw,
+    .title = title,
+    .key = key,
+};
