@@ -336,10 +336,28 @@ static bool is_final(enum status status)
            status == STATUS_poison;
 }
 
-static void on_refused(struct core *core, struct call *call, const Hf__Result *wire)
+/* The id is applied, and what went out to learn if with this body was refused before anybody looked
+ * at that. A body that is not valid is not the one that was applied; nothing else is certain, and
+ * asking again would end here again. */
+static void on_spent_refused(struct core *core, struct call *call, const Hf__Result *wire)
 {
-    struct holdfast_result *result = decode_result(wire, call->operation_id);
+    bool is_body = wire->status == STATUS_invalid && strcmp(wire->field, "not_after") != 0;
 
+    if (is_body)
+        tell(core, call, decode_result(wire, call->operation_id));
+    else
+        tell_own(core, call, HOLDFAST_UNKNOWN,
+                 "the operation id is applied; if with this body could not be asked");
+}
+
+static void on_refused(struct core *core, struct call *call, const Hf__Result *wire, bool is_newest)
+{
+    if (call->spent && !call->settling) {
+        if (is_newest) /* not an older attempt, of before it was settled */
+            on_spent_refused(core, call, wire);
+        return;
+    }
+    struct holdfast_result *result = decode_result(wire, call->operation_id);
     if (call->kind == CORE_SETTLE || is_certain(call)) {
         tell(core, call, result);
         return;
@@ -376,7 +394,7 @@ static void on_result(struct core *core, struct call *call, const Hf__Result *wi
         tell(core, call, decode_result(wire, call->operation_id));
         return;
     case STATUS_KIND_REFUSED:
-        on_refused(core, call, wire);
+        on_refused(core, call, wire, is_newest);
         return;
     case STATUS_KIND_SHED:
         on_shed(core, call, wire, is_newest);

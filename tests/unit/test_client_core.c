@@ -199,6 +199,27 @@ static void test_a_settled_id_of_an_earlier_process_is_asked_with_its_body(void 
     told(0, HOLDFAST_OPERATION_ID_REUSED);
 }
 
+/* What is refused before the id is looked up would be settled and asked again for ever. */
+static void test_a_settled_id_whose_body_is_not_looked_at(void **state)
+{
+    static const struct {
+        enum status answer;
+        int told;
+    } cases[] = {{STATUS_invalid, HOLDFAST_INVALID}, {STATUS_too_large, HOLDFAST_UNKNOWN}};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        size_t first = w.sent_count;
+        world_submit(&w, (unsigned)i, 2, TIMEOUT_US);
+        world_run(&w);
+        world_answer(&w, first, STATUS_insufficient_stock);
+        world_settled(&w, first + 1, HF__SETTLE_OUTCOME__SETTLE_APPLIED);
+        world_answer(&w, first + 2, cases[i].answer);
+        told(i, cases[i].told);
+        assert_int_equal(w.sent_count, first + 3);
+    }
+}
+
 /* Late: only the settle was left to send. The body may still be asked about, and no longer begin.
  */
 static void test_a_settled_id_is_asked_with_its_body_until_time_is_up(void **state)
@@ -551,6 +572,7 @@ int main(void)
         CASE(test_refusals_of_all_attempts_wait_for_no_settle),
         CASE(test_an_id_of_an_earlier_process_is_settled),
         CASE(test_a_settled_id_of_an_earlier_process_is_asked_with_its_body),
+        CASE(test_a_settled_id_whose_body_is_not_looked_at),
         CASE(test_a_settled_id_is_asked_with_its_body_until_time_is_up),
         CASE(test_shed_is_sent_again),
         CASE(test_shed_until_the_end_is_told),
