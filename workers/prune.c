@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * One partition at a time, one step a tick. A step takes away whole operations: those within the
- * retention, and so within the idempotency window, keep all their rows.
+ * retention, and so within the idempotency window, keep all their rows. When there are none to take
+ * away, what is left of claims and workers of long ago goes.
  */
 #include "workers/prune.h"
 
@@ -72,6 +73,23 @@ static bool step(struct worker *worker, struct slot *slot)
     return true;
 }
 
+/* True when there may be more. */
+static bool forget_claims(struct worker *worker, const struct slot *slot)
+{
+    struct store_prune prune = step_of(worker, slot);
+    uint64_t rows;
+
+    if (!db_connected(&worker->db))
+        return false;
+    enum db_outcome outcome =
+        store_prune_claims(&worker->db, &prune, kept_us(worker), PRUNE_CHUNK, &rows);
+    worker->metrics.pruned += rows;
+    if (outcome != DB_OK)
+        log_limited(LOG_WARN, "partition=%u could not prune claims: %s", slot->partition,
+                    db_error(&worker->db));
+    return outcome == DB_OK && rows >= PRUNE_CHUNK;
+}
+
 void prune_tick(struct worker *worker, int64_t now_us)
 {
     int64_t pause_us = kept_us(worker) / 4;
@@ -84,7 +102,8 @@ void prune_tick(struct worker *worker, int64_t now_us)
         struct slot *slot = &worker->claims.slots[i];
         if (slot->state != SLOT_OWNED || now_us < slot->prune_next_us)
             continue;
-        slot->prune_next_us = now_us + (step(worker, slot) ? 0 : pause_us);
+        bool more = step(worker, slot) || forget_claims(worker, slot);
+        slot->prune_next_us = now_us + (more ? 0 : pause_us);
         return;
     }
 }

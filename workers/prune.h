@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Takes away what is older than windows.retention: movements, from the front and behind a
- * checkpoint of the balances, and closed reservations. Runs when no operation waits, in bounded
+ * checkpoint of the balances, closed reservations, and claims and workers that nobody asks for. Runs when no operation waits, in bounded
  * steps, each a transaction under the fence.
  */
 #ifndef WORKERS_PRUNE_H

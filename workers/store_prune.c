@@ -9,7 +9,7 @@
 #include "workers/store_rows.h"
 
 /* ?p partition, ?e epoch, ?c claim id, ?o pruned_seq as it is, ?s as it shall be, ?t cutoff, ?n
- * now, ?l limit */
+ * now, ?l limit, ?d how long a worker must be dead */
 static const char find_movements[] =
     "SELECT MAX(t.seq) FROM movement t FORCE INDEX (once) WHERE t.partition_id=?p AND "
     "t.operation_id=(SELECT operation_id FROM movement WHERE partition_id=?p AND seq=(SELECT "
@@ -47,8 +47,22 @@ static const char delete_lines[] =
 static const char delete_reservations[] =
     ";DELETE FROM reservation WHERE partition_id=?p AND reservation_id IN (";
 
+/* A position of a claim is at or behind its first movement, and before the next claim's. */
+static const char find_old[] =
+    "SELECT a.epoch FROM claim a STRAIGHT_JOIN `partition` t ON t.partition_id=?p WHERE "
+    "a.partition_id=?p AND a.epoch<t.epoch AND a.claimed_at_us<?t AND (SELECT b.first_seq FROM "
+    "claim b WHERE b.partition_id=?p AND b.epoch>a.epoch ORDER BY b.epoch LIMIT 1)<="
+    "GREATEST(t.pruned_seq,a.first_seq) AND NOT EXISTS (SELECT 1 FROM subscription_position s "
+    "WHERE s.partition_id=?p AND s.claim_id=a.claim_id) ORDER BY a.epoch LIMIT ?l;"
+    "SELECT instance FROM worker WHERE lease_until_us<" STORE_NOW
+    "-(?d) ORDER BY instance LIMIT ?l";
+static const char delete_claims[] = "DELETE FROM claim WHERE partition_id=?p AND epoch IN (";
+static const char delete_workers[] =
+    "DELETE FROM worker WHERE lease_until_us<" STORE_NOW "-(?d) AND instance IN (";
+
 struct step {
     const struct store_prune *prune;
+    int64_t dead_us;
     uint64_t upto; /* seq */
     uint64_t limit;
     uint64_t rows;
@@ -72,6 +86,8 @@ static void add_mark(struct sql *sql, char mark, const struct step *step)
         sql_uint(sql, step->upto);
     else if (mark == 't')
         sql_int(sql, prune->cutoff_us);
+    else if (mark == 'd')
+        sql_int(sql, step->dead_us);
     else if (mark == 'n')
         sql_int(sql, prune->now_us);
     else if (mark == 'l')
@@ -190,5 +206,72 @@ enum db_outcome store_prune(struct db *db, const struct store_prune *prune, uint
     enum db_outcome outcome = run_step(db, &step, &sql);
     sql_release(&sql);
     *rows = step.rows;
+    return outcome;
+}
+
+/* ------------------------------------------------------------- claims and workers */
+
+/* The statements that delete what was found. */
+struct found {
+    struct sql claims, workers;
+    size_t claim_count, worker_count;
+};
+
+static bool found_old(void *context, size_t statement, MYSQL_RES *rows, uint64_t affected)
+{
+    struct found *found = context;
+    MYSQL_ROW row;
+
+    (void)affected;
+    while (rows && (row = mysql_fetch_row(rows)) != NULL) {
+        if (statement == 0) {
+            sql_list_uint(&found->claims, db_uint(row[0]));
+            found->claim_count++;
+        } else if (mysql_fetch_lengths(rows)[0] == UUID_BYTES) {
+            sql_list_hex(&found->workers, row[0], UUID_BYTES);
+            found->worker_count++;
+        }
+    }
+    return true;
+}
+
+static bool count_rows(void *context, size_t statement, MYSQL_RES *rows, uint64_t affected)
+{
+    (void)statement;
+    (void)rows;
+    *(uint64_t *)context += affected;
+    return true;
+}
+
+static enum db_outcome run_delete(struct db *db, struct sql *sql, size_t count, uint64_t *rows)
+{
+    if (count == 0)
+        return DB_OK;
+    sql_add(sql, ")");
+    return db_run(db, sql, count_rows, rows);
+}
+
+enum db_outcome store_prune_claims(struct db *db, const struct store_prune *prune, int64_t dead_us,
+                                   size_t limit, uint64_t *rows)
+{
+    struct step step = {.prune = prune, .limit = limit, .dead_us = dead_us};
+    struct found found = {0};
+    struct sql sql;
+
+    *rows = 0;
+    sql_init(&sql);
+    sql_init(&found.claims);
+    sql_init(&found.workers);
+    add(&sql, find_old, &step);
+    add(&found.claims, delete_claims, &step);
+    add(&found.workers, delete_workers, &step);
+    enum db_outcome outcome = db_run(db, &sql, found_old, &found);
+    if (outcome == DB_OK)
+        outcome = run_delete(db, &found.claims, found.claim_count, rows);
+    if (outcome == DB_OK)
+        outcome = run_delete(db, &found.workers, found.worker_count, rows);
+    sql_release(&found.workers);
+    sql_release(&found.claims);
+    sql_release(&sql);
     return outcome;
 }

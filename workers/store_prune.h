@@ -30,4 +30,13 @@ enum db_outcome store_prune_closed(struct db *db, const struct store_prune *prun
 enum db_outcome store_prune(struct db *db, const struct store_prune *prune, uint64_t upto,
                             uint8_t (*ids)[RESERVATION_ID_BYTES], size_t count, uint64_t *rows);
 
+/* Takes away rows that nobody asks for any more, at most `limit` of each kind:
+ * - claims of the partition from before cutoff_us that are not its newest, when no position that
+ *   is not behind the retention can have been read under them: the next claim came before
+ *   everything that is kept, or this one wrote nothing; and no subscription stands at it;
+ * - workers of the shard that died so long ago, by the server's clock.
+ * Whoever does it, that is right, so there is no fence. *rows: how many it took. */
+enum db_outcome store_prune_claims(struct db *db, const struct store_prune *prune, int64_t dead_us,
+                                   size_t limit, uint64_t *rows);
+
 #endif

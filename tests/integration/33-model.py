@@ -8,7 +8,8 @@ import subprocess
 from harness import *
 
 CALLS = os.path.join(BUILD, "tests", "simulate", "model")
-SEEDS, STEPS = 6, 500
+CALL = r"(look|take|commit|offsets|load|write|prune|prune claims)(?: \d+)? ([A-Z]+)"
+SEEDS, STEPS = 3, 450
 
 
 def run_calls(argv):
@@ -32,8 +33,7 @@ def outcomes(lines):
     """How often each outcome was seen: "write DONE", "take AGAIN", …"""
     seen = {}
     for line in lines:
-        for call, found in re.findall(r"(look|take|commit|offsets|load|write|prune)(?: \d+)? ([A-Z]+)",
-                                      line):
+        for call, found in re.findall(CALL, line):
             name = call + " " + found
             seen[name] = seen.get(name, 0) + 1
     return seen
@@ -57,7 +57,7 @@ def same(cluster):
     note("%d calls: %s" % (SEEDS * STEPS, ", ".join("%s %d" % item
                                                    for item in sorted(seen.items()))))
     for outcome in ("write DONE", "write FENCED", "write STALE", "write REPEATS", "look AGAIN",
-                    "load LOST", "prune OK", "prune MISMATCH"):
+                    "load LOST", "prune OK", "prune MISMATCH", "prune claims OK"):
         check(seen.get(outcome, 0) > 0, "%s was seen" % outcome)
 
 

@@ -400,6 +400,29 @@ static bool touched_movement(const struct model_commit *commit, const struct mod
                   (unsigned long long)after->seq, partition, (unsigned long long)row->last_seq);
 }
 
+/* A claim goes when nobody can stand at a position of it that is not behind the retention. */
+static bool touched_claim(const struct model_commit *commit, const struct model_touched *touched)
+{
+    uint32_t partition = model_key_partition(&touched->key);
+    const struct model_claim *before = touched->before, *next = NULL;
+    const struct model_partition *row =
+        row_at(commit->server, MODEL_PARTITION, model_key_of_partition(partition));
+    const struct model_table *claims = &commit->server->tables[MODEL_CLAIM];
+    struct model_key prefix = model_key_of_partition(partition);
+
+    if (!before)
+        return true;
+    if (touched->after)
+        return broken("a claim was written over");
+    for (size_t i = model_seek(claims, &touched->key);
+         !next && i < claims->count && model_has_prefix(claims->entries[i], &prefix); i++)
+        next = claims->entries[i]->now;
+    if (!next || memcmp(before->claim_id, row->claim_id, 16) == 0)
+        return broken("the newest claim of partition %u went away", partition);
+    return next->first_seq <= row->pruned_seq || next->first_seq == before->first_seq ||
+           broken("a claim of partition %u went away that wrote what is kept", partition);
+}
+
 static bool touched_record(const struct model_touched *touched)
 {
     const struct item *before = touched->before, *after = touched->after;
@@ -426,7 +449,7 @@ static bool check_touched(const struct model_commit *commit, const struct model_
     case MODEL_PARTITION:
         return touched_partition(commit, touched);
     case MODEL_CLAIM:
-        return !touched->before || broken("a claim was written over");
+        return touched_claim(commit, touched);
     case MODEL_MOVEMENT:
         return touched_movement(commit, touched);
     case MODEL_LEVEL:

@@ -8,7 +8,15 @@
 
 #include "tests/simulate/model_impl.h"
 
+/* Of store_prune_claims: what may go. */
+struct old_rows {
+    struct model_key *keys;
+    size_t count;
+};
+
 struct prune_arguments {
+    int64_t dead_us;
+    struct old_rows claims, workers;
     struct store_prune prune;
     size_t limit;
     uint64_t upto; /* asked for, or found */
@@ -346,4 +354,126 @@ enum db_outcome store_prune(struct db *db, const struct store_prune *prune, uint
     }
     model_request_ready();
     return run_step(db, request, rows);
+}
+
+/* ------------------------------------------------------------- claims and workers */
+
+static void list(const struct model_run *run, struct old_rows *rows, const struct model_key *key)
+{
+    const struct prune_arguments *arguments = run->arguments;
+
+    if (!rows->keys)
+        rows->keys =
+            arena_zalloc(&run->request->arena, (arguments->limit + 1) * sizeof *rows->keys);
+    if (rows->count < arguments->limit)
+        rows->keys[rows->count++] = *key;
+}
+
+/* There are no subscriptions here. */
+static unsigned find_claims(struct model_run *run)
+{
+    struct prune_arguments *arguments = run->arguments;
+    const struct store_prune *prune = &arguments->prune;
+    const struct model_table *table = &run->server->tables[MODEL_CLAIM];
+    struct model_key prefix = model_key_of_partition(prune->claim.partition);
+    const struct model_partition *partition = model_get(run, MODEL_PARTITION, &prefix);
+    const struct model_claim *before = NULL;
+    const struct model_key *key = NULL;
+
+    for (size_t i = model_seek(table, &prefix);
+         partition && i < table->count && model_has_prefix(table->entries[i], &prefix); i++) {
+        const struct model_claim *row = model_visible(table->entries[i], run->tx);
+        if (!row)
+            continue;
+        if (before && before->claimed_at_us < prune->cutoff_us &&
+            (row->first_seq <= partition->pruned_seq || row->first_seq == before->first_seq) &&
+            memcmp(before->claim_id, partition->claim_id, 16) != 0)
+            list(run, &arguments->claims, key);
+        before = row;
+        key = &table->entries[i]->key;
+    }
+    return 0;
+}
+
+static unsigned find_workers(struct model_run *run)
+{
+    struct prune_arguments *arguments = run->arguments;
+    const struct model_table *table = &run->server->tables[MODEL_WORKER];
+
+    for (size_t i = 0; i < table->count; i++) {
+        const struct model_worker *row = model_visible(table->entries[i], run->tx);
+        if (row && row->lease_until_us < run->now_us - arguments->dead_us)
+            list(run, &arguments->workers, &table->entries[i]->key);
+    }
+    return 0;
+}
+
+static unsigned delete_claims(struct model_run *run)
+{
+    const struct prune_arguments *arguments = run->arguments;
+    unsigned error = 0;
+
+    for (size_t n = 0; error == 0 && n < arguments->claims.count; n++)
+        error = delete_row(run, MODEL_CLAIM, &arguments->claims.keys[n]);
+    if (run->affected > 0)
+        SIM_SEEN("claims are pruned");
+    return error;
+}
+
+static unsigned delete_workers(struct model_run *run)
+{
+    const struct prune_arguments *arguments = run->arguments;
+    unsigned error = 0;
+
+    for (size_t n = 0; error == 0 && n < arguments->workers.count; n++) {
+        const struct model_worker *row = model_get(run, MODEL_WORKER, &arguments->workers.keys[n]);
+        if (row && row->lease_until_us < run->now_us - arguments->dead_us)
+            error = delete_row(run, MODEL_WORKER, &arguments->workers.keys[n]);
+    }
+    if (run->affected > 0)
+        SIM_SEEN("workers are pruned");
+    return error;
+}
+
+static enum db_outcome delete_old(struct db *db, const struct prune_arguments *found,
+                                  model_statement *statement, uint64_t *rows)
+{
+    struct model_request *request = request_for(&found->prune, 0, 0);
+    struct prune_arguments *arguments = request->arguments;
+    const struct old_rows *claims = &found->claims, *workers = &found->workers;
+
+    arguments->dead_us = found->dead_us;
+    arguments->claims = (struct old_rows){
+        arena_copy(&request->arena, claims->keys, claims->count * sizeof *claims->keys),
+        claims->count};
+    arguments->workers = (struct old_rows){
+        arena_copy(&request->arena, workers->keys, workers->count * sizeof *workers->keys),
+        workers->count};
+    model_request_add(request, statement);
+    model_request_ready();
+    enum db_outcome outcome = model_call(db, request);
+    if (outcome == DB_OK)
+        *rows += request->affected[0];
+    model_request_release(&request);
+    return outcome;
+}
+
+enum db_outcome store_prune_claims(struct db *db, const struct store_prune *prune, int64_t dead_us,
+                                   size_t limit, uint64_t *rows)
+{
+    struct model_request *request = request_for(prune, limit, 0);
+    struct prune_arguments *arguments = request->arguments;
+
+    *rows = 0;
+    arguments->dead_us = dead_us;
+    model_request_add(request, find_claims);
+    model_request_add(request, find_workers);
+    model_request_ready();
+    enum db_outcome outcome = model_call(db, request);
+    if (outcome == DB_OK && arguments->claims.count > 0)
+        outcome = delete_old(db, arguments, delete_claims, rows);
+    if (outcome == DB_OK && arguments->workers.count > 0)
+        outcome = delete_old(db, arguments, delete_workers, rows);
+    model_request_release(&request);
+    return outcome;
 }

@@ -22,6 +22,7 @@
 #define OPEN_STEPS 2u /* with at most two lock waits of a second each; idle ones end after six */
 #define START_US INT64_C(1700000000000000)
 #define STEP_US 3000000
+#define AGES_US 4000000000000000
 #define HOUR_US 3600000000
 
 /* What a worker believes of a partition. */
@@ -527,6 +528,22 @@ static void prune(struct actor *actor)
     }
 }
 
+/* All that may go, or nothing: when they were written is the server's time, which is not ours. */
+static void prune_claims(struct actor *actor)
+{
+    const struct belief *belief = &actor->beliefs[calls_below(CALLS_PARTITIONS)];
+    struct store_prune prune = {
+        .claim = belief->claim,
+        .cutoff_us = calls_below(4) ? AGES_US : 0,
+        .now_us = world.now_us,
+    };
+    uint64_t rows;
+
+    enum db_outcome outcome = store_prune_claims(
+        &actor->db, &prune, calls_below(4) ? AGES_US : -AGES_US, (size_t)calls_below(8) + 1, &rows);
+    printf("prune claims %s %" PRIu64 " rows", outcome_name(outcome), rows);
+}
+
 static void kill_other(struct actor *actor)
 {
     const struct actor *other = &world.actors[calls_below(ACTORS)];
@@ -551,10 +568,10 @@ static const struct {
     unsigned share;
     void (*run)(struct actor *actor);
 } steps[] = {
-    {12, look},   {10, look_and_take}, {3, take},  {56, run_batch}, {3, hand_over},
-    {5, history}, {2, copy},           {6, prune}, {3, kill_other},
+    {12, look},   {10, look_and_take}, {3, take},  {56, run_batch},   {3, hand_over},
+    {5, history}, {2, copy},           {6, prune}, {2, prune_claims}, {3, kill_other},
 };
-#define STEPS 100u
+#define STEPS 102u
 
 static void any_step(struct actor *actor)
 {
