@@ -411,6 +411,14 @@ void sim_point(const char *where)
     }
 }
 
+void sim_pause_for(int64_t low_us, int64_t high_us)
+{
+    struct sim_process *process = kernel.running;
+
+    sim_post((struct sim_ref){0}, sim_between(low_us, high_us), continue_later, process);
+    sim_pause(process);
+}
+
 /* ------------------------------------------------------------- running */
 
 void sim_digest_add(uint64_t value)

@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "tests/simulate/model_impl.h"
+#include "tests/simulate/worker.h"
 #include "workers/store.h"
 
 #define TIMEOUT_US (DB_TIMEOUT_S * 1000000LL)
@@ -64,6 +65,14 @@ static void hang_up(struct model_client *client, bool cut)
     sim_leave(back);
 }
 
+/* Nothing passes between this worker and its server, in either direction. */
+static bool is_cut_off(void)
+{
+    const struct sim_worker *worker = sim_self()->user;
+
+    return worker && sim_now_us() < worker->cut_off_until_us;
+}
+
 static bool wait_for_answer(struct model_request *request)
 {
     int64_t until_us = clock_monotonic_us() + TIMEOUT_US;
@@ -71,7 +80,7 @@ static bool wait_for_answer(struct model_request *request)
     for (;;) {
         int64_t left_us = until_us - clock_monotonic_us();
         if (request->answered || left_us <= 0)
-            return request->answered;
+            return request->answered && !is_cut_off();
         (void)sim_block(SIM_DB, left_us);
     }
 }
@@ -125,20 +134,13 @@ static void send(struct model_client *client, struct model_request *request, int
     sim_leave(back);
 }
 
-static void continue_later(void *process)
-{
-    sim_resume(process);
-}
-
 /* Right before a transaction, or before its COMMIT: for as long as leases are, and longer. */
 static void stop_writer(const struct model_request *request)
 {
     if ((request->statements[0] != model_start && request->statements[0] != model_commit) ||
         !sim_fault(SIM_FAULT_PAUSE_WRITER))
         return;
-    sim_post((struct sim_ref){0}, sim_between(WRITER_MIN_US, WRITER_MAX_US), continue_later,
-             sim_self());
-    sim_pause(sim_self());
+    sim_pause_for(WRITER_MIN_US, WRITER_MAX_US);
 }
 
 /* False: no answer. Then *cut: the server does not know either. */
@@ -149,7 +151,7 @@ static bool exchange(struct model_client *client, struct model_request *request,
 
     sim_point("db.request");
     stop_writer(request);
-    if (mishap == REQUEST_LOST) {
+    if (mishap == REQUEST_LOST || is_cut_off()) {
         *cut = sim_one_in(2);
         (void)sim_block(SIM_DB, sim_one_in(2) ? TIMEOUT_US : sim_skewed(1, BROKEN_MAX_US));
         return false;
@@ -242,7 +244,8 @@ static bool connect_to(struct db *db, struct model_server *server)
     struct model_client client = {.server = server};
 
     sim_point("db.connect");
-    if (!server || server->process->life == SIM_DOWN || sim_fault(SIM_FAULT_DB_CONNECT)) {
+    if (!server || server->process->life == SIM_DOWN || is_cut_off() ||
+        sim_fault(SIM_FAULT_DB_CONNECT)) {
         (void)sim_block(SIM_DB, sim_skewed(1, TIMEOUT_US));
         return false;
     }

@@ -42,6 +42,7 @@ struct pipe {
     struct net_dealer *dealer; /* NULL: it has gone */
     bool router_knows_end;     /* sends fail */
     bool broken;               /* nothing more arrives */
+    int64_t held_until_us;     /* nothing that is sent arrives before */
     int64_t cut_us[2];         /* what would arrive later is lost; by direction */
     struct stream out, in;     /* dealer to router, router to dealer */
 };
@@ -198,6 +199,8 @@ static void send(struct pipe *pipe, enum direction direction, struct net_message
     if (sim_fault(SIM_FAULT_NET_HOLD))
         delay_us += sim_between(HOLD_MIN_US, HOLD_MAX_US);
     int64_t arrival_us = sim_now_us() + delay_us;
+    if (arrival_us < pipe->held_until_us)
+        arrival_us = pipe->held_until_us + delay_us;
     if (sim_fault(SIM_FAULT_NET_REORDER)) {
         fly(pipe, direction, message, arrival_us + sim_between(0, SLOW_MAX_US));
         return;
@@ -480,6 +483,26 @@ void net_begin(void)
             queue_init(&net.routers[broker].inbox[side]);
     }
     sim_on_down(process_down);
+}
+
+void net_hold(const struct sim_process *process, unsigned broker, int64_t us)
+{
+    for (struct pipe *pipe = net.pipes; pipe; pipe = pipe->next) {
+        if (pipe->broken || pipe->broker != broker || !pipe->dealer ||
+            pipe->dealer->owner.process != process)
+            continue;
+        pipe->held_until_us = sim_now_us() + us;
+        sim_trace("connection %u of %s with broker-%u stands still", pipe->route, process->name,
+                  broker);
+    }
+}
+
+void net_break(const struct sim_process *process)
+{
+    for (struct pipe *pipe = net.pipes; pipe; pipe = pipe->next) {
+        if (pipe->dealer && pipe->dealer->owner.process == process)
+            break_pipe(pipe);
+    }
 }
 
 void net_break_all(void)

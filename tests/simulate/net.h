@@ -59,6 +59,11 @@ struct net_message *net_router_receive(unsigned broker, enum side side);
 
 /* At the start of a seed, after sim_reset. */
 void net_begin(void);
+/* The process's connection with this broker stands still for so long: what is sent over it in
+ * either direction arrives afterwards. */
+void net_hold(const struct sim_process *process, unsigned broker, int64_t us);
+/* The process's connections break. */
+void net_break(const struct sim_process *process);
 /* Breaks every connection: after harsh faults, so that sessions begin anew. */
 void net_break_all(void);
 

@@ -183,6 +183,8 @@ void sim_start(struct sim_process *process, sim_body *body, void *argument);
 void sim_kill(struct sim_process *process);
 void sim_pause(struct sim_process *process); /* likewise, it returns after sim_resume */
 void sim_resume(struct sim_process *process);
+/* The current process stands still for a time between these, unless somebody continues it. */
+void sim_pause_for(int64_t low_us, int64_t high_us);
 /* Called after a process has died or exited, with the world current. At most 8. */
 typedef void sim_down_hook(struct sim_process *process);
 void sim_on_down(sim_down_hook *hook);

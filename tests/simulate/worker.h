@@ -9,11 +9,13 @@
 #include "common/config.h"
 #include "tests/simulate/sim.h"
 
+/* Its process has it as `user`. */
 struct sim_worker {
     struct sim_process *process;
     const struct config *config;      /* brokers[i].worker is found by i alone */
     const struct config_shard *shard; /* its servers' sockets are addresses of model servers */
     bool stop;                        /* SIGTERM: wake it on SIM_NET after setting this */
+    int64_t cut_off_until_us;         /* true time: until then it does not reach its server */
 };
 
 /* The body of a worker's process, for sim_start; argument: struct sim_worker, the world's memory.

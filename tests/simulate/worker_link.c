@@ -8,6 +8,10 @@
 
 #include "tests/simulate/net.h"
 
+/* How long a worker stands still when it has something to say: about as long as leases are. */
+#define TELLER_MIN_US 200000
+#define TELLER_MAX_US 4000000
+
 struct broker_link {
     struct net_dealer *dealer;
     struct net_message *message; /* that was received last */
@@ -43,6 +47,8 @@ bool broker_link_send(struct broker_link *link, const uint8_t header[HEADER_BYTE
                       const void *body, size_t body_bytes)
 {
     sim_point("worker.send");
+    if (sim_fault(SIM_FAULT_PAUSE_TELLER))
+        sim_pause_for(TELLER_MIN_US, TELLER_MAX_US);
     return net_dealer_send(link->dealer, header, body, body_bytes);
 }
 

@@ -70,11 +70,14 @@ static void draw_shape(struct config *config)
     config_defaults(config);
     strcpy(config->name, "sim");
     strcpy(config->region, "main");
-    world.shard_count = (unsigned)sim_between(1, WORLD_SHARDS_MAX);
+    world.restless = sim_one_in(4);
+    world.shard_count = world.restless ? 1 : (unsigned)sim_between(1, WORLD_SHARDS_MAX);
     config->partitions = (uint32_t)sim_between(world.shard_count, 5);
     config->shard_count = world.shard_count;
     config->broker_count = world.broker_count = (unsigned)sim_between(1, WORLD_BROKERS_MAX);
     world.worker_count = (unsigned)sim_between(2, WORLD_WORKERS_MAX);
+    if (world.restless && sim_one_in(2))
+        world.worker_count = 2;
     world.client_count = (unsigned)sim_between(2, WORLD_CLIENTS_MAX);
     world.sku_count = (unsigned)sim_between(1, WORLD_SKUS_MAX);
     world.warehouse_count = (unsigned)sim_between(1, WORLD_WAREHOUSES_MAX);
@@ -118,12 +121,34 @@ static void draw_workload(void)
     world.workload_us = ONE_OF(2, 4, 8) * SECOND_US;
 }
 
+/* Few workers, whose leases run out while somebody waits for an answer; all want the same few units
+ * that come and go; and who waits, waits for long. */
+static void draw_restless(void)
+{
+    struct config *config = &world.config;
+
+    config->windows.lease_ms = ONE_OF(500, 500, 1000);
+    config->windows.heartbeat_ms = ONE_OF(100, 100, 1000);
+    config->limits.batch_operations = ONE_OF(1, 2, 8);
+    config->limits.worker_credit = ONE_OF(16, 256);
+    config->limits.client_window = config->limits.queue_operations = 1024;
+    world.attempt_timeout_us = 2 * SECOND_US;
+    world.timeout_us = 8 * SECOND_US;
+    world.workload_us = 8 * SECOND_US;
+    world.first_stock = ONE_OF(2, 6);
+    world.hot_share = ONE_OF(80, 100);
+    world.kind_weights = 0;
+    world.kind_weight[HOLDFAST_RELEASE] = world.kind_weight[HOLDFAST_RECEIVE] = 6;
+    for (unsigned kind = 0; kind < WORLD_KINDS; kind++)
+        world.kind_weights += world.kind_weight[kind];
+}
+
 static void draw_modes(void)
 {
     world.harsh = sim_one_in(5);
     world.jumps = sim_one_in(5);
     world.restores = sim_one_in(16);
-    world.prompt = sim_one_in(6);
+    world.prompt = !world.restless && sim_one_in(6);
     if (world.prompt)
         world.jumps = false; /* not_after is by a wall clock */
     /* The age of an id is by the same clocks. */
@@ -137,7 +162,17 @@ static void draw_modes(void)
 static bool makes_late(enum sim_fault kind)
 {
     return kind == SIM_FAULT_PAUSE_AT_POINT || kind == SIM_FAULT_PAUSE_WORKER ||
-           kind == SIM_FAULT_PAUSE_WRITER || kind >= SIM_FAULT_DB_CONNECT;
+           kind == SIM_FAULT_PAUSE_WRITER || kind == SIM_FAULT_PAUSE_TELLER ||
+           kind == SIM_FAULT_SLEEP_WORKER || kind >= SIM_FAULT_DB_CONNECT;
+}
+
+static bool makes_restless(enum sim_fault kind)
+{
+    return kind == SIM_FAULT_PAUSE_WORKER || kind == SIM_FAULT_PAUSE_TELLER ||
+           kind == SIM_FAULT_SLEEP_WORKER || kind == SIM_FAULT_CRASH_WORKER ||
+           kind == SIM_FAULT_STOP_WORKER || kind == SIM_FAULT_NET_ISLAND ||
+           kind == SIM_FAULT_NET_BREAK || kind == SIM_FAULT_DB_CUT_OFF ||
+           kind == SIM_FAULT_DB_STORM;
 }
 
 /* Each seed has a few kinds of faults, at a strength of its own; some have none. */
@@ -151,6 +186,8 @@ static void draw_faults(void)
         share = 0;
     for (unsigned kind = 0; kind < SIM_FAULT_COUNT; kind++) {
         bool on = sim_below(100) < share;
+        if (world.restless && makes_restless((enum sim_fault)kind))
+            on = sim_one_in(2);
         if (kind >= SIM_FAULT_NET_LOSE && kind <= SIM_FAULT_NET_REORDER)
             on = on && world.harsh;
         if (kind == SIM_FAULT_CLOCK_JUMP_BROKER || kind == SIM_FAULT_CLOCK_JUMP_SERVER)
@@ -262,6 +299,7 @@ static void make_processes(void)
         seat->worker = (struct sim_worker){.process = new_process(SIM_WORKER, i),
                                            .config = &world.config,
                                            .shard = &world.config.shards[seat->shard]};
+        seat->worker.process->user = &seat->worker;
         world_start(seat->worker.process);
     }
     for (unsigned i = 0; i < world.client_count; i++) {
@@ -360,6 +398,8 @@ static void calm(void)
     for (size_t i = 0; i < sim_process_count(); i++) {
         struct sim_process *process = sim_process_at(i);
         sim_resume(process);
+        if (process->role == SIM_WORKER)
+            world.workers[process->index].worker.cut_off_until_us = 0;
         if (process->life == SIM_DOWN)
             sim_post(nobody, sim_between(RESTART_MIN_US, 10 * RESTART_MIN_US), start_again,
                      process);
@@ -499,6 +539,8 @@ static void begin(uint64_t seed)
     draw_shape(&world.config);
     draw_limits(&world.config);
     draw_workload();
+    if (world.restless)
+        draw_restless();
     draw_modes();
     net_begin();
     model_begin();
@@ -527,7 +569,7 @@ void world_run(uint64_t seed)
     world.phase = PHASE_WORKLOAD;
     draw_faults();
     world_faults_begin();
-    uint32_t planned = ONE_OF(10, 30, 60);
+    uint32_t planned = world.restless ? 60 : ONE_OF(10, 30, 60);
     for (unsigned i = 0; i < world.client_count; i++) {
         world.clients[i].planned = planned;
         world.clients[i].think_us = world.workload_us / planned;

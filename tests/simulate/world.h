@@ -134,6 +134,7 @@ struct world {
     int64_t attempt_timeout_us, timeout_us;
     int64_t ttl_ms_min, ttl_ms_max;
     int64_t workload_us;
+    bool restless; /* partitions go from worker to worker, and peers learn of it late */
     bool prunes;   /* what is older than a few seconds goes */
     bool cursed;   /* the server refuses some rows: what is due may have been put off */
     bool prompt;   /* what was begun is committed soon, so that beginning late can be seen */

@@ -7,12 +7,16 @@
 #include <stdlib.h>
 
 #include "tests/simulate/judge.h"
+#include "tests/simulate/net.h"
 #include "tests/simulate/world.h"
 
 #define INTERVAL_MIN_US 100000
 #define INTERVAL_MAX_US 6000000
 #define PAUSE_MIN_US 1000
 #define PAUSE_MAX_US 9000000
+/* As long as leases are, and longer. */
+#define AWAY_MIN_US 300000
+#define AWAY_MAX_US 4000000
 /* Most jumps are within what is allowed between two clocks. */
 #define JUMP_US 4000000
 #define BIG_JUMP_US 90000000
@@ -47,6 +51,10 @@ static void jump(struct sim_process *process)
     int64_t most_us = sim_one_in(8) ? BIG_JUMP_US : JUMP_US;
     int64_t us = sim_between(-most_us, most_us);
 
+    us += process->clock.wall_base_us;
+    /* Leases of who died while the clock was ahead last until it is there again. */
+    us = us > BIG_JUMP_US ? BIG_JUMP_US : us < -BIG_JUMP_US ? -BIG_JUMP_US : us;
+    us -= process->clock.wall_base_us;
     process->clock.wall_base_us += us;
     sim_trace("%s: its wall clock jumps by %lld us", process->name, (long long)us);
 }
@@ -62,6 +70,65 @@ static void restore(struct sim_process *process)
     sim_kill(process);
 }
 
+static int64_t for_a_while_us(void)
+{
+    return sim_skewed(INTERVAL_MIN_US, PAUSE_MAX_US);
+}
+
+/* Its partitions come back to a worker just when it can take them. */
+static void others_leave(void *argument)
+{
+    for (unsigned i = 0; i < world.worker_count; i++) {
+        struct sim_process *other = world.workers[i].worker.process;
+        if (other != argument && other->life == SIM_UP && !sim_faults_stopped())
+            world_tell_to_stop(other);
+    }
+}
+
+/* For so long the worker does nothing; some others are gone when it is back. */
+static int64_t away_us(struct sim_process *process)
+{
+    int64_t us = sim_between(AWAY_MIN_US, AWAY_MAX_US);
+
+    if (world.restless && sim_one_in(2))
+        sim_post((struct sim_ref){0}, us - sim_between(0, INTERVAL_MIN_US), others_leave, process);
+    return us;
+}
+
+static void cut_off(struct sim_process *process)
+{
+    world.workers[process->index].worker.cut_off_until_us = sim_now_us() + away_us(process);
+    sim_trace("%s does not reach its server", process->name);
+}
+
+static void lose_connections(void *process)
+{
+    if (!sim_faults_stopped())
+        net_break(process);
+}
+
+/* What it has not read by then, it still has; its brokers have given it to others. */
+static void sleep_for_a_while(struct sim_process *process)
+{
+    int64_t us = away_us(process);
+
+    sim_post((struct sim_ref){0}, sim_between(0, us), lose_connections, process);
+    sim_post((struct sim_ref){0}, us, continue_process, process);
+    sim_pause(process);
+}
+
+/* A broker hears of one worker no more; or of one alone. */
+static void make_island(struct sim_process *process)
+{
+    unsigned broker = (unsigned)sim_below(world.broker_count);
+    bool alone = sim_one_in(2);
+
+    for (unsigned i = 0; i < world.worker_count; i++) {
+        if ((i == process->index) != alone)
+            net_hold(world.workers[i].worker.process, broker, for_a_while_us());
+    }
+}
+
 struct strike {
     enum sim_fault kind;
     enum sim_role role;
@@ -75,8 +142,11 @@ static const struct strike strikes[] = {
     {SIM_FAULT_PAUSE_WORKER, SIM_WORKER, pause_for_a_while},
     {SIM_FAULT_PAUSE_BROKER, SIM_BROKER, pause_for_a_while},
     {SIM_FAULT_PAUSE_CLIENT, SIM_CLIENT, pause_for_a_while},
+    {SIM_FAULT_SLEEP_WORKER, SIM_WORKER, sleep_for_a_while},
     {SIM_FAULT_STOP_WORKER, SIM_WORKER, world_tell_to_stop},
     {SIM_FAULT_STOP_BROKER, SIM_BROKER, world_tell_to_stop},
+    {SIM_FAULT_NET_ISLAND, SIM_WORKER, make_island},
+    {SIM_FAULT_DB_CUT_OFF, SIM_WORKER, cut_off},
     {SIM_FAULT_CLOCK_JUMP_BROKER, SIM_BROKER, jump},
     {SIM_FAULT_CLOCK_JUMP_SERVER, SIM_SERVER, jump},
     {SIM_FAULT_DB_SERVER_CRASH, SIM_SERVER, sim_kill},
@@ -89,7 +159,9 @@ static void strike(void *argument);
 
 static void strike_later(size_t index)
 {
-    sim_post((struct sim_ref){0}, sim_skewed(INTERVAL_MIN_US, INTERVAL_MAX_US), strike,
+    int64_t most_us = world.restless ? INTERVAL_MAX_US / 3 : INTERVAL_MAX_US;
+
+    sim_post((struct sim_ref){0}, sim_skewed(INTERVAL_MIN_US, most_us), strike,
              (void *)(uintptr_t)index);
 }
 
