@@ -352,6 +352,70 @@ static const struct option_spec export_options[] = {
     END_OF_OPTIONS,
 };
 
+#define BULK_FILE_OPTIONS                                                                          \
+    {.name = "csv",                                                                                \
+     .kind = OPTION_FLAG,                                                                          \
+     .help = "FILE is a spreadsheet's CSV, whatever its name"},                                    \
+    {                                                                                              \
+        .name = "run", .kind = OPTION_TEXT, .value = "RUN",                                        \
+        .help = "the run's name, of a CSV without a column for it"                                 \
+    }
+
+static const struct option_spec plan_options[] = {
+    {.name = "out",
+     .kind = OPTION_TEXT,
+     .value = "P",
+     .completes = COMPLETES_FILE,
+     .help = "save the plan there: apply takes it while the stock is as it was"},
+    BULK_FILE_OPTIONS,
+    END_OF_OPTIONS,
+};
+
+static const struct option_spec apply_options[] = {
+    {.name = "resume",
+     .kind = OPTION_FLAG,
+     .help = "go on with a run that was begun, from any machine: each line is done once"},
+    {.name = "fail-fast",
+     .kind = OPTION_FLAG,
+     .help = "stop at the first line that is not applied"},
+    {.name = "retry-refused",
+     .kind = OPTION_FLAG,
+     .help = "with --resume: try lines again that were refused"},
+    BULK_FILE_OPTIONS,
+    END_OF_OPTIONS,
+};
+
+static const struct option_spec run_list_options[] = {
+    {.name = "limit",
+     .kind = OPTION_NUMBER,
+     .value = "N",
+     .help = "show at most this many (default 100)"},
+    END_OF_OPTIONS,
+};
+
+static const struct option_spec run_show_options[] = {
+    {.name = "all", .kind = OPTION_FLAG, .help = "the applied lines, too, with their movements"},
+    END_OF_OPTIONS,
+};
+
+static const char plan_details[] =
+    "FILE is a bulk file (docs/bulk.md), - for standard input. The owners are asked, line by line\n"
+    "on top of those before it, and nothing is changed. Exit codes: 0 nothing is to be done, 1\n"
+    "something is, 65 the file has errors, all of which are told with their place.";
+
+static const char apply_details[] =
+    "FILE is a bulk file (docs/bulk.md) or a saved plan, - for standard input. Lines that are not\n"
+    "applied are told as FILE:LINE:COLUMN: why, and the rest goes on. The first Ctrl-C waits for\n"
+    "what is under way and says how to go on, the second leaves at once. Exit codes: 0 all lines\n"
+    "are applied, 2 some, 3 none, because the stock has moved since, 65 the file has errors, 130\n"
+    "interrupted.";
+
+static const char undo_details[] =
+    "Takes back what a RUN did, the last line first, or one MOVEMENT, such as p12:9912031, with "
+    "the\n"
+    "rest of its operation. What would break a promise is skipped, and told with the reason. The\n"
+    "same command again goes on where it was left. Exit codes as those of apply.";
+
 static const char line_details[] =
     "A LINE is SKU=QTY or SKU=QTY@WAREHOUSE, split at the last '=' and the first '@' after it.";
 
@@ -487,6 +551,48 @@ const struct command commands[] = {
      .summary = "take items and opening stock from a CSV file; the same file twice changes nothing",
      .details = import_details,
      .run = cmd_import},
+    {.words = "plan",
+     .arguments = "FILE",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .completes = COMPLETES_FILE,
+     .flags = COMMAND_CLIENT,
+     .options = plan_options,
+     .summary = "show what a bulk file would do, and change nothing",
+     .details = plan_details,
+     .run = cmd_plan},
+    {.words = "apply",
+     .arguments = "FILE|P",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .completes = COMPLETES_FILE,
+     .flags = COMMAND_WRITE | COMMAND_CLIENT,
+     .options = apply_options,
+     .summary = "do what a bulk file says, each line once",
+     .details = apply_details,
+     .run = cmd_apply},
+    {.words = "undo",
+     .arguments = "RUN|MOVEMENT",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .flags = COMMAND_WRITE | COMMAND_CLIENT,
+     .summary = "take back what a run, or one movement, did to stock",
+     .details = undo_details,
+     .run = cmd_undo},
+    {.words = "run list",
+     .arguments = "",
+     .flags = COMMAND_CLIENT,
+     .options = run_list_options,
+     .summary = "show the runs, newest first",
+     .run = cmd_run_list},
+    {.words = "run show",
+     .arguments = "RUN",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .flags = COMMAND_CLIENT,
+     .options = run_show_options,
+     .summary = "show a run, and what became of its lines",
+     .run = cmd_run_show},
     {.words = "stock",
      .arguments = "[SKU]",
      .arguments_max = 1,

@@ -19,10 +19,6 @@ static const struct {
 } not_built[] = {
     {"events", "it comes with the relay"},
     {"subscription", "it comes with the relay"},
-    {"plan", "it comes with bulk corrections"},
-    {"apply", "it comes with bulk corrections"},
-    {"undo", "it comes with bulk corrections"},
-    {"run", "it comes with bulk corrections"},
     {"bench", "the benchmarks are run with `make bench`"},
 };
 

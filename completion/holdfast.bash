@@ -84,6 +84,42 @@ option	import	--note	T	-	-
 option	import	--timeout	D	-	-
 option	import	--help	-	-	-
 option	import	--json	-	-	-
+command	plan	FILE	file
+option	plan	--out	P	file	-
+option	plan	--csv	-	-	-
+option	plan	--run	RUN	-	-
+option	plan	--timeout	D	-	-
+option	plan	--help	-	-	-
+option	plan	--json	-	-	-
+command	apply	FILE|P	file
+option	apply	--resume	-	-	-
+option	apply	--fail-fast	-	-	-
+option	apply	--retry-refused	-	-	-
+option	apply	--csv	-	-	-
+option	apply	--run	RUN	-	-
+option	apply	--id	UUID	-	-
+option	apply	--actor	NAME	-	-
+option	apply	--note	T	-	-
+option	apply	--timeout	D	-	-
+option	apply	--help	-	-	-
+option	apply	--json	-	-	-
+command	undo	RUN|MOVEMENT	-
+option	undo	--id	UUID	-	-
+option	undo	--actor	NAME	-	-
+option	undo	--note	T	-	-
+option	undo	--timeout	D	-	-
+option	undo	--help	-	-	-
+option	undo	--json	-	-	-
+command	run list	-	-
+option	run list	--limit	N	-	-
+option	run list	--timeout	D	-	-
+option	run list	--help	-	-	-
+option	run list	--json	-	-	-
+command	run show	RUN	-
+option	run show	--all	-	-	-
+option	run show	--timeout	D	-	-
+option	run show	--help	-	-	-
+option	run show	--json	-	-	-
 command	stock	[SKU]	-
 option	stock	--warehouse	W	warehouse	-
 option	stock	--limit	N	-	-
