@@ -33,13 +33,14 @@ CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(WARNINGS) $(OPTIMISE) -fPIC -fvisibility=h
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(LDFLAGS_SANITIZE) $(LDFLAGS)
 
 # Folders whose sources, main.c apart, become one archive each.
-PARTS = common protocol schema broker workers view client bulk console cli
-PROGRAMS = holdfast holdfast-broker holdfast-worker holdfast-view holdfast-console
+PARTS = common protocol schema broker workers view relay client bulk console cli
+PROGRAMS = holdfast holdfast-broker holdfast-worker holdfast-view holdfast-relay holdfast-console
 FOLDER_holdfast = cli
 FOLDER_holdfast-broker = broker
 FOLDER_holdfast-worker = workers
 FOLDER_holdfast-view = view
 FOLDER_holdfast-console = console
+FOLDER_holdfast-relay = relay
 
 PB = $(BUILD)/protocol/holdfast.pb-c
 sources = $(filter-out $(1)/main.c,$(wildcard $(1)/*.c))

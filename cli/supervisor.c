@@ -230,6 +230,13 @@ static void add_children(struct supervisor *s)
         child_argument(child, "--index");
         child_argument(child, "%zu", i);
     }
+    for (size_t i = 0; i < config->relay_count; i++) {
+        snprintf(name, sizeof name, "r%zu", i + 1);
+        struct child *child = add_child(s, name, ROLE_RELAY, 0);
+        add_ours(s, child, s->plan->relay);
+        child_argument(child, "--index");
+        child_argument(child, "%zu", i);
+    }
 }
 
 /* ------------------------------------------------------------- starting */
@@ -332,6 +339,7 @@ static void advance_start(struct supervisor *s, int64_t now_us)
     if (ready == s->plan->config.shard_count && s->phase == PHASE_STARTING) {
         s->phase = PHASE_RUNNING;
         release_role(s, ROLE_VIEW, 0, now_us);
+        release_role(s, ROLE_RELAY, 0, now_us);
         tell(s, PROGRESS_STARTED);
         if (s->progress >= 0)
             close(s->progress);
@@ -360,7 +368,7 @@ static bool stop_roles(struct supervisor *s, enum child_role first, enum child_r
 static void advance_stop(struct supervisor *s, int64_t now_us)
 {
     if (s->phase == PHASE_STOP_WORKERS &&
-        stop_roles(s, ROLE_WORKER, ROLE_VIEW, STOP_WORKER_MS, now_us))
+        stop_roles(s, ROLE_WORKER, ROLE_RELAY, STOP_WORKER_MS, now_us))
         s->phase = PHASE_STOP_BROKERS;
     if (s->phase == PHASE_STOP_BROKERS &&
         stop_roles(s, ROLE_BROKER, ROLE_BROKER, STOP_BROKER_MS, now_us))
@@ -485,7 +493,8 @@ int supervisor_run(const struct plan *plan, int progress)
     struct supervisor s = {.plan = plan, .progress = progress};
     struct rlimit files;
     size_t most = plan->config.shard_count * (2 + (size_t)plan->workers) +
-                  plan->config.broker_count + plan->config.view_count;
+                  plan->config.broker_count + plan->config.view_count +
+                  plan->config.relay_count;
 
     s.children = calloc(most, sizeof *s.children);
     if (!s.children || !open_signals(&s)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The supervisor of a cluster on one machine: starts the databases, applies the schema, starts
- * brokers, workers and views, and starts again what dies. `holdfast up` forks it; `holdfast down`
+ * brokers, workers, views and relays, and starts again what dies. `holdfast up` forks it; `holdfast down`
  * ends it with SIGTERM. One process, one thread, one poll loop.
  *
  * Its children die with it (PR_SET_PDEATHSIG): after a kill -9 of the supervisor nothing is left
@@ -21,6 +21,7 @@ struct plan {
     char broker[LAYOUT_PATH_BYTES]; /* the programs */
     char worker[LAYOUT_PATH_BYTES];
     char view[LAYOUT_PATH_BYTES];
+    char relay[LAYOUT_PATH_BYTES];
     unsigned workers; /* per shard */
 };
 

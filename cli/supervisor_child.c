@@ -23,7 +23,7 @@
 
 const char *child_role_name(enum child_role role)
 {
-    static const char *const names[] = {"install", "database", "broker", "worker", "view"};
+    static const char *const names[] = {"install", "database", "broker", "worker", "view", "relay"};
     return names[role];
 }
 

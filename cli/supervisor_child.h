@@ -20,7 +20,7 @@
 #define BACKOFF_LAST_MS 5000u
 #define BACKOFF_FORGET_US (10 * 1000000)
 
-enum child_role { ROLE_INSTALL, ROLE_DATABASE, ROLE_BROKER, ROLE_WORKER, ROLE_VIEW };
+enum child_role { ROLE_INSTALL, ROLE_DATABASE, ROLE_BROKER, ROLE_WORKER, ROLE_VIEW, ROLE_RELAY };
 /* "install", "database", …; static text. */
 const char *child_role_name(enum child_role role);
 
@@ -36,7 +36,7 @@ const char *child_state_name(enum child_state state);
 struct child {
     char name[96];
     enum child_role role;
-    size_t shard; /* index; not for brokers and views */
+    size_t shard; /* index; not for brokers, views and relays */
     char storage[CHILD_ARGUMENTS_MAX][CHILD_ARGUMENT_BYTES];
     char *argv[CHILD_ARGUMENTS_MAX + 1];
     size_t argument_count;

@@ -18,6 +18,7 @@
 #define WORKERS_DEFAULT 2
 #define BROKERS_DEFAULT 1
 #define VIEWS_DEFAULT 1
+#define RELAYS_DEFAULT 1
 #define PARTITIONS_DEFAULT 64
 
 static const struct {
@@ -26,7 +27,7 @@ static const struct {
 } counts[] = {
     {"shards", 1, CONFIG_SHARDS_MAX},   {"workers", 1, UP_WORKERS_MAX},
     {"brokers", 1, CONFIG_BROKERS_MAX}, {"views", 0, CONFIG_VIEWS_MAX},
-    {"partitions", 1, PARTITIONS_MAX},
+    {"relays", 0, CONFIG_RELAYS_MAX},   {"partitions", 1, PARTITIONS_MAX},
 };
 
 static int check_counts(const struct invocation *invocation)
@@ -76,6 +77,7 @@ int plan_check_options(const struct invocation *invocation, const struct plan *p
         {"partitions", plan->config.partitions, "the number is fixed when the cluster is made"},
         {"brokers", plan->config.broker_count, "take it down and edit brokers in cluster.yaml"},
         {"views", plan->config.view_count, "take it down and edit views in cluster.yaml"},
+        {"relays", plan->config.relay_count, "take it down and edit relays in cluster.yaml"},
     };
 
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
@@ -177,6 +179,13 @@ static void fill_views(struct plan *plan)
                  plan->layout.sockets, i + 1);
 }
 
+static void fill_relays(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->config.relay_count; i++)
+        snprintf(plan->config.relays[i].client, CONFIG_ENDPOINT_BYTES, "ipc://%.160s/r%zu.client",
+                 plan->layout.sockets, i + 1);
+}
+
 static bool make_config(const struct invocation *invocation, struct plan *plan, char *error,
                         size_t error_bytes)
 {
@@ -188,10 +197,12 @@ static bool make_config(const struct invocation *invocation, struct plan *plan, 
     config->shard_count = option_number(invocation, "shards", SHARDS_DEFAULT);
     config->broker_count = option_number(invocation, "brokers", BROKERS_DEFAULT);
     config->view_count = option_number(invocation, "views", VIEWS_DEFAULT);
+    config->relay_count = option_number(invocation, "relays", RELAYS_DEFAULT);
     if (!fill_shards(plan, error, error_bytes))
         return false;
     fill_brokers(plan);
     fill_views(plan);
+    fill_relays(plan);
     if (config_write(config, plan->layout.cluster_file))
         return true;
     snprintf(error, error_bytes, "could not write \"%s\": %s", plan->layout.cluster_file,
@@ -205,10 +216,11 @@ static bool find_programs(struct plan *plan, char *error, size_t error_bytes)
 {
     if (!program_find("holdfast-broker", plan->broker, sizeof plan->broker) ||
         !program_find("holdfast-worker", plan->worker, sizeof plan->worker) ||
-        !program_find("holdfast-view", plan->view, sizeof plan->view)) {
+        !program_find("holdfast-view", plan->view, sizeof plan->view) ||
+        !program_find("holdfast-relay", plan->relay, sizeof plan->relay)) {
         snprintf(error, error_bytes,
-                 "holdfast-broker, holdfast-worker and holdfast-view must lie beside this program "
-                 "or on PATH");
+                 "holdfast-broker, holdfast-worker, holdfast-view and holdfast-relay must lie beside "
+                 "this program or on PATH");
         return false;
     }
     return server_find(&plan->server, error, error_bytes);

@@ -14,6 +14,7 @@
 #define CONFIG_SERVERS_MAX 8
 #define CONFIG_BROKERS_MAX 16
 #define CONFIG_VIEWS_MAX 16
+#define CONFIG_RELAYS_MAX 16
 #define CONFIG_ENDPOINT_BYTES 256 /* of a ZeroMQ endpoint, with the NUL */
 #define CONFIG_PATH_BYTES 256
 #define CONFIG_NAME_BYTES 65
@@ -40,12 +41,16 @@ struct config_broker {
     char client[CONFIG_ENDPOINT_BYTES];  /* ROUTER for clients, such as ipc:///run/…/client */
     char worker[CONFIG_ENDPOINT_BYTES];  /* ROUTER for workers */
     char publish[CONFIG_ENDPOINT_BYTES]; /* XSUB: where workers publish changes; "": nowhere */
-    char changes[CONFIG_ENDPOINT_BYTES]; /* XPUB: where views hear of them */
+    char changes[CONFIG_ENDPOINT_BYTES]; /* XPUB: where views and relays hear of them */
     char state[CONFIG_ENDPOINT_BYTES];   /* PUB of the broker's own state */
 };
 
 struct config_view {
     char client[CONFIG_ENDPOINT_BYTES]; /* ROUTER for clients */
+};
+
+struct config_relay {
+    char client[CONFIG_ENDPOINT_BYTES]; /* ROUTER for consumers */
 };
 
 struct config_limits {
@@ -82,6 +87,8 @@ struct config {
     size_t broker_count;
     struct config_view views[CONFIG_VIEWS_MAX];
     size_t view_count; /* may be 0 */
+    struct config_relay relays[CONFIG_RELAYS_MAX];
+    size_t relay_count; /* may be 0 */
     struct config_limits limits;
     struct config_windows windows;
 };

@@ -174,6 +174,10 @@ static void write_config(FILE *file, const struct config *config)
         fputs("views:\n", file);
     for (size_t i = 0; i < config->view_count; i++)
         write_text(file, "  - client", config->views[i].client);
+    if (config->relay_count > 0)
+        fputs("relays:\n", file);
+    for (size_t i = 0; i < config->relay_count; i++)
+        write_text(file, "  - client", config->relays[i].client);
     write_limits(file, &config->limits, &usual.limits);
     if (memcmp(&config->windows, &usual.windows, sizeof usual.windows) == 0)
         return;

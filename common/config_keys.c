@@ -72,6 +72,11 @@ static const struct key view_keys[] = {
 };
 static const struct section view_section = SECTION(view_keys, NULL);
 
+static const struct key relay_keys[] = {
+    {.name = "client", .kind = KIND_ENDPOINT, .required = true, .offset = AT(config_relay, client)},
+};
+static const struct section relay_section = SECTION(relay_keys, NULL);
+
 #define TIME(key, type, field, low, high)                                                          \
     {                                                                                              \
         .name = key, .kind = KIND_DURATION, .offset = AT(type, field), low, high                   \
@@ -136,7 +141,14 @@ static const struct key root_keys[] = {
      .count_offset = AT(config, view_count),
      .items_max = CONFIG_VIEWS_MAX,
      .may_be_empty = true},
-    {.name = "relays", .kind = KIND_RESERVED},
+    {.name = "relays",
+     .kind = KIND_LIST,
+     .offset = AT(config, relays),
+     .section = &relay_section,
+     .item_bytes = sizeof(struct config_relay),
+     .count_offset = AT(config, relay_count),
+     .items_max = CONFIG_RELAYS_MAX,
+     .may_be_empty = true},
     {.name = "security", .kind = KIND_RESERVED},
     {.name = "limits",
      .kind = KIND_SECTION,
@@ -292,7 +304,7 @@ static void check_windows(struct reader *r, yaml_mark_t mark, const void *base)
 
 static void check_endpoints(struct reader *r, yaml_mark_t mark, const struct config *config)
 {
-    const char *all[BROKER_ENDPOINTS * CONFIG_BROKERS_MAX + CONFIG_VIEWS_MAX];
+    const char *all[BROKER_ENDPOINTS * CONFIG_BROKERS_MAX + CONFIG_VIEWS_MAX + CONFIG_RELAYS_MAX];
     size_t count = 0;
 
     for (size_t i = 0; i < config->broker_count; i++) {
@@ -308,9 +320,13 @@ static void check_endpoints(struct reader *r, yaml_mark_t mark, const struct con
                          "broker %zu lacks worker or state, which a file with shards needs", i + 1);
         if (config->shard_count > 0 && config->view_count > 0 && broker->publish[0] == '\0')
             config_fault(r, mark, "broker %zu lacks publish and changes, which views need", i + 1);
+        if (config->shard_count > 0 && config->relay_count > 0 && broker->publish[0] == '\0')
+            config_fault(r, mark, "broker %zu lacks publish and changes, which relays need", i + 1);
     }
     for (size_t i = 0; i < config->view_count; i++)
         all[count++] = config->views[i].client;
+    for (size_t i = 0; i < config->relay_count; i++)
+        all[count++] = config->relays[i].client;
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < i; j++) {
             if (strcmp(all[i], all[j]) == 0)

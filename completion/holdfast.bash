@@ -11,6 +11,7 @@ option	up	--shards	N	-	-
 option	up	--workers	N	-	-
 option	up	--brokers	N	-	-
 option	up	--views	N	-	-
+option	up	--relays	N	-	-
 option	up	--partitions	N	-	-
 option	up	--help	-	-	-
 option	up	--json	-	-	-

@@ -150,6 +150,24 @@ const char *message_type_name(uint8_t type)
         return "audited";
     case MESSAGE_ASK:
         return "ask";
+    case MESSAGE_SUBSCRIBE:
+        return "subscribe";
+    case MESSAGE_SUBSCRIBED:
+        return "subscribed";
+    case MESSAGE_ASSIGN:
+        return "assign";
+    case MESSAGE_EVENTS:
+        return "events";
+    case MESSAGE_ACK:
+        return "ack";
+    case MESSAGE_ACKED:
+        return "acked";
+    case MESSAGE_YIELD:
+        return "yield";
+    case MESSAGE_HALTED:
+        return "halted";
+    case MESSAGE_RESUME:
+        return "resume";
     default:
         return NULL;
     }

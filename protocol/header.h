@@ -55,6 +55,16 @@ enum message_type {
     MESSAGE_CHANGES = 40,  /* worker → subscribers: body Changes */
     MESSAGE_BEACON = 41,   /* worker → subscribers: body Beacon */
     MESSAGE_ASK = 42,      /* subscriber → workers: no body, one frame; see Echo */
+    /* Between a relay and its consumers. */
+    MESSAGE_SUBSCRIBE = 50,  /* consumer → relay: body Subscribe */
+    MESSAGE_SUBSCRIBED = 51, /* relay → consumer: body Subscribed */
+    MESSAGE_ASSIGN = 52,     /* relay → consumer: body Assign */
+    MESSAGE_EVENTS = 53,     /* relay → consumer: body Events; sequence: number of the last one */
+    MESSAGE_ACK = 54,        /* consumer → relay: body Ack */
+    MESSAGE_ACKED = 55,      /* relay → consumer: body Ack */
+    MESSAGE_YIELD = 56,      /* consumer → relay: body Assign */
+    MESSAGE_HALTED = 57,     /* relay → consumer: body Halted */
+    MESSAGE_RESUME = 58,     /* consumer → relay: body Ack */
     MESSAGE_AUDITED = 60,  /* client → broker: body AuditReport; no answer */
 };
 

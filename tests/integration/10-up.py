@@ -95,7 +95,8 @@ def ordinary_user():
     try:
         programs = os.path.join(folder, "bin")
         os.mkdir(programs)
-        for name in ("holdfast", "holdfast-broker", "holdfast-worker", "holdfast-view"):
+        for name in ("holdfast", "holdfast-broker", "holdfast-worker", "holdfast-view",
+                     "holdfast-relay"):
             shutil.copy(os.path.join(BIN, name), programs)
         prefix = []
         if os.geteuid() == 0:

@@ -101,7 +101,8 @@ def wait_until(condition, seconds, what):
 PATIENT = ("stock", "reserve", "purchase", "release", "ship", "extend", "cancel", "return", "receive",
            "adjust", "count", "transfer", "item", "warehouse", "reason", "reservation", "history",
            "audit")
-PROGRAMS = ("holdfast", "holdfast-broker", "holdfast-worker", "holdfast-view", "mysqld")
+PROGRAMS = ("holdfast", "holdfast-broker", "holdfast-worker", "holdfast-view", "holdfast-relay",
+            "mysqld")
 
 
 class Process:
@@ -115,7 +116,7 @@ class Process:
             words = [os.path.basename(word) for word in argv if not word.startswith("-")]
             program = next((w for w in words if w in PROGRAMS), program)
         roles = {"holdfast-worker": "worker", "holdfast-broker": "broker",
-                 "holdfast-view": "view",
+                 "holdfast-view": "view", "holdfast-relay": "relay",
                  "mariadbd": "mariadbd", "mysqld": "mariadbd"}
         self.role = roles.get(program, "supervisor" if program == "holdfast" else program)
 
@@ -322,10 +323,10 @@ class Cluster:
     started, stopped, edited and started again, as an operator would.
     """
 
-    def __init__(self, shards=1, workers=1, partitions=8, brokers=1, views=1, limits=None,
+    def __init__(self, shards=1, workers=1, partitions=8, brokers=1, views=1, relays=0, limits=None,
                  windows=None):
         self.options = dict(shards=shards, workers=workers, partitions=partitions,
-                            brokers=brokers, views=views)
+                            brokers=brokers, views=views, relays=relays)
         self.partitions = partitions
         self.sections = {name: values for name, values in
                          (("limits", limits), ("windows", windows)) if values}
@@ -551,6 +552,9 @@ class Cluster:
 
     def view_endpoint(self, view=0):
         return self.config["views"][view]["client"]
+
+    def relay_endpoint(self, relay=0):
+        return self.config["relays"][relay]["client"]
 
     def worker_endpoint(self, broker=0):
         return self.config["brokers"][broker]["worker"]

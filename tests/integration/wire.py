@@ -57,6 +57,7 @@ HELLO, WELCOME, HEARTBEAT, GOODBYE, ERROR, CREDIT = 1, 2, 3, 4, 5, 6
 OPERATION, RESULT, QUERY, ANSWER, RETURNED = 16, 17, 18, 19, 20
 BATCH, STATE = 24, 32
 CHANGES, BEACON, ASK = 40, 41, 42
+SUBSCRIBE, SUBSCRIBED, ASSIGN, EVENTS, ACK, ACKED, YIELD, HALTED, RESUME = range(50, 59)
 AUDITED = 60
 FREEING, INTERACTIVE, SERVICE, BULK = 0, 1, 2, 3
 SUSPECT = 1
@@ -133,7 +134,9 @@ class Message:
     """A header with its body, parsed where the type says what it is."""
     BODIES = {HELLO: pb.Hello, WELCOME: pb.Welcome, HEARTBEAT: pb.Heartbeat, ERROR: pb.Error,
               OPERATION: pb.Operation, RESULT: pb.Result, QUERY: pb.Query, ANSWER: pb.Answer,
-              STATE: pb.BrokerState, CHANGES: pb.Changes, BEACON: pb.Beacon}
+              STATE: pb.BrokerState, CHANGES: pb.Changes, BEACON: pb.Beacon,
+              SUBSCRIBED: pb.Subscribed, ASSIGN: pb.Assign, EVENTS: pb.Events, ACKED: pb.Ack,
+              HALTED: pb.Halted}
 
     def __init__(self, header, raw, answer=pb.Answer):
         self.header, self.raw = header, raw

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * holdfast-relay: options, configuration and the loop. Who is given what is decided in desk.h; a
+ * thread for each shard reads and stores (store.h); consumers are in server.h. What it must not
+ * lose is in the databases.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <mysql.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "common/clock.h"
+#include "common/listener.h"
+#include "common/log.h"
+#include "common/random.h"
+#include "protocol/text.h"
+#include "relay/desk.h"
+#include "relay/server.h"
+#include "relay/store.h"
+
+#define EXIT_USAGE 64
+#define EXIT_FILE 65
+#define EXIT_SYSTEM 71
+
+#define METRICS_US 10000000
+
+static const char usage[] =
+    "usage: holdfast-relay [-C cluster.yaml] [--index N] [--name NAME] [--log FILE]\n"
+    "\n"
+    "Gives the movements of stock to named subscriptions, each at least once.\n"
+    "\n"
+    "  -C, --cluster FILE  the cluster's file (otherwise looked for in the usual places)\n"
+    "      --index N       which entry of `relays` this one is, from 0 (default 0)\n"
+    "      --name NAME     its name in logs and to its clients (default r1, r2, ...)\n"
+    "      --log FILE      where to log (default: stderr)\n"
+    "      --help          this text\n"
+    "      --version       the version\n";
+
+struct options {
+    const char *cluster, *log;
+    size_t index;
+    char name[CODE_BYTES_MAX + 1];
+};
+
+static int usage_error(const char *message, const char *value)
+{
+    fprintf(stderr, "holdfast-relay: %s \"%s\"\n%s", message, value, usage);
+    return EXIT_USAGE;
+}
+
+static bool read_index(const char *text, size_t *index)
+{
+    char *end;
+
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || value >= CONFIG_RELAYS_MAX)
+        return false;
+    *index = value;
+    return true;
+}
+
+/* -1: go on; otherwise the exit code. */
+static int parse_options(int argc, char **argv, struct options *options)
+{
+    enum { OPTION_INDEX = 256, OPTION_NAME, OPTION_LOG, OPTION_HELP, OPTION_VERSION };
+    static const struct option known[] = {
+        {"cluster", required_argument, NULL, 'C'},
+        {"index", required_argument, NULL, OPTION_INDEX},
+        {"name", required_argument, NULL, OPTION_NAME},
+        {"log", required_argument, NULL, OPTION_LOG},
+        {"help", no_argument, NULL, OPTION_HELP},
+        {"version", no_argument, NULL, OPTION_VERSION},
+        {NULL, 0, NULL, 0},
+    };
+
+    for (int c; (c = getopt_long(argc, argv, "C:", known, NULL)) != -1;) {
+        if (c == 'C')
+            options->cluster = optarg;
+        else if (c == OPTION_INDEX && !read_index(optarg, &options->index))
+            return usage_error("not an index:", optarg);
+        else if (c == OPTION_NAME && code_fault(optarg, strlen(optarg)))
+            return usage_error("not a name:", optarg);
+        else if (c == OPTION_NAME)
+            snprintf(options->name, sizeof options->name, "%s", optarg);
+        else if (c == OPTION_LOG)
+            options->log = optarg;
+        else if (c == OPTION_HELP)
+            return fputs(usage, stdout) < 0 ? EXIT_SYSTEM : 0;
+        else if (c == OPTION_VERSION)
+            return printf("holdfast-relay 0.1.0\n") < 0 ? EXIT_SYSTEM : 0;
+        else if (c != OPTION_INDEX)
+            return EXIT_USAGE;
+    }
+    if (optind != argc)
+        return usage_error("unexpected argument:", argv[optind]);
+    if (options->name[0] == '\0')
+        snprintf(options->name, sizeof options->name, "r%zu", options->index + 1);
+    return -1;
+}
+
+static int read_config(const struct options *options, struct config *config)
+{
+    char path[CONFIG_PATH_BYTES], error[4096];
+
+    if (!config_find(options->cluster, path, sizeof path, error, sizeof error)) {
+        fprintf(stderr, "holdfast-relay: %s\n", error);
+        return EXIT_USAGE;
+    }
+    if (!config_read(config, path, error, sizeof error)) {
+        fprintf(stderr, "%s\n", error);
+        return EXIT_FILE;
+    }
+    if (options->index < config->relay_count && config->shard_count > 0)
+        return -1;
+    fprintf(stderr, "holdfast-relay: \"%s\" has no shards, or no relay %zu\n", path,
+            options->index);
+    return EXIT_FILE;
+}
+
+/* ------------------------------------------------------------- the loop */
+
+#define HEAR_MAX 256
+/* At the end: for storing what was acknowledged. */
+#define STOP_US 2000000
+#define POLL_ITEMS (3 + CONFIG_SHARDS_MAX)
+
+struct relay {
+    const struct config *config;
+    struct desk *desk;
+    struct relay_server *server;
+    struct listener listener;
+    struct courier *stores[CONFIG_SHARDS_MAX];
+    struct arena arena;
+    int signals;
+    int64_t metrics_next_us;
+};
+
+static void hear_changes(struct relay *relay, const uint8_t *body, size_t bytes)
+{
+    Hf__Changes *changes = hf__changes__unpack(&relay->arena.allocator, bytes, body);
+
+    for (size_t i = 0; changes && i < changes->n_partitions; i++) {
+        const Hf__PartitionChanges *part = changes->partitions[i];
+        desk_heard(relay->desk, part->partition, part->after + part->n_movements,
+                   part->claim_id.data, part->claim_id.len);
+    }
+}
+
+static void hear_beacon(struct relay *relay, const uint8_t *body, size_t bytes)
+{
+    Hf__Beacon *beacon = hf__beacon__unpack(&relay->arena.allocator, bytes, body);
+
+    for (size_t i = 0; beacon && i < beacon->n_positions; i++) {
+        const Hf__Position *at = beacon->positions[i];
+        desk_heard(relay->desk, at->partition, at->sequence, at->claim_id.data, at->claim_id.len);
+    }
+}
+
+static void hear(void *context, uint8_t type, const uint8_t *body, size_t bytes)
+{
+    struct relay *relay = context;
+
+    arena_reset(&relay->arena);
+    if (type == MESSAGE_CHANGES)
+        hear_changes(relay, body, bytes);
+    else if (type == MESSAGE_BEACON)
+        hear_beacon(relay, body, bytes);
+}
+
+static void run_jobs(struct relay *relay, int64_t now_us)
+{
+    for (size_t i = 0; i < relay->config->shard_count; i++) {
+        struct courier *store = relay->stores[i];
+        struct job *job = courier_reply(store);
+        if (job)
+            desk_reply(relay->desk, &job, now_us);
+        if (!courier_is_busy(store) && (job = desk_next_job(relay->desk, i, now_us)) != NULL)
+            courier_send(store, job);
+    }
+}
+
+static void log_metrics(struct relay *relay, int64_t now_us)
+{
+    if (now_us < relay->metrics_next_us)
+        return;
+    relay->metrics_next_us = now_us + METRICS_US;
+    struct desk_counts counts = desk_counts(relay->desk);
+    log_info("subscriptions=%zu consumers=%zu events=%llu acknowledged=%llu stored=%llu reads=%llu "
+             "pruned=%llu history_lost=%llu bytes=%zu metrics",
+             counts.subscriptions, counts.consumers, (unsigned long long)counts.events,
+             (unsigned long long)counts.acknowledged, (unsigned long long)counts.stored,
+             (unsigned long long)counts.reads, (unsigned long long)counts.pruned,
+             (unsigned long long)counts.lost, counts.tail_bytes);
+}
+
+static int64_t wait_us(const struct relay *relay, int64_t now_us)
+{
+    int64_t due = desk_due_us(relay->desk, now_us);
+
+    if (relay->server && relay_server_due_us(relay->server) < due)
+        due = relay_server_due_us(relay->server);
+    return due > now_us ? due - now_us : 0;
+}
+
+static int poll_all(struct relay *relay, zmq_pollitem_t items[POLL_ITEMS])
+{
+    int count = 0;
+
+    items[count++] = (zmq_pollitem_t){.fd = relay->signals, .events = ZMQ_POLLIN};
+    items[count++] = (zmq_pollitem_t){.socket = relay->listener.socket, .events = ZMQ_POLLIN};
+    for (size_t i = 0; i < relay->config->shard_count; i++)
+        items[count++] =
+            (zmq_pollitem_t){.socket = courier_socket(relay->stores[i]), .events = ZMQ_POLLIN};
+    if (relay->server)
+        items[count++] =
+            (zmq_pollitem_t){.socket = relay_server_socket(relay->server), .events = ZMQ_POLLIN};
+    int64_t wait = wait_us(relay, clock_monotonic_us());
+    return zmq_poll(items, count, (long)((wait + 999) / 1000));
+}
+
+static void step(struct relay *relay)
+{
+    for (int i = 0; i < HEAR_MAX && listener_hear(&relay->listener, hear, relay); i++)
+        continue;
+    if (relay->server)
+        relay_server_read(relay->server, clock_monotonic_us());
+    run_jobs(relay, clock_monotonic_us());
+    desk_tick(relay->desk, clock_monotonic_us());
+    if (relay->server)
+        relay_server_tick(relay->server, clock_monotonic_us());
+    run_jobs(relay, clock_monotonic_us());
+    log_metrics(relay, clock_monotonic_us());
+}
+
+/* Until a signal comes. */
+static int run(struct relay *relay)
+{
+    zmq_pollitem_t items[POLL_ITEMS];
+
+    for (;;) {
+        if (poll_all(relay, items) < 0 && zmq_errno() != EINTR) {
+            log_error("poll: %s", zmq_strerror(zmq_errno()));
+            return EXIT_SYSTEM;
+        }
+        if (items[0].revents & ZMQ_POLLIN)
+            return 0;
+        step(relay);
+    }
+}
+
+/* Nobody consumes any more: what was acknowledged is stored, and other relays may go on at once. */
+static void finish(struct relay *relay)
+{
+    zmq_pollitem_t items[POLL_ITEMS];
+    int64_t until_us = clock_monotonic_us() + STOP_US;
+
+    desk_stop(relay->desk);
+    relay_server_close(&relay->server);
+    for (;;) {
+        step(relay);
+        if (desk_is_idle(relay->desk) || clock_monotonic_us() >= until_us)
+            return;
+        (void)poll_all(relay, items);
+    }
+}
+
+static int open_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigprocmask(SIG_BLOCK, &set, NULL); /* before there are threads: in all of them */
+    signal(SIGPIPE, SIG_IGN);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static bool open_parts(struct relay *relay, void *context, const struct options *options)
+{
+    const struct config *config = relay->config;
+    const char *endpoint = config->relays[options->index].client;
+    struct desk_config desk = {.partitions = config->partitions,
+                               .shard_count = config->shard_count,
+                               .endpoint = endpoint,
+                               .lease_us = (int64_t)config->windows.lease_ms * 1000,
+                               .message_bytes = config->limits.message_bytes};
+    char error[PEERS_ERROR_BYTES];
+
+    relay->server = relay_server_open(context, config, endpoint, options->name, error);
+    if (!relay->server) {
+        log_error("%s", error);
+        return false;
+    }
+    if (!random_bytes(desk.instance, sizeof desk.instance) ||
+        !listener_open(&relay->listener, context, config)) {
+        log_error("could not listen to changes: %s", zmq_strerror(errno));
+        return false;
+    }
+    for (size_t i = 0; i < config->shard_count; i++) {
+        if (!(relay->stores[i] = store_open(context, &config->shards[i], i))) {
+            log_error("could not start a thread: %s", strerror(errno));
+            return false;
+        }
+    }
+    struct desk_sink sink = relay_server_sink(relay->server);
+    relay->desk = desk_new(&desk, &sink);
+    relay_server_serve(relay->server, relay->desk);
+    return true;
+}
+
+/* False: a database hangs, and nothing may be freed. */
+static bool close_parts(struct relay *relay)
+{
+    bool closed = true;
+
+    if (relay->server)
+        relay_server_close(&relay->server);
+    for (size_t i = 0; i < relay->config->shard_count; i++)
+        closed = courier_close(&relay->stores[i], store_drop) && closed;
+    if (!closed)
+        return false;
+    listener_close(&relay->listener);
+    if (relay->desk)
+        desk_destroy(&relay->desk);
+    arena_release(&relay->arena);
+    return true;
+}
+
+static int serve(const struct config *config, const struct options *options)
+{
+    struct relay relay = {.config = config, .signals = open_signals()};
+    int code = EXIT_SYSTEM;
+    void *context = zmq_ctx_new();
+
+    if (relay.signals < 0 || !context)
+        return EXIT_SYSTEM;
+    log_info("pid=%d started", (int)getpid());
+    arena_init(&relay.arena);
+    relay.metrics_next_us = clock_monotonic_us() + METRICS_US;
+    if (open_parts(&relay, context, options)) {
+        code = run(&relay);
+        finish(&relay);
+    }
+    if (!close_parts(&relay)) {
+        log_warn("code=%d stopped while a database hangs", code);
+        log_close();
+        _exit(code);
+    }
+    zmq_ctx_term(context);
+    close(relay.signals);
+    log_info("code=%d stopped", code);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {0};
+    static struct config config;
+    char component[CODE_BYTES_MAX + 16];
+
+    int code = parse_options(argc, argv, &options);
+    if (code < 0)
+        code = read_config(&options, &config);
+    if (code >= 0)
+        return code;
+    snprintf(component, sizeof component, "relay %s", options.name);
+    if (!log_open(component, options.log)) {
+        fprintf(stderr, "holdfast-relay: could not open \"%s\": %s\n", options.log,
+                strerror(errno));
+        return EXIT_SYSTEM;
+    }
+    mysql_library_init(0, NULL, NULL);
+    code = serve(&config, &options);
+    mysql_library_end();
+    log_close();
+    return code;
+}

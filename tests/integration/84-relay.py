@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: MIT
+"""The relay: every movement to every subscription, in order, at least once."""
+from relays import *
+
+
+def goods(cluster, *skus):
+    for sku in skus:
+        cluster.hf("item", "put", sku, "--name", "item " + sku)
+    cluster.stock(skus[0], W=0)
+    for sku in skus:
+        cluster.hf("receive", sku + "=1000@W")
+
+
+@test("a new subscription is given everything that is kept, in order, and what comes after")
+def everything(cluster):
+    goods(cluster, *["S%d" % i for i in range(12)])
+    with Consumer(cluster) as c:
+        c.subscribe("all")
+        c.until(c.all_at_end, what="the end of every partition")
+        equal(sorted(c.assigned), list(range(cluster.partitions)), "assigned")
+        same_as_ledger(cluster, c.given)
+        made = cluster.hf("reserve", "S1=2@W", "--order", "O-1", "--actor", "anna").json
+        where = cluster.partition("S1")
+        c.until(lambda: c.given[where][-1].reservation.decode() == made["reservation"],
+                what="the reserve is told")
+        event = c.given[where][-1]
+        equal((event.kind, event.reserved_change, event.after.reserved, event.after.available,
+               event.order, event.actor, event.sku, event.warehouse, event.state),
+              (pb.MOVEMENT_RESERVED, 2, 2, 998, b"O-1", b"anna", b"S1", b"W", 2), "the event")
+        equal(wire.uuid_text(event.operation_id), made["operation_id"], "its operation")
+        check(event.after.version == event.sequence and event.at_us > 0, "version and time")
+        c.ack_stored()
+
+
+def more(cluster, count=6):
+    """Some movements in every partition that the skus lie on."""
+    for n in range(count):
+        cluster.hf("receive", *["S%d=1@W" % i for i in range(n % 2, 12, 2)
+                                if cluster.partition("S%d" % i) == cluster.partition(
+                                    "S%d" % (n % 2))], "--reference", "more")
+
+
+@test("what was processed and not acknowledged is given again; what was acknowledged is not")
+def again(cluster):
+    with Consumer(cluster) as c:
+        c.subscribe("again")
+        c.until(c.all_at_end, what="the end")
+        c.ack_stored()
+        acknowledged = c.everything()
+        more(cluster)
+        total = sum(map(len, ledger(cluster).values()))
+        c.until(lambda: c.count == total, what="what came after")
+        new = {p: s[len(acknowledged.get(p, [])):] for p, s in c.everything().items()}
+        # It is killed: no GOODBYE, and no acknowledgement.
+    for relay in cluster.processes("relay"):
+        relay.signal(signal.SIGKILL)
+    with Consumer(cluster) as c:
+        follow(cluster, c, "again")
+        c.until(c.all_at_end, what="the end")
+        equal(c.everything(), {p: s for p, s in new.items() if s}, "what is given again")
+
+
+def follow(cluster, c, name, **fields):
+    """Subscribes at whichever relay serves the name; c must be at relay 0."""
+    answer = c.subscribe(name, expect=None, **fields)
+    if answer.status == 43 and answer.endpoint:
+        other = [r["client"] for r in cluster.config["relays"]].index(answer.endpoint.decode())
+        c.close()
+        c.__init__(cluster, other)
+        answer = c.subscribe(name, **fields)
+    equal(answer.status, 0, "SUBSCRIBED: %s" % answer)
+    return c
+
+
+@test("two consumers of a name have half each; one that comes or goes costs no event and doubles none")
+def share(cluster):
+    with Consumer(cluster, name="a") as a:
+        a.subscribe("shared")
+        a.until(a.all_at_end, what="the end")
+        equal(len(a.assigned), 6, "alone")
+        with Consumer(cluster, name="b") as b:
+            b.subscribe("shared")
+            a.until(lambda: len(a.assigned) == 3, what="half is asked back")
+            check(b.quiet(0.3, EVENTS), "nothing is given before it is given back")
+            a.ack()
+            a.give_back(a.leaving)
+            b.until(lambda: len(b.assigned) == 3, what="the other half")
+            b.until(b.all_at_end, what="the end of the other half")
+            equal(sorted(a.assigned + b.assigned), list(range(6)), "together")
+            more(cluster)
+            def both():
+                return {p: a.given.get(p, []) + b.given.get(p, []) for p in range(6)
+                        if p in a.given or p in b.given}
+            total = sum(map(len, ledger(cluster).values()))
+            deadline = time.monotonic() + scale(20)
+            while sum(map(len, both().values())) < total and time.monotonic() < deadline:
+                a.take()
+                b.take()
+            same_as_ledger(cluster, both(), "the two")
+            a.ack_stored()
+            b.ack_stored()
+            b.goodbye()
+            a.until(lambda: len(a.assigned) == 6, what="everything is a's again")
+            b.close()
+        more(cluster)
+        total = sum(map(len, ledger(cluster).values()))
+        a.until(lambda: sum(map(len, both().values())) >= total, what="the rest")
+        same_as_ledger(cluster, both(), "both, one after the other")
+
+
+@test("a consumer that does not give back loses the partition all the same")
+def hangs(cluster):
+    with Consumer(cluster, name="a") as a, Consumer(cluster, name="b") as b:
+        a.subscribe("hangs")
+        a.until(a.all_at_end, what="the end")
+        b.subscribe("hangs")
+        deadline = time.monotonic() + scale(15)
+        while len(b.assigned) < 3 and time.monotonic() < deadline:
+            a.take()
+            b.take()
+        equal(len(b.assigned), 3, "b's half")
+        b.until(b.all_at_end, what="the end")
+        for p in b.assigned:
+            equal(b.sequences(p), a.sequences(p), "given to both, as nothing was acknowledged")
+        late = [p for p in b.assigned if p in a.given][0]
+        a.ack(late, a.sequences(late)[-1])  # too late: it is another's
+        b.ack_stored()
+
+
+@test("one relay serves a name; the others say which")
+def elsewhere(cluster):
+    with Consumer(cluster, 0) as a, Consumer(cluster, 1) as b:
+        a.subscribe("one")
+        answer = b.subscribe("one", expect=43)
+        equal((answer.status, answer.endpoint.decode()), (43, cluster.relay_endpoint(0)), "refused")
+        a.goodbye()
+        # It is given up, and the other may have it.
+        b.subscribe("one")
+        b.until(b.all_at_end, what="the end")
+        same_as_ledger(cluster, b.given)
+
+
+@test("nothing is given beyond the credit, and a slow subscriber holds up nobody")
+def credit(cluster):
+    with Consumer(cluster) as slow, Consumer(cluster) as quick:
+        slow.subscribe("slow", credit=5)
+        quick.subscribe("quick")
+        slow.until(lambda: slow.count == 5, what="five")
+        quick.until(quick.all_at_end, what="the end")
+        slow.take(0.3)
+        equal(slow.count, 5, "no more than five")
+        same_as_ledger(cluster, quick.given)
+        total = sum(map(len, ledger(cluster).values()))
+        while slow.count < total:
+            before = slow.count
+            slow.grant(7)
+            slow.until(lambda: slow.count >= min(total, before + 7), what="seven more")
+            equal(slow.count, min(total, before + 7), "no more")
+        same_as_ledger(cluster, slow.given)
+
+
+@test("from now, from a position, and from the start once more")
+def replay(cluster):
+    with Consumer(cluster) as c:
+        c.subscribe("replay", **{"from": NOW})
+        c.until(c.all_at_end, what="the end")
+        equal(c.given, {}, "what is there is not given")
+        more(cluster, 2)
+        c.until(lambda: c.count >= 2, what="what came after")
+        c.ack_stored()
+        with Consumer(cluster) as other:
+            answer = other.subscribe("replay", expect=43, **{"from": START})
+            equal(answer.field, "subscribe.from", "refused while another consumes it")
+        c.goodbye()
+    where = cluster.partition("S1")
+    middle = ledger(cluster)[where][3][0]
+    with Consumer(cluster) as c:
+        c.subscribe("replay", **{"from": POSITIONS}, positions=[
+            pb.Position(partition=where, sequence=middle)])
+        c.until(c.all_at_end, what="the end")
+        equal(as_ledger(c.given[where]), ledger(cluster)[where][4:], "after the position")
+        equal(list(c.given), [where], "the others stand where they were")
+        c.goodbye()
+    with Consumer(cluster) as c:
+        answer = c.subscribe("replay", expect=26, **{"from": POSITIONS}, positions=[
+            pb.Position(partition=where, sequence=10**6)])
+        check("has no movement 1000000 yet" in answer.message, "says why: %s" % answer)
+        # The session goes on.
+        c.subscribe("replay", **{"from": START})
+        c.until(c.all_at_end, what="the end")
+        same_as_ledger(cluster, c.given)
+
+
+@test("subscriptions are listed and deleted")
+def listed(cluster):
+    with Consumer(cluster) as c, Consumer(cluster) as admin:
+        c.subscribe("doomed")
+        c.until(c.all_at_end, what="the end")
+        c.ack_stored()
+        answer = admin.ask(list=dict(limit=1000, name=b"doomed"))
+        equal((answer.status, [s.name for s in answer.subscriptions]), (0, [b"doomed"]), "listed")
+        s = answer.subscriptions[0]
+        equal((s.behind, s.endpoint.decode(), len(s.positions)),
+              (0, cluster.relay_endpoint(0), 6), "the subscription")
+        equal({p.partition: p.sequence for p in s.positions if p.sequence},
+              {p: rows[-1][0] for p, rows in ledger(cluster).items()}, "positions")
+        page = admin.ask(list=dict(limit=2))
+        equal((len(page.subscriptions), page.more), (2, True), "a page")
+        rest = admin.ask(list=dict(limit=1000, after=page.subscriptions[-1].name))
+        names = [s.name for s in page.subscriptions] + [s.name for s in rest.subscriptions]
+        check(names == sorted(names) and b"doomed" in names, "by name: %r" % names)
+        equal(admin.ask(delete=dict(name=b"doomed")).status, 0, "deleted")
+        try:
+            c.until(lambda: False, what="the session ends")
+        except Ended as why:
+            equal(str(why), "deleted", "why")
+        equal(list(admin.ask(list=dict(limit=10, name=b"doomed")).subscriptions), [], "gone")
+        equal(cluster.sql("SELECT * FROM subscription_position WHERE name='doomed'",
+                          all_shards=True), [], "positions")
+        answer = admin.ask(delete=dict(name=b"doomed"))
+        equal((answer.status, answer.field), (26, "delete.name"), "there is none")
+
+
+@test("bad requests are told what is wrong with them")
+def bad(cluster):
+    with Consumer(cluster) as c:
+        for name, why in ((b"", "is empty"), (b"a\nb", "control character"), (b" a", "blank"),
+                          (b"\xff", "UTF-8"), (b"x" * 65, "64 bytes")):
+            answer = c.subscribe(name, expect=26)
+            equal(answer.field, "subscribe.subscription", "field")
+            check(why in answer.message, "%r: %s" % (name, answer.message))
+        for fields, field in (({"from": 9}, "subscribe.from"), ({"from": POSITIONS},
+                                                                "subscribe.positions"),
+                              ({"positions": [pb.Position(partition=1)]}, "subscribe.positions"),
+                              ({"from": POSITIONS, "positions": [pb.Position(partition=99)]},
+                               "subscribe.positions"),
+                              ({"seen": [pb.Position(partition=0, sequence=1, claim_id=b"x")]},
+                               "subscribe.seen")):
+            equal(c.subscribe("bad", expect=26, **fields).field, field, "field of %r" % fields)
+        for query, field in ((dict(list=dict(limit=0)), "list.limit"),
+                             (dict(list=dict(limit=5, name=b"\x01")), "list.name"),
+                             (dict(delete=dict(name=b"")), "delete.name"), ({}, "query")):
+            equal(c.ask(**query).field, field, "field of %r" % query)
+        c.subscribe("näme with ünicode")
+        c.until(c.all_at_end, what="the end")
+        p = c.assigned[0]
+        for send in (lambda: c.ack(p, 10**9), lambda: c.send(ACK, b"\xff\xff"),
+                     lambda: c.subscribe("twice", expect=None), lambda: c.send(SUBSCRIBED)):
+            try:
+                send()
+                c.until(lambda: False, 5, "the session ends")
+            except Ended as why:
+                equal(str(why), "malformed", "why")
+            c.close()
+            c.__init__(cluster)
+            c.subscribe("näme with ünicode")
+            c.until(c.all_at_end, what="the end")
+
+
+if __name__ == "__main__":
+    run(shards=2, workers=1, partitions=6, brokers=2, relays=2)
