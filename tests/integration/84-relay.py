@@ -89,8 +89,12 @@ def share(cluster):
             equal(sorted(a.assigned + b.assigned), list(range(6)), "together")
             more(cluster)
             def both():
-                return {p: a.given.get(p, []) + b.given.get(p, []) for p in range(6)
-                        if p in a.given or p in b.given}
+                for c in (a, b):
+                    for p in c.given:
+                        equal(c.sequences(p), sorted(c.sequences(p)), "in order")
+                return {p: sorted(a.given.get(p, []) + b.given.get(p, []),
+                                  key=lambda e: e.sequence)
+                        for p in range(6) if p in a.given or p in b.given}
             total = sum(map(len, ledger(cluster).values()))
             deadline = time.monotonic() + scale(20)
             while sum(map(len, both().values())) < total and time.monotonic() < deadline:
