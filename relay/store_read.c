@@ -83,11 +83,13 @@ static void judge(const struct reading *r, struct ask *ask)
     ask->now = look->now;
     ask->pruned = look->pruned;
     ask->outcome = ASK_DONE;
-    if (!standing_is_history(&r->standing, ask->partition, &ask->from, &end)) {
+    bool is_history = standing_is_history(&r->standing, ask->partition, &ask->from, &end);
+    /* Of what is behind the retention the claim may be forgotten too. */
+    if (ask->from.seq < ask->pruned && (is_history || end == 0)) {
+        ask->outcome = ASK_PRUNED;
+    } else if (!is_history) {
         ask->outcome = ASK_LOST;
         find_place(r, ask, end);
-    } else if (ask->from.seq < ask->pruned) {
-        ask->outcome = ASK_PRUNED;
     }
 }
 
