@@ -18,7 +18,8 @@ packages() {
     run) echo mariadb-server-core mariadb-client-core ;;
     test)
         echo libcmocka-dev libvterm-dev tmux clang-14 libclang-rt-14-dev shellcheck mandoc python3 \
-            python3-zmq python3-protobuf python3-jsonschema jq g++ util-linux procps bash-completion
+            python3-zmq python3-protobuf python3-jsonschema jq g++ util-linux procps bash-completion \
+            libfaketime
         ;;
     bench) echo linux-perf gnuplot-nox redis-tools ;; # the server of redis without a service
     dev) echo clang-format valgrind gdb llvm-14 ;;

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Chaos: 64 clients ask for everything while whatever there is dies or stands still.
 
-Two shards, two workers each, two brokers; eight client processes with eight clients each
-(chaos_clients.c). By a schedule that follows from a seed, workers, brokers, databases and clients
+Two shards, two workers each, two brokers and views; eight client processes with eight clients each
+(chaos_clients.c). By a schedule that follows from a seed, workers, brokers, databases, views and clients
 are killed -9, or stopped and continued; the supervisor starts again what died, and this file the
 clients. In the end everything settles, the audit is clean, and check-history (tests/history) judges
 what every client was told against the ledger.
@@ -21,6 +21,7 @@ SECONDS = float(os.environ.get("HOLDFAST_CHAOS_SECONDS") or (60 if DURATION else
 ROUNDS = max(1, round(DURATION / SECONDS))
 SEED = int(os.environ.get("HOLDFAST_CHAOS_SEED") or 20261)
 SHARDS, WORKERS, BROKERS, PARTITIONS = 2, 2, 2, 16
+VIEWS = 2
 PROCESSES, CLIENTS = 8, 8
 DRAIN_SECONDS = 90
 CATALOG_LAG_US = 30000000  # a shard may be gone when a warehouse is put
@@ -31,6 +32,7 @@ EPOCH_US = int((time.time() - time.monotonic()) * 1e6)
 ACTIONS = [(5, "kill", "worker", None), (5, "stop", "worker", (0.2, 6)),
            (2, "kill", "broker", None), (2, "stop", "broker", (0.2, 5)),
            (2, "kill", "mariadbd", None), (2, "stop", "mariadbd", (0.2, 4)),
+           (2, "kill", "view", None), (1, "stop", "view", (0.2, 4)),
            (2, "kill", "client", None), (2, "stop", "client", (0.2, 3))]
 
 
@@ -54,7 +56,7 @@ def schedule(seed, seconds):
     """All faults of a round: they follow from the seed alone."""
     chosen = random.Random(seed)
     count = {"worker": SHARDS * WORKERS, "broker": BROKERS, "mariadbd": SHARDS,
-             "client": PROCESSES}
+             "view": VIEWS, "client": PROCESSES}
     faults, at = [], 1.0
     while at < seconds:
         _, action, role, span = chosen.choices(ACTIONS, [a[0] for a in ACTIONS])[0]
@@ -267,10 +269,10 @@ class Chaos:
 
     def run(self):
         with Cluster(shards=SHARDS, workers=WORKERS, partitions=PARTITIONS,
-                     brokers=BROKERS) as self.cluster:
+                     brokers=BROKERS, views=VIEWS) as self.cluster:
             try:
                 self.names = {role: sorted(p.name for p in self.cluster.processes(role))
-                              for role in ("worker", "broker")}
+                              for role in ("worker", "broker", "view")}
                 self.shards = {p.name: p.option("--shard")
                                for p in self.cluster.processes("worker")}
                 equal((len(self.names["worker"]), len(self.names["broker"])),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Writers at full speed while views, workers, brokers and databases are killed -9: at the end every
-view is equal to the database, and none ever showed a level that the ledger does not have."""
+view is equal to the database, none ever showed a level that the ledger does not have, and nobody who
+asked for his own writes was shown anything older."""
 import random
 
 from views import *
@@ -58,6 +59,43 @@ class Watcher(threading.Thread):
         time.sleep(0.002)  # reads all the time, and leaves the processors to the others
 
 
+class Owner(threading.Thread):
+    """Writes, and asks a view for no less than what it was told."""
+
+    SKU = "OWN"
+
+    def __init__(self, cluster, seed):
+        super().__init__(daemon=True)
+        self.cluster, self.chosen = cluster, random.Random(seed)
+        self.over, self.fault, self.reached, self.not_there = False, None, 0, 0
+
+    def run(self):
+        while not self.over:
+            try:
+                self.once()
+            except (wire.Timeout, AssertionError) as error:
+                if isinstance(error, Failure) and "own write" in str(error):
+                    self.fault = error
+                    return
+
+    def once(self):
+        done = self.cluster.hf("receive", self.SKU + "=1@W", "--timeout", "20s", expect=None)
+        if done.code != 0:
+            return
+        told = done.json
+        with view_of(self.cluster, self.chosen.randrange(2), 30) as peer:
+            stock, = peer.stock(self.SKU, wait_ms=1000, seconds=4, at_least=[
+                dict(partition=told["partition"], sequence=told["sequence"])])
+        if stock.knowledge != KNOWN:
+            check(not stock.HasField("total"), "own write: no figures with what is not known")
+            self.not_there += 1
+            return
+        level = [li for li in stock.levels if li.warehouse == b"W"]
+        check(level and stock.sequence >= told["sequence"] and level[0].version >= told["sequence"],
+              "own write %d: shown is %s" % (told["sequence"], stock))
+        self.reached += 1
+
+
 @test("everything is killed under load; the views never lie, and end equal to the database")
 def kills(cluster):
     chosen = random.Random(int(os.environ.get("HOLDFAST_SEED", "1")))
@@ -67,7 +105,9 @@ def kills(cluster):
     for sku in SKUS:
         cluster.hf("receive", sku + "=100000@W")
     watchers = [Watcher(cluster, n, n) for n in range(2)]
-    for watcher in watchers:
+    cluster.stock(Owner.SKU, W=1)
+    owner = Owner(cluster, 7)
+    for watcher in watchers + [owner]:
         watcher.start()
     results = []
     load = threading.Thread(target=lambda: results.extend(cluster.load(
@@ -86,12 +126,15 @@ def kills(cluster):
     note("killed: %s" % ", ".join(killed))
     check(len(killed) >= 3, "some were killed")
     cluster.wait_served(60)
-    for watcher in watchers:
+    for watcher in watchers + [owner]:
         watcher.over = True
-    for watcher in watchers:
+    for watcher in watchers + [owner]:
         watcher.join()
         if watcher.fault:
             raise watcher.fault
+    note("%d own writes were shown, %d times the view was not there in time" % (
+        owner.reached, owner.not_there))
+    check(owner.reached > 10, "own writes were shown")
     for number in range(2):
         with view_of(cluster, number) as peer:
             levels, held = same_as_database(cluster, peer, 60)
