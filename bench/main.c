@@ -258,8 +258,8 @@ int main(int argc, char **argv)
     int worst = 0;
     if (wants(&settings, "reads")) {
         long seconds = settings.seconds / READS_SHARE;
-        worst = reads_compare(settings.cluster_file, &config, seconds > 0 ? seconds : 1,
-                              settings.rounds);
+        worst = reads_compare(settings.cluster_file, settings.folder, &config,
+                              seconds > 0 ? seconds : 1, settings.rounds);
     }
     for (size_t i = 0; wants(&settings, "writes") && i < sizeof scenarios / sizeof *scenarios;
          i++) {

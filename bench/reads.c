@@ -14,6 +14,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "bench/processor.h"
+
 #define ROUNDS_MAX 15
 #define WARM_US 300000
 #define TARGET 0.5
@@ -42,6 +44,7 @@ static const struct shape {
 
 struct figures {
     double rate[ROUNDS_MAX];
+    double cost_us[ROUNDS_MAX]; /* processor time of all processes, clients included, per read */
     struct histogram latency;
 };
 
@@ -82,10 +85,13 @@ static bool run_round(const struct reads_place *place, const struct shape *shape
         if (!takes_part(place, shape, side))
             continue;
         memset(&sample, 0, sizeof sample);
+        int64_t before_us = processor_us(place->cluster_folder);
         if (!sides[side].run(place, &load, &sample, error, sizeof error)) {
             fprintf(stderr, "bench: reads, %s: %s\n", sides[side].name, error);
             return false;
         }
+        int64_t used_us = processor_us(place->cluster_folder) - before_us;
+        figures[side].cost_us[round] = sample.all ? (double)used_us / (double)sample.all : 0;
         figures[side].rate[round] = (double)sample.done * 1e6 / (double)load.count_us;
         histogram_merge(&figures[side].latency, &sample.latency);
     }
@@ -104,17 +110,17 @@ static int run_shape(const struct reads_place *place, const struct shape *shape,
         if (!run_round(place, shape, seconds, round, figures))
             return EX_OSERR;
     }
-    printf("\nreads of one SKU: %s\n  %-22s %10s %9s %9s %9s\n", shape->name, "median", "a second",
-           "p50 us", "p99 us", "of echo");
+    printf("\nreads of one SKU: %s\n  %-22s %10s %9s %9s %9s %9s\n", shape->name, "median",
+           "a second", "p50 us", "p99 us", "cpu us", "of echo");
     double echo = median(figures[SIDE_ECHO].rate, rounds);
     for (int side = 0; side < SIDE_COUNT; side++) {
         if (!takes_part(place, shape, side))
             continue;
         rates[side] = median(figures[side].rate, rounds);
-        printf("  %-22s %10.0f %9llu %9llu %9.2f\n", sides[side].name, rates[side],
+        printf("  %-22s %10.0f %9llu %9llu %9.1f %9.2f\n", sides[side].name, rates[side],
                (unsigned long long)histogram_percentile(&figures[side].latency, 50),
                (unsigned long long)histogram_percentile(&figures[side].latency, 99),
-               echo > 0 ? rates[side] / echo : 0);
+               median(figures[side].cost_us, rounds), echo > 0 ? rates[side] / echo : 0);
     }
     double ratio = echo > 0 ? rates[SIDE_VIEW] / echo : 0;
     printf("  target %.1f of the bare echo, figure %.2f: %s\n", TARGET, ratio,
@@ -136,9 +142,11 @@ void reads_stop(struct reads_place *place)
     }
 }
 
-int reads_compare(const char *cluster_file, const struct config *config, long seconds, long rounds)
+int reads_compare(const char *cluster_file, const char *cluster_folder, const struct config *config,
+                  long seconds, long rounds)
 {
-    struct reads_place place = {.config = config, .cluster_file = cluster_file};
+    struct reads_place place = {
+        .config = config, .cluster_file = cluster_file, .cluster_folder = cluster_folder};
     char error[512] = "";
     int worst = 0;
 

@@ -24,6 +24,7 @@ struct reads_load {
 
 struct reads_sample {
     uint64_t done;            /* answered within the counted time */
+    uint64_t all;             /* answered at all, warming up included */
     struct histogram latency; /* microseconds, from sending to reading */
 };
 
@@ -31,6 +32,7 @@ struct reads_sample {
 struct reads_place {
     const struct config *config;
     const char *cluster_file;
+    const char *cluster_folder;
     char folder[4096];       /* for sockets and data; its own */
     size_t answer_bytes;     /* of a view's answer: reads_measure sets it */
     int echo_pid, redis_pid; /* 0: it does not run */
@@ -53,6 +55,7 @@ void reads_stop(struct reads_place *place);
 int reads_echo_main(const char *endpoint, size_t answer_bytes);
 
 /* The whole comparison; 0 met, 1 missed, 71 something failed. */
-int reads_compare(const char *cluster_file, const struct config *config, long seconds, long rounds);
+int reads_compare(const char *cluster_file, const char *cluster_folder, const struct config *config,
+                  long seconds, long rounds);
 
 #endif

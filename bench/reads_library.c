@@ -50,6 +50,7 @@ static void on_answer(void *data, struct holdfast_view_answer *answer)
     if (!good && !run->ending)
         run->fault = "an answer that is not a view's";
     holdfast_view_answer_free(&answer);
+    run->sample->all++;
     if (request->sent_us >= run->count_from_us && now_us <= run->end_us) {
         run->sample->done++;
         histogram_record(&run->sample->latency, (uint64_t)(now_us - request->sent_us));

@@ -173,6 +173,7 @@ static bool take(const struct reads_place *place, struct peer *peer, int64_t cou
         int64_t sent_us = peer->sent_us[peer->first++ % READS_DEPTH_MAX];
         at += length;
         answers++;
+        sample->all++;
         if (sent_us >= count_from_us && now_us <= end_us) {
             sample->done++;
             histogram_record(&sample->latency, (uint64_t)(now_us - sent_us));

@@ -101,6 +101,7 @@ static void *read_on(void *data)
             break;
         }
         now_us = clock_monotonic_us();
+        reader->sample.all++;
         if (begin_us >= count_from_us && now_us <= end_us) {
             reader->sample.done++;
             histogram_record(&reader->sample.latency, (uint64_t)(now_us - begin_us));
@@ -137,6 +138,7 @@ bool reads_select(const struct reads_place *place, const struct reads_load *load
     for (uint32_t i = 0; i < started; i++) {
         pthread_join(readers[i].thread, NULL);
         sample->done += readers[i].sample.done;
+        sample->all += readers[i].sample.all;
         histogram_merge(&sample->latency, &readers[i].sample.latency);
         if (readers[i].error[0] && good) {
             snprintf(error, error_bytes, "%s", readers[i].error);

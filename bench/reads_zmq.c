@@ -93,9 +93,9 @@ static void ask(struct run *run, struct peer *peer, int64_t now_us)
 
 /* ------------------------------------------------------------- answers */
 
-static void look(struct run *run, zmq_msg_t *body)
+static void look(struct run *run, const uint8_t *body, size_t body_bytes)
 {
-    Hf__ViewAnswer *answer = hf__view_answer__unpack(NULL, zmq_msg_size(body), zmq_msg_data(body));
+    Hf__ViewAnswer *answer = hf__view_answer__unpack(NULL, body_bytes, body);
 
     if (!answer || answer->status != STATUS_applied || answer->n_stock != 1 ||
         answer->stock[0]->knowledge != HF__KNOWLEDGE__KNOWLEDGE_KNOWN ||
@@ -105,7 +105,8 @@ static void look(struct run *run, zmq_msg_t *body)
         hf__view_answer__free_unpacked(answer, NULL);
 }
 
-static void take(struct run *run, struct peer *peer, const struct header *header, zmq_msg_t *body)
+static void take(struct run *run, struct peer *peer, const struct header *header,
+                 const uint8_t *body, size_t body_bytes)
 {
     int64_t now_us = clock_monotonic_us();
     int64_t sent_us = peer->sent_us[header->sequence % READS_DEPTH_MAX];
@@ -117,12 +118,31 @@ static void take(struct run *run, struct peer *peer, const struct header *header
         return;
     }
     if (run->is_view && header->sequence % LOOK_EVERY == 0)
-        look(run, body);
+        look(run, body, body_bytes);
+    run->sample->all++;
     if (sent_us >= run->count_from_us && now_us <= run->end_us) {
         run->sample->done++;
         histogram_record(&run->sample->latency, (uint64_t)(now_us - sent_us));
     }
     ask(run, peer, now_us);
+}
+
+/* A view tells a client that asked several things in one message. */
+static void take_message(struct run *run, struct peer *peer, struct header *header,
+                         const uint8_t *body, size_t body_bytes)
+{
+    struct batch_reader reader;
+    enum batch_step step;
+
+    if (header->type != MESSAGE_BATCH) {
+        take(run, peer, header, body, body_bytes);
+        return;
+    }
+    batch_reader_init(&reader, body, body_bytes);
+    while ((step = batch_next(&reader, header, &body, &body_bytes)) == BATCH_ITEM)
+        take(run, peer, header, body, body_bytes);
+    if (step == BATCH_BROKEN)
+        run->fault = "a broken batch";
 }
 
 /* A message of two frames; false: none is there. */
@@ -143,7 +163,7 @@ static void drain(struct run *run, struct peer *peer)
     zmq_msg_t body;
 
     while (!run->fault && receive(peer, &header, &body)) {
-        take(run, peer, &header, &body);
+        take_message(run, peer, &header, zmq_msg_data(&body), zmq_msg_size(&body));
         zmq_msg_close(&body);
     }
 }
@@ -275,7 +295,7 @@ static size_t answer_size(struct run *run, struct peer *peer)
         if (!receive(peer, &header, &body))
             continue;
         if (header.type == MESSAGE_ANSWER) {
-            look(run, &body);
+            look(run, zmq_msg_data(&body), zmq_msg_size(&body));
             bytes = zmq_msg_size(&body);
         }
         zmq_msg_close(&body);

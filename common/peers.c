@@ -40,6 +40,11 @@ struct session {
     UT_hash_handle hh; /* by route */
 };
 
+struct received {
+    zmq_msg_t parts[ROUTER_PARTS];
+    size_t count; /* 0: it has been taken */
+};
+
 struct peers {
     const struct config *config;
     const struct peers_owner *owner;
@@ -56,6 +61,7 @@ struct peers {
     uint32_t out_count;
     bool out_dropped; /* since the last flush */
     int64_t tick_next_us;
+    struct received received[READ_MAX];
 };
 
 /* ------------------------------------------------------------- sending */
@@ -366,18 +372,16 @@ static void take_message(struct peers *p, zmq_msg_t *parts, size_t count, int64_
         if (step == BATCH_BROKEN)
             fault(p, route, route_bytes, &(struct header){0}, ERROR_malformed);
     }
-    send_collected(p);
-    p->out_dropped = false;
 }
 
-static bool read_one(struct peers *p, int64_t now_us)
+static bool receive_one(struct peers *p, struct received *received)
 {
-    zmq_msg_t parts[ROUTER_PARTS], surplus;
-    size_t count = 0;
+    zmq_msg_t surplus;
     bool more = true;
 
-    while (more) {
-        zmq_msg_t *part = count < ROUTER_PARTS ? &parts[count] : &surplus;
+    for (received->count = 0; more; received->count++) {
+        zmq_msg_t *part =
+            received->count < ROUTER_PARTS ? &received->parts[received->count] : &surplus;
         zmq_msg_init(part);
         if (zmq_msg_recv(part, p->socket, ZMQ_DONTWAIT) < 0) {
             zmq_msg_close(part);
@@ -386,19 +390,55 @@ static bool read_one(struct peers *p, int64_t now_us)
         more = zmq_msg_more(part) != 0;
         if (part == &surplus)
             zmq_msg_close(&surplus);
-        count++;
     }
-    if (count > 0)
-        take_message(p, parts, count, now_us);
-    for (size_t i = 0; i < count && i < ROUTER_PARTS; i++)
-        zmq_msg_close(&parts[i]);
-    return count > 0;
+    return received->count > 0;
 }
 
-void peers_read(struct peers *peers, int64_t now_us)
+static bool same_route(struct received *a, struct received *b)
 {
-    for (int i = 0; i < READ_MAX && read_one(peers, now_us); i++)
-        continue;
+    size_t bytes = zmq_msg_size(&a->parts[0]);
+
+    return bytes == zmq_msg_size(&b->parts[0]) &&
+           memcmp(zmq_msg_data(&a->parts[0]), zmq_msg_data(&b->parts[0]), bytes) == 0;
+}
+
+static void release(struct received *received)
+{
+    for (size_t i = 0; i < received->count && i < ROUTER_PARTS; i++)
+        zmq_msg_close(&received->parts[i]);
+    received->count = 0;
+}
+
+/* All messages of the peer that sent the one at `first`, in order; what it is told in return goes
+ * out together. */
+static void take_all_of(struct peers *p, size_t first, size_t count, int64_t now_us)
+{
+    struct received *of = &p->received[first];
+
+    take_message(p, of->parts, of->count, now_us);
+    for (size_t i = first + 1; i < count; i++) {
+        struct received *next = &p->received[i];
+        if (next->count == 0 || !same_route(of, next))
+            continue;
+        take_message(p, next->parts, next->count, now_us);
+        release(next);
+    }
+    release(of);
+    send_collected(p);
+    p->out_dropped = false;
+}
+
+/* Reads first what is there, so that a peer that sent several messages is answered with one. */
+void peers_read(struct peers *p, int64_t now_us)
+{
+    size_t count = 0;
+
+    while (count < READ_MAX && receive_one(p, &p->received[count]))
+        count++;
+    for (size_t i = 0; i < count; i++) {
+        if (p->received[i].count > 0)
+            take_all_of(p, i, count, now_us);
+    }
 }
 
 /* ------------------------------------------------------------- time */

@@ -369,6 +369,11 @@ bool feed_view_tick(struct feed_view *feed, int64_t now_us)
     return feed->changed;
 }
 
+bool feed_view_is_due(const struct feed_view *feed, int64_t now_us)
+{
+    return feed->needs > 0 || now_us >= feed->ask_next_us;
+}
+
 int64_t feed_view_wait_us(const struct feed_view *feed, int64_t now_us)
 {
     int64_t wait_us = feed->ask_next_us > now_us ? feed->ask_next_us - now_us : 0;

@@ -28,6 +28,8 @@ size_t feed_view_poll_items(const struct feed_view *feed, void *items);
 void feed_view_ask_soon(struct feed_view *feed);
 /* Everything that has arrived, up to a limit, and what is due. True: the model may have changed. */
 bool feed_view_tick(struct feed_view *feed, int64_t now_us);
+/* Has a tick something to do although nothing arrived? */
+bool feed_view_is_due(const struct feed_view *feed, int64_t now_us);
 int64_t feed_view_wait_us(const struct feed_view *feed, int64_t now_us);
 
 /* Gaps filled since the start. */

@@ -146,6 +146,17 @@ static void log_metrics(struct view *view, int64_t now_us)
              (unsigned long long)counts.bytes);
 }
 
+/* Is there something to hear, or to be done? Asking each socket that has nothing costs more than an
+ * answer. */
+static bool feed_has_something(const struct view *view, const zmq_pollitem_t *items, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (items[i].revents & ZMQ_POLLIN)
+            return true;
+    }
+    return feed_view_is_due(view->feed, clock_monotonic_us());
+}
+
 static int64_t wait_us(const struct view *view, int64_t now_us)
 {
     int64_t wait = WAIT_MAX_US, feed = feed_view_wait_us(view->feed, now_us);
@@ -178,9 +189,12 @@ static int run(struct view *view)
             model_tidy(view->model); /* nobody waits: sort what is new */
             tidy = true;
         }
-        bool changed = feed_view_tick(view->feed, clock_monotonic_us());
-        tidy = tidy && !changed;
-        view->facts.repairs = feed_view_repairs(view->feed);
+        bool changed = false;
+        if (feed_has_something(view, items + 2, count - 2)) {
+            changed = feed_view_tick(view->feed, clock_monotonic_us());
+            tidy = tidy && !changed;
+            view->facts.repairs = feed_view_repairs(view->feed);
+        }
         if (items[1].revents & ZMQ_POLLIN)
             view_server_read(view->server, clock_monotonic_us());
         view_server_tick(view->server, changed, clock_monotonic_us());
