@@ -403,9 +403,9 @@ size_t app_bytes(struct app *app, const unsigned char *bytes, size_t count)
 {
     struct key keys[KEYS_PER_BYTE];
     size_t taken = 0;
-    while (taken < count && app_wants_bytes(app)) {
-        remember(app, keys, key_decode(&app->decoder, bytes[taken++], app->now_us, keys));
-    }
+    int64_t at_us = scan_arrival(&app->scan, bytes, count, app->now_us);
+    while (taken < count && app_wants_bytes(app))
+        remember(app, keys, key_decode(&app->decoder, bytes[taken++], at_us, keys));
     return taken;
 }
 
@@ -418,19 +418,19 @@ static void drain_keys(struct app *app)
 
     remember(app, keys, key_decode_timeout(&app->decoder, app->now_us, keys));
     while (!waits(app) && !app->quit) {
-        if (scan_out(&app->scan, app->now_us, in_field(app), &key, &repeated)) {
-            if (repeated)
-                app_say(app, STYLE_WARN, "dropped: %s was scanned twice within 0.3 s", key.text);
-            else
-                take_key(app, &key);
-            continue;
-        }
-        if (app->fifo_count == 0)
-            return;
-        if (scan_in(&app->scan, &app->fifo[app->fifo_first], in_field(app))) {
+        /* First what is here already: keys that waited for a look-up were not typed slowly. */
+        if (app->fifo_count > 0 &&
+            scan_in(&app->scan, &app->fifo[app->fifo_first], in_field(app))) {
             app->fifo_first = (app->fifo_first + 1) % FIFO_KEYS;
             app->fifo_count--;
+            continue;
         }
+        if (!scan_out(&app->scan, app->now_us, in_field(app), &key, &repeated))
+            return;
+        if (repeated)
+            app_say(app, STYLE_WARN, "dropped: %s was scanned twice within 0.3 s", key.text);
+        else
+            take_key(app, &key);
     }
 }
 

@@ -14,6 +14,17 @@ void scan_init(struct scan *scan, const char *prefix)
     memset(scan, 0, sizeof *scan);
     strncpy(scan->prefix, prefix, SCAN_PREFIX_BYTES);
     scan->last_at_us = scan->typed_at_us = INT64_MIN;
+    scan->read_at_us = -SCAN_STALL_US - 1;
+}
+
+int64_t scan_arrival(struct scan *scan, const unsigned char *bytes, size_t count, int64_t now_us)
+{
+    bool waited = count > 1 && now_us - scan->read_at_us <= SCAN_STALL_US;
+    for (size_t i = 0; i < count; i++)
+        waited = waited && (bytes[i] >= 0x20 || bytes[i] == '\r' || bytes[i] == '\t');
+    if (!waited)
+        scan->read_at_us = now_us;
+    return scan->read_at_us;
 }
 
 static bool printable(const struct key *key)

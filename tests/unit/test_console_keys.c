@@ -276,6 +276,31 @@ static void a_scanner_cannot_press_alt(void **state)
     }
 }
 
+static int64_t arrival(struct scan *scan, const char *bytes, int64_t now_us)
+{
+    return scan_arrival(scan, (const unsigned char *)bytes, strlen(bytes), now_us);
+}
+
+/* Kept from reading for longer than a scanner's gap: what has piled up follows without one. */
+static void a_busy_machine_cuts_no_scan(void **state)
+{
+    (void)state;
+    struct typed t = {.in_field = false};
+    scan_init(&t.scan, "");
+    int64_t at_us = arrival(&t.scan, "40", 5000 * MS);
+    assert_int_equal(at_us, 5000 * MS);
+    type(&t, "40", &at_us, 0);
+    at_us = arrival(&t.scan, "06381\r", 5000 * MS + SCAN_STALL_US);
+    assert_int_equal(at_us, 5000 * MS);
+    type(&t, "06381\r", &at_us, 0);
+    assert_string_equal(t.out, "<4006381>");
+    /* One at a time is a person, and so are keys that send more than a character. */
+    assert_int_equal(arrival(&t.scan, "4", 5100 * MS), 5100 * MS);
+    assert_int_equal(arrival(&t.scan, "\033[A", 5200 * MS), 5200 * MS);
+    assert_int_equal(arrival(&t.scan, "40", 5200 * MS + SCAN_STALL_US + 1),
+                     5200 * MS + SCAN_STALL_US + 1);
+}
+
 /* Nothing is lost and nothing changes place, whatever comes when. */
 static void no_key_is_lost(void **state)
 {
@@ -484,6 +509,7 @@ int main(void)
         cmocka_unit_test(a_prefix_settles_it),
         cmocka_unit_test(the_same_scan_at_once_is_told),
         cmocka_unit_test(a_scanner_cannot_press_alt),
+        cmocka_unit_test(a_busy_machine_cuts_no_scan),
         cmocka_unit_test(no_key_is_lost),
         cmocka_unit_test(long_bursts_come_out),
         cmocka_unit_test(quantities),
