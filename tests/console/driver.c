@@ -13,12 +13,17 @@
  *   row N              a row's text                                         hex
  *   cell ROW COLUMN    code point, bold, reverse, underline, colour (-1: the terminal's own)
  *   cursor             row, column, visible
- *   state              rows, columns, other screen, bells, bytes written, ended, exit status
+ *   state              rows, columns, other screen, bells, bytes written, ended, exit status, how
+ *                      often something was written, the program's pid
  *   resize ROWS COLUMNS
  *   signal NUMBER      to the program's process group leader
  *   end MS             until the program has ended                          yes | no
+ *   echo MS HEX HEX    sends the first, waits until a row contains the second; microseconds, or -1
+ *   modes              whether the program has left on: mouse reports, bracketed paste; and whether
+ *                      the line discipline is as it was before the program started
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
@@ -28,6 +33,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 #include <vterm.h>
@@ -37,20 +43,27 @@
 struct terminal {
     VTerm *vt;
     VTermScreen *screen;
-    int rows, columns, fd;
+    int rows, columns, fd, slave; /* slave: kept, so that its modes can be told after the end */
     pid_t pid;
-    bool alternate, visible, ended;
+    bool alternate, visible, mouse, ended;
+    struct termios before;
     int status;
     unsigned bells;
-    unsigned long long written;
+    unsigned long long written, writes;
+    FILE *log; /* what it wrote, when HOLDFAST_TERMINAL_LOG names a file */
     long long written_ms;
 };
 
-static long long now_ms(void)
+static long long now_us(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+    return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
+}
+
+static long long now_ms(void)
+{
+    return now_us() / 1000;
 }
 
 /* ------------------------------------------------------------- libvterm */
@@ -62,6 +75,8 @@ static int on_property(VTermProp property, VTermValue *value, void *data)
         t->alternate = value->boolean;
     if (property == VTERM_PROP_CURSORVISIBLE)
         t->visible = value->boolean;
+    if (property == VTERM_PROP_MOUSE)
+        t->mouse = value->number != VTERM_PROP_MOUSE_NONE;
     return 1;
 }
 
@@ -144,13 +159,34 @@ static bool pump(struct terminal *t, int ms, bool with_input)
         return false;
     }
     t->written += (unsigned long long)n;
+    t->writes++;
     t->written_ms = now_ms();
+    if (t->log && (fwrite(bytes, 1, (size_t)n, t->log) != (size_t)n || fflush(t->log) != 0))
+        perror("HOLDFAST_TERMINAL_LOG");
     vterm_input_write(t->vt, bytes, (size_t)n);
     while ((count = vterm_output_read(t->vt, answer, sizeof answer)) > 0) {
         if (write(t->fd, answer, count) < 0)
             break;
     }
     return true;
+}
+
+/* What a login gives a program. */
+static void sane(struct termios *mode)
+{
+    memset(mode, 0, sizeof *mode);
+    mode->c_iflag = ICRNL | IXON | IUTF8;
+    mode->c_oflag = OPOST | ONLCR;
+    mode->c_cflag = CREAD | CS8;
+    mode->c_lflag = ISIG | ICANON | ECHO | ECHOE | ECHOK | IEXTEN;
+    mode->c_cc[VINTR] = 3;
+    mode->c_cc[VQUIT] = 28;
+    mode->c_cc[VERASE] = 127;
+    mode->c_cc[VKILL] = 21;
+    mode->c_cc[VEOF] = 4;
+    mode->c_cc[VSUSP] = 26;
+    mode->c_cc[VMIN] = 1;
+    cfsetspeed(mode, B38400);
 }
 
 static bool start(struct terminal *t, char **argv)
@@ -163,13 +199,17 @@ static bool start(struct terminal *t, char **argv)
     vterm_screen_set_callbacks(t->screen, &callbacks, t);
     vterm_screen_reset(t->screen, 1);
     t->visible = true;
-    t->pid = forkpty(&t->fd, NULL, NULL, &size);
+    sane(&t->before);
+    t->pid = forkpty(&t->fd, NULL, &t->before, &size);
     if (t->pid == 0) {
         execvp(argv[0], argv);
         perror(argv[0]);
         _exit(127);
     }
-    return t->pid > 0;
+    if (t->pid < 0)
+        return false;
+    t->slave = open(ptsname(t->fd), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    return t->slave >= 0;
 }
 
 /* ------------------------------------------------------------- commands */
@@ -267,6 +307,40 @@ static void ended(struct terminal *t, long ms)
     puts(t->ended ? "yes" : "no");
 }
 
+/* How long a key takes to its echo; without the rest of a poll's time. */
+static long long echo(struct terminal *t, long ms, char *rest)
+{
+    static char text[LINE_BYTES];
+    char *keys = strsep(&rest, " ");
+    long long begun = now_us();
+
+    if (!rest)
+        return -1;
+    unhex(rest, text);
+    send_all(t, keys);
+    while (!shows(t, text)) {
+        if (now_us() - begun > ms * 1000 || t->fd < 0)
+            return -1;
+        (void)pump(t, 20, false);
+    }
+    return now_us() - begun;
+}
+
+static void answer_modes(struct terminal *t)
+{
+    struct termios now;
+    char bytes[64];
+
+    /* libvterm tells of bracketed paste only by what it sends when something is pasted. */
+    vterm_keyboard_start_paste(t->vt);
+    size_t paste = vterm_output_read(t->vt, bytes, sizeof bytes);
+    bool same = tcgetattr(t->slave, &now) == 0 && now.c_iflag == t->before.c_iflag &&
+                now.c_oflag == t->before.c_oflag && now.c_cflag == t->before.c_cflag &&
+                now.c_lflag == t->before.c_lflag &&
+                memcmp(now.c_cc, t->before.c_cc, sizeof now.c_cc) == 0;
+    printf("%d %d %d\n", t->mouse, paste > 0, same);
+}
+
 static void answer(struct terminal *t, char *line)
 {
     static char text[LINE_BYTES];
@@ -298,8 +372,8 @@ static void answer(struct terminal *t, char *line)
         printf("%d %d %d\n", pos.row, pos.col, t->visible);
     } else if (strcmp(word, "state") == 0) {
         note_end(t, WNOHANG);
-        printf("%d %d %d %u %llu %d %d\n", t->rows, t->columns, t->alternate, t->bells, t->written,
-               t->ended, t->status);
+        printf("%d %d %d %u %llu %d %d %llu %d\n", t->rows, t->columns, t->alternate, t->bells,
+               t->written, t->ended, t->status, t->writes, (int)t->pid);
     } else if (strcmp(word, "resize") == 0) {
         resize(t, a, b);
         puts("ok");
@@ -307,6 +381,10 @@ static void answer(struct terminal *t, char *line)
         puts(kill(t->pid, a) == 0 ? "ok" : strerror(errno));
     } else if (strcmp(word, "end") == 0) {
         ended(t, a);
+    } else if (strcmp(word, "echo") == 0) {
+        printf("%lld\n", echo(t, a, second));
+    } else if (strcmp(word, "modes") == 0) {
+        answer_modes(t);
     } else {
         puts("what?");
     }
@@ -322,6 +400,9 @@ int main(int argc, char **argv)
         return 64;
     t.rows = atoi(argv[1]);
     t.columns = atoi(argv[2]);
+    const char *log = getenv("HOLDFAST_TERMINAL_LOG");
+    if (log)
+        t.log = fopen(log, "we");
     if (t.rows < 1 || t.columns < 1 || !start(&t, argv + 3))
         return 71;
     setvbuf(stdin, NULL, _IONBF, 0);

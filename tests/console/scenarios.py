@@ -47,12 +47,19 @@ def movements(cluster):
 
 
 def select(t, sku):
-    """The row of a sku, by looking it up in the list."""
+    """The row of a sku, from the first one on; each Down has been seen before the next."""
+    def selected():
+        return next((line for line in t.lines() if line.startswith("> ")), "")
+
     t.key("Home")
+    wait_until(lambda: "from 1 " in t.lines()[1] and t.lines()[3].startswith("> "), 6,
+               "the first row is selected")
     for _ in range(60):
-        if any(line.startswith("> " + sku) for line in t.lines()):
+        before = selected()
+        if before.startswith("> " + sku):
             return
-        t.key("Down")
+        t.send(KEYS["Down"])
+        wait_until(lambda: selected() != before, 6, "Down moves on: " + before)
     raise Failure("no row of %s: %s" % (sku, t.text()))
 
 

@@ -139,8 +139,20 @@ class Terminal(Screen):
         return tuple(map(int, self.ask("cursor").split()))
 
     def state(self):
-        names = ("rows", "columns", "alternate", "bells", "written", "ended", "status")
+        names = ("rows", "columns", "alternate", "bells", "written", "ended", "status", "writes",
+                 "pid")
         return dict(zip(names, map(int, self.ask("state").split())))
+
+    def echo(self, keys, text, seconds=6):
+        """Types, and waits for the text; how long that took, in seconds."""
+        took = int(self.ask("echo", int(scale(seconds) * 1000), keys.encode().hex(),
+                            text.encode().hex()))
+        check(took >= 0, "the screen does not show %r:\n%s" % (text, self.text()))
+        return took / 1e6
+
+    def modes(self):
+        """mouse, paste: what the program has switched on; same: the line discipline is as before."""
+        return dict(zip(("mouse", "paste", "same"), map(int, self.ask("modes").split())))
 
     def quiet(self, seconds):
         """Waits until nothing is written for so long; bytes written in all."""
