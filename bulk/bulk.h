@@ -131,6 +131,10 @@ void bulk_operation(const char *run, const struct bulk_line *line, struct bulk_o
  * (HOLDFAST_RESERVE, HOLDFAST_PURCHASE, HOLDFAST_SETTLE). */
 const char *bulk_op_name(enum holdfast_operation_kind kind);
 
+/* What a line is about, for people: its reservation, sku, warehouse or reason. Lives in the line.
+ */
+const char *bulk_subject(const struct bulk_line *line);
+
 /* A line as an 8-bit clean, unambiguous text, the same whichever file it was read from; what the
  * digest is made of. to has BULK_CANONICAL_BYTES; returns its length. */
 #define BULK_CANONICAL_BYTES 8192u

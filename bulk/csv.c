@@ -90,8 +90,7 @@ static bool take_header(struct bulk_reader *reader, const struct csv_record *hea
                      "column op is missing; the first line must name the columns, such as "
                      "run,op,sku,warehouse,by,to,reason");
     if (front->run == NOT_THERE && !reader->options->run)
-        reader_fault(reader, start,
-                     "the run has no name: add a column run, or name it where it is applied");
+        reader_fault(reader, start, "the run has no name: add a column run, or give it with --run");
     return has_op;
 }
 

@@ -34,6 +34,15 @@ const char *bulk_op_name(enum holdfast_operation_kind kind)
     return i < sizeof names / sizeof names[0] && names[i] ? names[i] : "";
 }
 
+const char *bulk_subject(const struct bulk_line *line)
+{
+    if (line->reservation[0] != '\0')
+        return line->reservation;
+    if (line->sku[0] != '\0')
+        return line->sku;
+    return line->warehouse[0] != '\0' ? line->warehouse : line->reason;
+}
+
 static const char *or_null(const char *text)
 {
     return text[0] != '\0' ? text : NULL;

@@ -102,8 +102,8 @@ void reader_take_run(struct bulk_reader *reader, const struct cell *cell)
     if (why)
         reader_fault(reader, cell->place, "run %s", why);
     else if (reader->options->run && strcmp(reader->options->run, cell->text) != 0)
-        reader_fault(reader, cell->place, "run is \"%s\" here, and \"%s\" where it is applied",
-                     cell->text, reader->options->run);
+        reader_fault(reader, cell->place, "run is \"%s\" here, and --run says \"%s\"", cell->text,
+                     reader->options->run);
     memcpy(reader->head.run, why ? "?" : cell->text, why ? 2 : cell->length + 1);
 }
 

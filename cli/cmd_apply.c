@@ -109,8 +109,8 @@ static void tell(void *data, struct engine *engine, const struct job *job, int s
     if (status == HOLDFAST_APPLIED)
         return;
     engine_clear_bar();
-    fprintf(stderr, "%s:%" PRIu64 ":%" PRIu64 ": %s: %s\n", apply->input.path, line->place.line,
-            line->place.column, holdfast_status_name(status), text);
+    fprintf(stderr, "%s:%" PRIu64 ":%" PRIu64 ": %s: %s: %s\n", apply->input.path, line->place.line,
+            line->place.column, holdfast_status_name(status), bulk_subject(line), text);
     engine_draw_soon(engine);
 }
 

@@ -64,28 +64,19 @@ static void print_change(const struct plan_outcome *outcome, const struct plan_c
     printf("  L%" PRIu64 "\n", outcome->line->place.line);
 }
 
-static const char *subject_of(const struct bulk_line *line)
-{
-    if (line->reservation[0] != '\0')
-        return line->reservation;
-    if (line->sku[0] != '\0')
-        return line->sku;
-    return line->kind == HOLDFAST_PUT_REASON ? line->reason : line->warehouse;
-}
-
 static void print_outcome(const struct plan_outcome *outcome)
 {
     const struct bulk_line *line = outcome->line;
 
     if (outcome->done) {
-        printf("%s %s  done already  L%" PRIu64 "\n", bulk_op_name(line->kind), subject_of(line),
+        printf("%s %s  done already  L%" PRIu64 "\n", bulk_op_name(line->kind), bulk_subject(line),
                line->place.line);
     } else if (outcome->status != HOLDFAST_APPLIED) {
         printf("%s%s%s  refused  %s: %s  L%" PRIu64 "\n", line->warehouse,
-               *line->warehouse ? " " : "", subject_of(line), holdfast_status_name(outcome->status),
-               outcome->text, line->place.line);
+               *line->warehouse ? " " : "", bulk_subject(line),
+               holdfast_status_name(outcome->status), outcome->text, line->place.line);
     } else if (outcome->change_count == 0) {
-        printf("%s %s  L%" PRIu64 "\n", bulk_op_name(line->kind), subject_of(line),
+        printf("%s %s  L%" PRIu64 "\n", bulk_op_name(line->kind), bulk_subject(line),
                line->place.line);
     }
     for (size_t i = 0; i < outcome->change_count; i++)

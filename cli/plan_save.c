@@ -36,7 +36,11 @@ bool plan_save_begin(FILE *to, const struct run_input *input)
     /* The reader of a plan knows it by how this line begins. */
     fprintf(to, "{\"holdfast_plan\":1,\"bytes\":%ld,\"csv\":%s,\"digest\":\"%s\",", bytes,
             input->options.format == BULK_CSV ? "true" : "false", digest);
-    fprintf(to, "\"planned_at\":\"%s\"}\n", at);
+    /* The run may have been named on the command line alone. */
+    struct json_object *run = json_object_new_string(input->head.run);
+    fprintf(to, "\"run\":%s,\"planned_at\":\"%s\"}\n",
+            json_object_to_json_string_ext(run, JSON_C_TO_STRING_PLAIN), at);
+    json_object_put(run);
     while ((n = fread(buffer, 1, sizeof buffer, input->file)) > 0)
         fwrite(buffer, 1, n, to);
     putc('\n', to);

@@ -89,7 +89,8 @@ static int not_a_plan(const struct run_input *input, const char *why)
 static int open_plan(struct run_input *input)
 {
     char head[1024];
-    struct json_object *object = NULL, *bytes = NULL, *at = NULL, *digest = NULL, *csv = NULL;
+    struct json_object *object = NULL, *bytes = NULL, *at = NULL, *digest = NULL, *csv = NULL,
+                       *run = NULL;
     int64_t copied = 0;
     int code = 0;
 
@@ -98,12 +99,14 @@ static int open_plan(struct run_input *input)
         !json_object_object_get_ex(object, "bytes", &bytes) ||
         !json_object_object_get_ex(object, "planned_at", &at) ||
         !json_object_object_get_ex(object, "digest", &digest) ||
-        !json_object_object_get_ex(object, "csv", &csv)) {
+        !json_object_object_get_ex(object, "csv", &csv) ||
+        !json_object_object_get_ex(object, "run", &run)) {
         json_object_put(object);
         return not_a_plan(input, "its first line cannot be read");
     }
     snprintf(input->planned_at, sizeof input->planned_at, "%s", json_object_get_string(at));
     snprintf(input->plan_digest, sizeof input->plan_digest, "%s", json_object_get_string(digest));
+    snprintf(input->plan_run, sizeof input->plan_run, "%s", json_object_get_string(run));
     input->options.format = json_object_get_boolean(csv) ? BULK_CSV : BULK_YAML;
     int64_t wanted = json_object_get_int64(bytes);
     json_object_put(object);
@@ -201,6 +204,8 @@ int run_input_open(struct run_input *input, struct session *session, const char 
     if (code != 0)
         return code;
     input->options.run = option_text(invocation, "run");
+    if (!input->options.run && input->plan)
+        input->options.run = input->plan_run;
     input->options.fault = tell_fault;
     input->options.data = input;
     if (!ask_codes(session, HOLDFAST_QUERY_WAREHOUSE, &input->codes[0], &input->options.warehouses,

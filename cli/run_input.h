@@ -24,6 +24,7 @@ struct run_input { /* zeroed */
     long expected_at;    /* where its expectations begin */
     char planned_at[40]; /* for people */
     char plan_digest[2 * BULK_DIGEST_BYTES + 1];
+    char plan_run[CODE_BYTES_MAX + 1];
     /* private */
     char **codes[2];
 };

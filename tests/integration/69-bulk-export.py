@@ -7,7 +7,7 @@ import tempfile
 from harness import *
 
 BULK = os.path.join(BUILD, "tests", "integration", "bulk")
-MANY = 2300  # more than two pages
+MANY = 1100  # more than a page
 ODD = 'Widget, "blue" # 40mm \u65e5\u672c; \u2028 =1+1'
 
 
@@ -140,6 +140,17 @@ def spreadsheet(cluster):
         last = history(cluster, sku)
         equal((last["movement"], last["after"]["on_hand"], last["note"]), ("counted", 3, "Jos\u00e9"),
               "the count of " + sku)
+
+
+@test("a saved plan remembers the run that was named beside the spreadsheet")
+def saved_plan(cluster):
+    sheet, saved = (os.path.join(cluster.dir, name) for name in ("saved.csv", "saved.plan"))
+    with open(sheet, "w") as file:
+        file.write("op,sku,warehouse,by\nreceive,T-4,BER1,2\n")
+    cluster.hf("plan", sheet, "--run", "saved", "--out", saved, expect=1)
+    cluster.hf("apply", saved)
+    equal(cluster.level("T-4", "BER1")["on_hand"], 5, "on hand")
+    equal(cluster.hf("run", "show", "saved").lines[0]["run"], "saved", "the run")
 
 
 @test("what was exported changes nothing when it comes back")

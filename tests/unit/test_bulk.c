@@ -389,7 +389,7 @@ static void spreadsheets_that_are_wrong(void **state)
     assert_string_equal(said,
                         "1:1: column op is missing; the first line must name the columns, such as "
                         "run,op,sku,warehouse,by,to,reason\n1:1: the run has no name: add a column "
-                        "run, or name it where it is applied");
+                        "run, or give it with --run");
     assert_false(check(BULK_CSV, "run,op,skew,SKU,sku,\n"
                                  "r1,count,,\xc3\xa9,,y\n"
                                  "r1,count\n"
@@ -415,7 +415,7 @@ static void the_run_may_come_from_outside(void **state)
     open_bytes(BULK_YAML, YAML_HEAD "- {op: x}\n", strlen(YAML_HEAD) + 10);
     options.run = "evening";
     assert_false(bulk_check(file, &options, &head));
-    assert_non_null(strstr(said, "2:6: run is \"r1\" here, and \"evening\" where it is applied"));
+    assert_non_null(strstr(said, "2:6: run is \"r1\" here, and --run says \"evening\""));
 }
 
 static void a_file_that_changes_between_the_readings(void **state)
