@@ -220,6 +220,7 @@ help:
 	@echo 'make bench         throughput and latency beside the way most teams write it'
 	@echo 'make bench-quick   the same, shorter'
 	@echo 'make test-scale    memory and pages of a view at a million levels'
+	@echo 'make console-screens  puts what the console shows into docs/console.md'
 	@echo 'make install       honours PREFIX and DESTDIR'
 	@echo 'make deps          installs the Debian packages that are missing'
 	@echo 'make clean'

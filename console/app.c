@@ -153,7 +153,10 @@ bool app_can(struct app *app, enum action action)
                action == ACTION_REDRAW || action == ACTION_SUSPEND;
     if (!(row->views & 1u << app->view) || (row->needs == WRITE && app->readonly))
         return false;
-    return row->needs == NOTHING || app_subject(app, &subject);
+    if (row->needs == NOTHING)
+        return true;
+    return app_subject(app, &subject) &&
+           (!views[app->view]->allows || views[app->view]->allows(app, action));
 }
 
 static void begin_prompt(struct app *app, enum prompt_kind kind, const char *text)
@@ -177,7 +180,7 @@ static void look_up(struct app *app, const char *text)
     } else if (strncasecmp(text, "R-", 2) == 0) {
         orders_show(app, text);
     } else {
-        lookup_code(app, text, found_item);
+        lookup_code(app, text, true, found_item);
     }
 }
 

@@ -57,6 +57,8 @@ struct view {
     bool (*key)(struct app *app, const struct key *key);       /* moves; false: not its own */
     bool (*act)(struct app *app, enum action action);          /* may be NULL */
     bool (*subject)(struct app *app, struct subject *subject); /* may be NULL; false: no row */
+    /* Whether the row lets the action be done at all; NULL: it does. */
+    bool (*allows)(struct app *app, enum action action);
     /* A scan, or a code that was typed for looking up. NULL: the console opens what it is. */
     void (*scanned)(struct app *app, const char *text);
 };
@@ -224,8 +226,9 @@ int64_t link_age_us(const struct app *app);
 /* May a write be sent? Otherwise why not, in words. */
 bool link_can_post(const struct app *app, const char **why);
 
-/* Barcode, then sku; then found or not_found is called. Keys wait meanwhile. */
-void lookup_code(struct app *app, const char *code,
+/* Barcode, then sku, then with orders an order, which is shown. found is called with an item; ERR
+ * is said when there is nothing. Keys wait meanwhile. */
+void lookup_code(struct app *app, const char *code, bool orders,
                  void (*found)(struct app *app, const char *sku, const char *name));
 
 /* ------------------------------------------------------------- post.c */

@@ -163,6 +163,10 @@ void chooser_draw(struct app *app, struct canvas *c)
     if (width > 50)
         canvas_text(c, row + height - 2, column + 4 + used, width - used - 6, STYLE_DIM,
                     "letters narrow, Enter does it, Esc closes");
+    int more = (int)chooser->count - top - shown;
+    if (more > 0)
+        canvas_format(c, row + height - 1, column + width - 14, 12, STYLE_WARN, " %d more v ",
+                      more);
     canvas_cursor(c, row + height - 2, column + 2 + (int)text_width(letters));
 }
 
@@ -213,6 +217,11 @@ int help_draw(struct app *app, struct canvas *c, int top)
     line(&page, STYLE_NORMAL, "", "? in a column: nobody knows now. It never means 0.");
     line(&page, STYLE_NORMAL, "", "OUT! nothing available. LOW! at the reorder point or below.");
     line(&page, STYLE_NORMAL, "", "SHRT more is promised than is there. OLD not heard of lately.");
-    canvas_text(c, c->rows - 1, 0, c->columns, STYLE_DIM, "Up Down move, Esc closes");
+    int more = page.lines - top - (c->rows - 3);
+    if (more > 0)
+        canvas_format(c, c->rows - 1, 0, c->columns, STYLE_WARN, "%d more: Down    Esc closes",
+                      more);
+    else
+        canvas_text(c, c->rows - 1, 0, c->columns, STYLE_DIM, "Up Down move, Esc closes");
     return page.lines;
 }

@@ -311,50 +311,85 @@ struct lookup {
     struct app *app;
     char code[KEY_TEXT_BYTES];
     bool by_sku; /* no barcode: is it a sku? */
+    bool orders; /* and if it is none: an order? */
     void (*found)(struct app *app, const char *sku, const char *name);
 };
 
 static void ask_lookup(struct lookup *lookup);
 
-static void lookup_answered(void *data, struct holdfast_view_answer *answer)
+static void end_lookup(struct lookup *lookup)
+{
+    lookup->app->looking = false;
+    lookup->app->urgent = true;
+    free(lookup);
+}
+
+static void failed(struct lookup *lookup, const char *words)
+{
+    lookup->app->bell = true;
+    app_say(lookup->app, STYLE_BAD, "ERR %s: %s", lookup->code, words);
+    end_lookup(lookup);
+}
+
+static void order_answered(void *data, struct holdfast_answer *answer)
 {
     struct lookup *lookup = data;
-    struct app *app = lookup->app;
+    if (answer->reservation_count > 0 && !lookup->app->quit) {
+        orders_show(lookup->app, lookup->code);
+        end_lookup(lookup);
+    } else if (answer->status == HOLDFAST_APPLIED) {
+        failed(lookup, "no item, barcode or order is called so");
+    } else {
+        failed(lookup, "no item is called so, and orders could not be looked up: try again");
+    }
+    holdfast_answer_free(&answer);
+}
+
+static void ask_order(struct lookup *lookup)
+{
+    struct holdfast_query query = {
+        .kind = HOLDFAST_QUERY_RESERVATION, .order = lookup->code, .limit = 1};
+    char error[256];
+
+    if (strlen(lookup->code) >= CODE_TEXT)
+        failed(lookup, "no item has this code or barcode");
+    else if (!holdfast_submit_query(lookup->app->reads, &query, order_answered, lookup, error,
+                                    sizeof error))
+        failed(lookup, error);
+}
+
+static void item_answered(void *data, struct holdfast_view_answer *answer)
+{
+    struct lookup *lookup = data;
     const struct holdfast_view_stock *stock = answer->stock;
-    bool known = answer->status == HOLDFAST_APPLIED;
+    bool whole = answer->status == HOLDFAST_APPLIED && !answer->unknown_partitions;
     size_t items = 0, last = 0;
 
-    note_link(app, answer);
+    note_link(lookup->app, answer);
     for (size_t i = 0; i < answer->stock_count; i++) {
         if (stock[i].knowledge == HOLDFAST_KNOWLEDGE_KNOWN && stock[i].exists) {
             items++;
             last = i;
         }
     }
-    app->urgent = true;
-    if (items == 0 && known && !answer->unknown_partitions && !lookup->by_sku) {
-        lookup->by_sku = true;
-        holdfast_view_answer_free(&answer);
-        ask_lookup(lookup);
-        return;
-    }
-    app->looking = false;
     if (items == 1) {
-        lookup->found(app, stock[last].sku, stock[last].item ? stock[last].item->name : "");
+        if (!lookup->app->quit)
+            lookup->found(lookup->app, stock[last].sku,
+                          stock[last].item ? stock[last].item->name : "");
+        end_lookup(lookup);
     } else if (items > 1) {
-        app->bell = true;
-        app_say(app, STYLE_BAD, "ERR %s is the barcode of %zu items: type the code of one",
-                lookup->code, items);
-    } else if (known && !answer->unknown_partitions) {
-        app->bell = true;
-        app_say(app, STYLE_BAD, "ERR %s: no item has this code or barcode", lookup->code);
+        failed(lookup, "the barcode of several items: type the code of one");
+    } else if (!whole) {
+        failed(lookup, "could not be looked up now, try again");
+    } else if (!lookup->by_sku) {
+        lookup->by_sku = true;
+        ask_lookup(lookup);
+    } else if (lookup->orders) {
+        ask_order(lookup);
     } else {
-        app->bell = true;
-        app_say(app, STYLE_BAD, "ERR %s: could not be looked up (%s), try again", lookup->code,
-                holdfast_status_text(known ? HOLDFAST_UNAVAILABLE : answer->status));
+        failed(lookup, "no item has this code or barcode");
     }
     holdfast_view_answer_free(&answer);
-    free(lookup);
 }
 
 static void ask_lookup(struct lookup *lookup)
@@ -366,16 +401,12 @@ static void ask_lookup(struct lookup *lookup)
                                         .keys = &key,
                                         .key_count = 1};
     char error[256];
-    if (holdfast_view_submit(lookup->app->reads, &query, lookup_answered, lookup, error,
-                             sizeof error))
-        return;
-    lookup->app->looking = false;
-    lookup->app->bell = true;
-    app_say(lookup->app, STYLE_BAD, "ERR %s: %s", lookup->code, error);
-    free(lookup);
+    if (!holdfast_view_submit(lookup->app->reads, &query, item_answered, lookup, error,
+                              sizeof error))
+        failed(lookup, error);
 }
 
-void lookup_code(struct app *app, const char *code,
+void lookup_code(struct app *app, const char *code, bool orders,
                  void (*found)(struct app *app, const char *sku, const char *name))
 {
     struct lookup *lookup = calloc(1, sizeof *lookup);
@@ -383,6 +414,7 @@ void lookup_code(struct app *app, const char *code,
         return;
     lookup->app = app;
     lookup->found = found;
+    lookup->orders = orders;
     snprintf(lookup->code, sizeof lookup->code, "%s", code);
     app->looking = true;
     ask_lookup(lookup);

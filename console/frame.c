@@ -197,9 +197,9 @@ static void draw_bar(struct app *app, struct canvas *c)
         at += canvas_text(c, c->rows - 1, at, c->columns - at, STYLE_NORMAL, action_rows[i].bar);
         at += 1;
     }
-    if (app->dialog)
+    if (app->dialog && c->columns - at >= 10)
         canvas_text(c, c->rows - 1, at, c->columns - at, STYLE_NORMAL, "Esc cancel");
-    else if (c->columns - at >= 15)
+    else if (!app->dialog && c->columns - at >= 15)
         canvas_text(c, c->rows - 1, at, c->columns - at, STYLE_DIM,
                     app_can(app, ACTION_FILTER) ? ":cmd /filter" : ":cmd");
 }

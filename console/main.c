@@ -343,34 +343,35 @@ static const char *login_name(void)
     return user ? user->pw_name : NULL;
 }
 
-static bool prepare(struct app *app, const struct options *o, char *error, size_t error_bytes)
+/* 0, or an exit code with the reason in error. */
+static int prepare(struct app *app, const struct options *o, char *error, size_t error_bytes)
 {
     bool utf8 = setlocale(LC_ALL, "") && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     const char *fault;
 
     if (!settings_read(&app->settings, o->settings, error, error_bytes))
-        return false;
+        return EX_DATAERR;
     if (o->warehouse) {
         fault = code_fault(o->warehouse, strlen(o->warehouse));
         if (fault) {
             snprintf(error, error_bytes, "--warehouse %s", fault);
-            return false;
+            return EX_USAGE;
         }
         snprintf(app->settings.warehouse, sizeof app->settings.warehouse, "%s", o->warehouse);
     }
     app->readonly = o->readonly;
     app->actor = o->actor ? o->actor : login_name();
     if (!app_open(app, o->cluster, error, error_bytes))
-        return false;
+        return EX_DATAERR;
     app->canvas.ascii = !utf8 || app->settings.ascii;
-    return true;
+    return 0;
 }
 
 int main(int argc, char **argv)
 {
     static struct app app;
     struct options options = {0};
-    char error[4096];
+    char error[4096] = "could not watch signals";
     int code = read_options(argc, argv, &options);
     if (code)
         return code - 1;
@@ -379,14 +380,16 @@ int main(int argc, char **argv)
     run.signal_fd = signals();
     if (options.script && !(run.script = script_read(options.script, error, sizeof error))) {
         fprintf(stderr, "holdfast-console: %s\n", error);
-        return EX_USAGE;
+        return EX_DATAERR;
     }
-    if (run.signal_fd < 0 || !prepare(&app, &options, error, sizeof error) ||
-        !run.screen->open(&app.settings, error, sizeof error)) {
+    code = prepare(&app, &options, error, sizeof error);
+    if (!code && (run.signal_fd < 0 || !run.screen->open(&app.settings, error, sizeof error)))
+        code = EX_OSERR;
+    if (code) {
         fprintf(stderr, "holdfast-console: %s\n", error);
         app_close(&app);
         script_free(&run.script);
-        return EX_OSERR;
+        return code;
     }
     resize(&run);
     while (!app.quit)

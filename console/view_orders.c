@@ -184,13 +184,6 @@ static bool subject(struct app *app, struct subject *out)
     return true;
 }
 
-static void scanned(struct app *app, const char *text)
-{
-    orders_show(app, text);
-}
-
-/* ------------------------------------------------------------- drawing */
-
 static uint64_t sum(const struct holdfast_reservation *r, size_t offset)
 {
     uint64_t total = 0;
@@ -199,13 +192,42 @@ static uint64_t sum(const struct holdfast_reservation *r, size_t offset)
     return total;
 }
 
+#define SUM(r, field) sum(r, offsetof(struct holdfast_reservation_line, field))
+
+static bool allows(struct app *app, enum action action)
+{
+    struct orders *s = mine(app);
+    int row = selected_row(s);
+    const struct holdfast_reservation *r = row >= 0 ? row_of(s, (size_t)row) : NULL;
+
+    if (!r)
+        return false;
+    switch (action) {
+    case ACTION_RELEASE:
+    case ACTION_EXTEND:
+        return SUM(r, reserved) > 0;
+    case ACTION_SHIP:
+    case ACTION_CANCEL:
+        return SUM(r, committed) > 0;
+    case ACTION_RETURN:
+        return SUM(r, shipped) > SUM(r, returned);
+    default:
+        return true;
+    }
+}
+
+static void scanned(struct app *app, const char *text)
+{
+    orders_show(app, text);
+}
+
+/* ------------------------------------------------------------- drawing */
+
 /* What may be done with it, in words and keys. */
 static void options(const struct holdfast_reservation *r, char *text, size_t bytes)
 {
-    uint64_t reserved = sum(r, offsetof(struct holdfast_reservation_line, reserved));
-    uint64_t committed = sum(r, offsetof(struct holdfast_reservation_line, committed));
-    uint64_t shipped = sum(r, offsetof(struct holdfast_reservation_line, shipped)) -
-                       sum(r, offsetof(struct holdfast_reservation_line, returned));
+    uint64_t reserved = SUM(r, reserved), committed = SUM(r, committed);
+    bool shipped = SUM(r, shipped) > SUM(r, returned);
     snprintf(text, bytes, "%s%s%s%s", reserved ? "F8 release  + extend  " : "",
              committed ? "p ship  c cancel  " : "", shipped ? "t return" : "",
              !reserved && !committed && !shipped ? "nothing is left to do" : "");
@@ -293,5 +315,6 @@ const struct view view_orders = {
     .title = title,
     .key = key,
     .subject = subject,
+    .allows = allows,
     .scanned = scanned,
 };

@@ -15,7 +15,7 @@
 #define RUN_EVERY_US 2000000
 #define ROWS_MAX 100
 #define LINES_MAX 256
-#define BAR 20
+#define BAR_MOST 20
 
 struct runs {
     struct holdfast_answer *list, *one, *lines;
@@ -170,16 +170,22 @@ static bool key(struct app *app, const struct key *k)
 
 /* ------------------------------------------------------------- drawing */
 
+static int bar_of(const struct canvas *c)
+{
+    return c->columns >= 100 ? BAR_MOST : 10;
+}
+
 static void draw_run(struct canvas *c, int y, const struct holdfast_run *run, bool chosen)
 {
     enum style style = chosen ? STYLE_SELECTED : STYLE_NORMAL;
     uint32_t all = run->lines - run->blank, done = run->applied + run->refused;
-    char bar[BAR + 1], when[TEXT_NUMBER];
-    size_t filled = all ? (size_t)((uint64_t)done * BAR / all) : BAR;
+    char bar[BAR_MOST + 1], when[TEXT_NUMBER];
+    int width = bar_of(c), at = 24 + width;
+    size_t cells = (size_t)width, filled = all ? (size_t)((uint64_t)done * cells / all) : cells;
 
-    memset(bar, '.', BAR);
-    memset(bar, '#', filled < BAR ? filled : BAR);
-    bar[BAR] = '\0';
+    memset(bar, '.', cells);
+    memset(bar, '#', filled < cells ? filled : cells);
+    bar[cells] = '\0';
     canvas_fill(c, y, 0, c->columns, style);
     canvas_text(c, y, 0, 1, style, chosen ? ">" : " ");
     if (c->columns < 50) {
@@ -187,15 +193,15 @@ static void draw_run(struct canvas *c, int y, const struct holdfast_run *run, bo
                       run->refused || run->unknown ? "!" : "", run->run);
         return;
     }
-    canvas_cell(c, y, 1, 24, style, run->run);
-    canvas_format(c, y, 26, BAR + 2, style, "[%s]", bar);
-    canvas_format(c, y, 49, 14, style, "%u/%u", done, all);
-    canvas_format(c, y, 63, 10, style, "%s",
+    canvas_cell(c, y, 1, 20, style, run->run);
+    canvas_format(c, y, 22, width + 2, style, "[%s]", bar);
+    canvas_format(c, y, at + 1, 14, style, "%u/%u", done, all);
+    canvas_format(c, y, at + 16, 9, style, "%s",
                   run->unknown                      ? "UNKNOWN!"
                   : run->refused                    ? "refused!"
                   : run->state == HOLDFAST_RUN_DONE ? "done"
                                                     : "open");
-    canvas_format(c, y, 73, c->columns - 73, style, "%s %s %s%s",
+    canvas_format(c, y, at + 26, c->columns - at - 26, style, "%s %s %s%s",
                   text_clock(run->created_at_us, when), run->actor, run->undoes[0] ? "undoes " : "",
                   run->undoes);
 }
@@ -229,11 +235,11 @@ static void draw(struct app *app, struct canvas *c, struct area area)
     int top = row >= rows ? row - rows + 1 : 0, y = area.row + 1;
 
     canvas_fill(c, area.row, 0, c->columns, STYLE_TITLE);
-    canvas_text(c, area.row, 1, c->columns - 1, STYLE_TITLE,
-                c->columns < 50
-                    ? "DONE RUN"
-                    : "RUN                      PROGRESS               LINES         STATE "
-                      "    SINCE, BY");
+    if (c->columns < 50)
+        canvas_text(c, area.row, 1, c->columns - 1, STYLE_TITLE, "DONE RUN");
+    else
+        canvas_format(c, area.row, 1, c->columns - 1, STYLE_TITLE, "%-20s %-*s%-15s%-10s%s", "RUN",
+                      bar_of(c) + 3, "PROGRESS", "LINES", "STATE", "SINCE, BY");
     for (int i = 0; i < rows && top + i < (int)count_of(s); i++, y++) {
         draw_run(c, y, run_of(s, (size_t)(top + i)), top + i == row);
         if (top + i == row)

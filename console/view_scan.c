@@ -159,7 +159,7 @@ static void scanned(struct app *app, const char *text)
         text = star + 1;
     }
     if (text[0])
-        lookup_code(app, text, found);
+        lookup_code(app, text, false, found);
 }
 
 /* A form that this view opened was posted. */
@@ -225,7 +225,8 @@ static void draw(struct app *app, struct canvas *c, struct area area)
     struct scan_view *s = mine(app);
     int y = area.row, width = c->columns - 2;
     const char *ask = s->step == STEP_WAREHOUSE   ? flows[s->flow].warehouse
-                      : s->step == STEP_REFERENCE ? "Reference of the delivery"
+                      : s->step == STEP_REFERENCE ? "Reference"
+                      : c->columns < 40           ? "Scan the item"
                                                   : "Scan or type the item";
     const struct field *field = &s->form.fields[0];
 
@@ -251,13 +252,13 @@ static void draw(struct app *app, struct canvas *c, struct area area)
     } else if (s->step == STEP_REFERENCE) {
         canvas_text(c, y++, 1, width, STYLE_DIM, "Enter alone: none");
     } else {
-        canvas_text(c, y++, 1, width, STYLE_DIM, "12* before: 12 of it");
+        canvas_text(c, y++, 1, width, STYLE_DIM,
+                    c->columns < 40 ? "12* = 12 pieces" : "12* before a scan = 12 pieces");
     }
     if (s->done)
         canvas_format(c, y, 1, width, STYLE_GOOD, "%u posted, last %s", s->done, s->last);
     canvas_text(c, area.row + area.rows - 1, 1, width, STYLE_DIM,
-                c->columns < 40 ? "Tab other, Esc back"
-                                : "Tab: receive, count or move   Esc: back");
+                c->columns < 40 ? "Tab next, Esc back" : "Tab: receive, count or move   Esc: back");
 }
 
 static void title(struct app *app, char *text, size_t bytes)

@@ -20,7 +20,7 @@
 #define FIGURES_EVERY_US 500000
 #define OLD_US 5000000 /* a row that was not heard of for so long says so */
 #define TREND_SAMPLES 10
-#define TREND_EVERY_US 30000000 /* ten of them are five minutes */
+#define TREND_EVERY_US 30000000 /* ten are five minutes; a narrow screen shows the last six */
 #define WAREHOUSE_COLUMNS 8
 
 struct row {
@@ -310,7 +310,11 @@ static void lay_out(const struct app *app, int columns, struct column out[COLS])
                            : tiny        ? 5
                                          : 7,
                            HOLDFAST_BY_AVAILABLE},
-        [COL_TREND] = {"5m", s->trend && columns >= 75 ? TREND_SAMPLES : 0, HOLDFAST_BY_SKU},
+        [COL_TREND] = {"TREND",
+                       !s->trend || columns < 75 ? 0
+                       : columns < 100           ? 6
+                                                 : TREND_SAMPLES,
+                       HOLDFAST_BY_SKU},
     };
     int used = 2 + 5; /* the mark of the selection, and the word at the end */
     memcpy(out, all, sizeof all);
@@ -367,7 +371,8 @@ static void draw_row(struct app *app, struct canvas *c, const struct column *col
             canvas_cell(c, y, x, columns[i].width, style, i == COL_SKU ? row->sku : row->name);
         } else if (i == COL_TREND) {
             char line[TREND_SAMPLES * 4 + 1];
-            text_sparkline(row->trend, TREND_SAMPLES, c->ascii, line, sizeof line);
+            size_t count = (size_t)columns[i].width;
+            text_sparkline(row->trend + TREND_SAMPLES - count, count, c->ascii, line, sizeof line);
             canvas_text(c, y, x, columns[i].width, style, line);
         } else {
             figure(c, y, x, &columns[i], style, row->known, values[i]);

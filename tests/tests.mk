@@ -45,6 +45,12 @@ $(CONSOLE_DRIVER): $(BUILD)/tests/console/driver.o
 
 test-programs: $(CONSOLE_DRIVER)
 
+# What the console shows, into docs/console.md.
+.PHONY: console-screens
+console-screens: deps
+	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD) all
+	@BUILD=$(BUILD) /usr/bin/python3 -B tools/console-screens.py
+
 # Programs that measure at a million levels: make test-scale.
 SCALE_PROGRAMS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/scale/*.c))
 $(BUILD)/tests/scale/%: $(BUILD)/tests/scale/%.o $(ARCHIVES)

@@ -259,6 +259,14 @@ def orders(cluster, t):
            for k in ("shipped", "cancelled", "returned", "released")], [1, 1, 1, 2], "the lines")
 
 
+def begin_run(cluster, run, lines):
+    body = wire.operation("begin_run", run=run, digest=b"x" * 32, actor="m.kaya")
+    body.begin_run.lines = lines
+    with cluster.peer() as peer:
+        answer = peer.call(body, cluster.partition(run))
+    equal(answer.status, 0, "begin_run: %s" % answer)
+
+
 def record_run(cluster, run, lines):
     """What `apply` tells of lines: [(line, result, text)]."""
     body = wire.operation("record_run", run=run)
@@ -273,11 +281,7 @@ def record_run(cluster, run, lines):
 def runs(cluster, t):
     t.view("Runs")
     t.wait("no bulk job was run yet")
-    begin = wire.operation("begin_run", run="2026w48-A7", digest=b"x" * 32, actor="m.kaya")
-    begin.begin_run.lines = 4
-    with cluster.peer() as peer:
-        answer = peer.call(begin, cluster.partition("2026w48-A7"))
-    equal(answer.status, 0, "begin_run: %s" % answer)
+    begin_run(cluster, "2026w48-A7", 4)
     record_run(cluster, "2026w48-A7", [(1, "applied", "")])
     t.view("Stock")
     t.view("Runs")  # entering it asks at once
@@ -297,7 +301,7 @@ def scan_flows(cluster, t):
     t.wait("RECEIVE @ BER1")
     t.type("PO-9")
     t.key("Enter")
-    t.wait("12* before")
+    t.wait("12 pieces")
     t.type("12*")
     t.wait("12 x")
     t.scan("4006381333931")
