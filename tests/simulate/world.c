@@ -76,11 +76,16 @@ static void draw_shape(struct config *config)
     config->shard_count = world.shard_count;
     config->broker_count = world.broker_count = (unsigned)sim_between(1, WORLD_BROKERS_MAX);
     world.worker_count = (unsigned)sim_between(2, WORLD_WORKERS_MAX);
-    if (world.restless && sim_one_in(2))
-        world.worker_count = 2;
     world.client_count = (unsigned)sim_between(2, WORLD_CLIENTS_MAX);
     world.sku_count = (unsigned)sim_between(1, WORLD_SKUS_MAX);
     world.warehouse_count = (unsigned)sim_between(1, WORLD_WAREHOUSES_MAX);
+    if (world.restless && sim_one_in(2)) {
+        /* all want one thing, at one place, from one of two */
+        world.worker_count = 2;
+        config->partitions = 1;
+        world.sku_count = world.warehouse_count = 1;
+        world.client_count = WORLD_CLIENTS_MAX;
+    }
     for (unsigned i = 0; i < world.shard_count; i++) {
         struct config_shard *shard = &config->shards[i];
         snprintf(shard->name, sizeof shard->name, "shard-%u", i);
@@ -139,6 +144,7 @@ static void draw_restless(void)
     world.hot_share = ONE_OF(80, 100);
     world.kind_weights = 0;
     world.kind_weight[HOLDFAST_RELEASE] = world.kind_weight[HOLDFAST_RECEIVE] = 6;
+    world.kind_weight[HOLDFAST_COUNT] = 6;
     for (unsigned kind = 0; kind < WORLD_KINDS; kind++)
         world.kind_weights += world.kind_weight[kind];
 }

@@ -107,12 +107,23 @@ static void lose_connections(void *process)
         net_break(process);
 }
 
+/* That its sessions are over it hears a while after it is back. */
+static void hold_connections(void *process)
+{
+    for (unsigned i = 0; i < world.broker_count && !sim_faults_stopped(); i++)
+        net_hold(process, i, sim_between(AWAY_MAX_US / 2, AWAY_MAX_US));
+}
+
 /* What it has not read by then, it still has; its brokers have given it to others. */
 static void sleep_for_a_while(struct sim_process *process)
 {
     int64_t us = away_us(process);
 
-    sim_post((struct sim_ref){0}, sim_between(0, us), lose_connections, process);
+    if (sim_one_in(2))
+        sim_post((struct sim_ref){0}, sim_between(0, us), lose_connections, process);
+    else
+        sim_post((struct sim_ref){0}, sim_between(0, INTERVAL_MIN_US * 5), hold_connections,
+                 process);
     sim_post((struct sim_ref){0}, us, continue_process, process);
     sim_pause(process);
 }
