@@ -127,6 +127,7 @@ struct run {
     struct script *script;
     struct canvas shown;
     int64_t shown_at_us;
+    bool answered; /* what is shown has an answer in it */
     int signal_fd;
     bool input_ended;
     int code;
@@ -187,7 +188,9 @@ static void take_bytes(struct run *run)
 static void draw(struct run *run)
 {
     struct app *app = run->app;
-    bool due = app->dirty && app->now_us - run->shown_at_us >= FRAME_US;
+    /* The first answer is what a person waits for: it does not wait for its turn. */
+    bool first = app->link.answered_at_us != 0 && !run->answered;
+    bool due = app->dirty && (first || app->now_us - run->shown_at_us >= FRAME_US);
 
     if (app->bell)
         run->screen->bell();
@@ -201,6 +204,7 @@ static void draw(struct run *run)
     app->dirty = app->urgent = app->redraw = false;
     app_draw(app);
     run->shown_at_us = app->now_us;
+    run->answered = app->link.answered_at_us != 0;
     if (!everything && canvas_equal(&run->shown, &app->canvas))
         return; /* nothing that anybody could see: nothing is written */
     if (run->screen->present(&app->canvas, everything, key))
