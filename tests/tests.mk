@@ -51,6 +51,18 @@ console-screens: deps
 	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD) all
 	@BUILD=$(BUILD) /usr/bin/python3 -B tools/console-screens.py
 
+# The console on every size and terminal, and without a leak: about half an hour.
+CONSOLE_RUN = BUILD=$(BUILD) PYTHONPATH=tests/integration /usr/bin/python3 -B tests/console/
+.PHONY: console-matrix
+console-matrix: deps deps-valgrind
+	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD) all test-programs
+	@$(CONSOLE_RUN)matrix.py
+	@$(CONSOLE_RUN)leaks.py
+	@$(CONSOLE_RUN)leaks.py --valgrind
+	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD)-asan SANITIZE=address,undefined \
+	    $(BUILD)-asan/bin/holdfast-console
+	@HOLDFAST_CONSOLE=$(BUILD)-asan/bin/holdfast-console $(CONSOLE_RUN)leaks.py --sanitizer
+
 # Programs that measure at a million levels: make test-scale.
 SCALE_PROGRAMS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/scale/*.c))
 $(BUILD)/tests/scale/%: $(BUILD)/tests/scale/%.o $(ARCHIVES)
@@ -63,4 +75,6 @@ test-scale: deps
 	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD) $(SCALE_PROGRAMS)
 	@$(BUILD)/tests/scale/view
 	@$(BUILD)/tests/scale/view 1000000 4
+	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD) all test-programs
+	@BUILD=$(BUILD) /usr/bin/python3 -B tests/scale/console.py
 include tests/simulate/model/model.mk

@@ -14,7 +14,7 @@
  *   cell ROW COLUMN    code point, bold, reverse, underline, colour (-1: the terminal's own)
  *   cursor             row, column, visible
  *   state              rows, columns, other screen, bells, bytes written, ended, exit status, how
- *                      often something was written, the program's pid
+ *                      often something was written (what comes within 20 ms is one), the pid
  *   resize ROWS COLUMNS
  *   signal NUMBER      to the program's process group leader
  *   end MS             until the program has ended                          yes | no
@@ -39,6 +39,7 @@
 #include <vterm.h>
 
 #define LINE_BYTES 65536
+#define TOGETHER_MS 20 /* a frame may come in pieces */
 
 struct terminal {
     VTerm *vt;
@@ -51,7 +52,7 @@ struct terminal {
     unsigned bells;
     unsigned long long written, writes;
     FILE *log; /* what it wrote, when HOLDFAST_TERMINAL_LOG names a file */
-    long long written_ms;
+    long long written_ms, read_ms;
 };
 
 static long long now_us(void)
@@ -159,8 +160,8 @@ static bool pump(struct terminal *t, int ms, bool with_input)
         return false;
     }
     t->written += (unsigned long long)n;
-    t->writes++;
-    t->written_ms = now_ms();
+    t->writes += now_ms() - t->read_ms > TOGETHER_MS;
+    t->read_ms = t->written_ms = now_ms();
     if (t->log && (fwrite(bytes, 1, (size_t)n, t->log) != (size_t)n || fflush(t->log) != 0))
         perror("HOLDFAST_TERMINAL_LOG");
     vterm_input_write(t->vt, bytes, (size_t)n);

@@ -20,7 +20,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from harness import BIN, BUILD, MARK, Failure, check, mark, scale, wait_until  # noqa: E402
 
 DRIVER = os.path.join(BUILD, "tests", "console", "driver")
-CONSOLE = os.path.join(BIN, "holdfast-console")
+CONSOLE = os.path.abspath(os.environ.get("HOLDFAST_CONSOLE",
+                                         os.path.join(BIN, "holdfast-console")))
 
 KEYS = {"Enter": "\r", "Tab": "\t", "Esc": "\033", "Up": "\033[A", "Down": "\033[B",
         "Right": "\033[C", "Left": "\033[D", "Home": "\033[H", "End": "\033[F",
@@ -77,17 +78,26 @@ class Screen:
 
 
 class Terminal(Screen):
-    """libvterm. argv: instead of the console."""
+    """libvterm. argv: instead of the console. What is not given is 24x80, xterm-256color, UTF-8, or
+    what HOLDFAST_CONSOLE_TERMINAL says ("ROWSxCOLUMNS TERM LOCALE [NO_COLOR]", see matrix.py)."""
 
-    def __init__(self, cluster=None, *words, rows=24, columns=80, term="xterm-256color",
-                 locale="C.UTF-8", env=None, argv=None):
+    def __init__(self, cluster=None, *words, rows=None, columns=None, term=None, locale=None,
+                 env=None, argv=None):
+        usual = os.environ.get("HOLDFAST_CONSOLE_TERMINAL", "24x80 xterm-256color C.UTF-8").split()
+        size = [int(n) for n in usual[0].split("x")]
         self.argv = argv or console_argv(cluster, *words)
         self.home = tempfile.mkdtemp(prefix="hfc-")
-        self.env = dict(os.environ, TERM=term, LC_ALL=locale, HOME=self.home, **{MARK: mark})
+        self.env = dict(os.environ, TERM=term or usual[1], LC_ALL=locale or usual[2],
+                        HOME=self.home, **{MARK: mark})
         for name in ("NO_COLOR", "XDG_CONFIG_HOME", "LINES", "COLUMNS"):
             self.env.pop(name, None)
+        if "NO_COLOR" in usual:
+            self.env["NO_COLOR"] = "1"
         self.env.update(env or {})
-        self.size = (rows, columns)
+        self.size = (rows or size[0], columns or size[1])
+        # vt220 and the Linux console have one screen, which a program leaves as it was.
+        self.two_screens = self.env["TERM"].startswith("xterm")
+        self.colours = self.env["TERM"] != "vt220" and not self.env.get("NO_COLOR")
 
     def __enter__(self):
         self.child = subprocess.Popen([DRIVER, *map(str, self.size), *self.argv],

@@ -41,7 +41,8 @@ def ways_out(cluster):
             t.key("F4")
             t.wait("Adjust")
             state, modes = t.state(), t.modes()
-            equal((state["alternate"], modes["paste"], modes["mouse"], modes["same"]), (1, 1, 1, 0),
+            equal((state["alternate"], modes["paste"], modes["mouse"], modes["same"]),
+                  (t.two_screens, 1, 1, 0),
                   "its own screen, bracketed paste, mouse, raw bytes")
             if way == "F10":
                 t.key("F10")
