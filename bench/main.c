@@ -3,8 +3,8 @@
  * The comparison: Holdfast and the naive way on the same MariaDB, in turn, in one run. Called by
  * bench/run.sh with the cluster file. Prints medians, the ratio, and target, figure, met or missed.
  *
- *   bench -C cluster.yaml [--beside other.yaml] [--only writes|reads] [--seconds N] [--rounds N]
- *         [--depth N]
+ *   bench -C cluster.yaml [--beside other.yaml] [--only writes|reads|views] [--seconds N]
+ *         [--rounds N] [--depth N]
  *
  * --beside: a second cluster, without views, for what views cost the first one's writes.
  *
@@ -175,7 +175,8 @@ static bool parse_settings(int argc, char **argv, struct settings *settings)
     return optind == argc && settings->cluster_file && in_range(settings->seconds, SECONDS_MAX) &&
            in_range(settings->rounds, ROUNDS_MAX) && in_range(settings->depth, DEPTH_MAX) &&
            (!settings->only || strcmp(settings->only, "writes") == 0 ||
-            strcmp(settings->only, "reads") == 0);
+            strcmp(settings->only, "reads") == 0 ||
+            (strcmp(settings->only, "views") == 0 && settings->beside));
 }
 
 static bool wants(const struct settings *settings, const char *what)
@@ -223,7 +224,7 @@ int main(int argc, char **argv)
     if (argc == 4 && strcmp(argv[1], "--echo") == 0)
         return reads_echo_main(argv[2], strtoul(argv[3], NULL, 10));
     if (!parse_settings(argc, argv, &settings)) {
-        fputs("usage: bench -C cluster.yaml [--beside other.yaml] [--only writes|reads] "
+        fputs("usage: bench -C cluster.yaml [--beside other.yaml] [--only writes|reads|views] "
               "[--seconds N] [--rounds N] [--depth N]\n",
               stderr);
         return EX_USAGE;
@@ -248,10 +249,10 @@ int main(int argc, char **argv)
                "in turn, after a second of warming up; latency as a client sees it;\n"
                "processor time of all processes, clients included, per reservation.\n",
                BENCH_CLIENTS, settings.depth, settings.rounds, settings.seconds);
-    bool writes = wants(&settings, "writes");
+    bool writes = wants(&settings, "writes"), views = settings.beside && wants(&settings, "views");
     if (!cluster_prepare(settings.cluster_file, error, sizeof error) ||
         (writes && !naive_prepare(&config.shards[0], error, sizeof error)) ||
-        (writes && settings.beside && !cluster_prepare(settings.beside, error, sizeof error))) {
+        (views && !cluster_prepare(settings.beside, error, sizeof error))) {
         fprintf(stderr, "bench: %s\n", error);
         return EX_OSERR;
     }
@@ -266,7 +267,7 @@ int main(int argc, char **argv)
         int code = run_scenario(&settings, &config.shards[0], &scenarios[i]);
         worst = code > worst ? code : worst;
     }
-    if (wants(&settings, "writes") && settings.beside) {
+    if (views) {
         int code = compare_views(&settings);
         worst = code > worst ? code : worst;
     }

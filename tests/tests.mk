@@ -77,4 +77,5 @@ test-scale: deps
 	@$(BUILD)/tests/scale/view 1000000 4
 	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD) all test-programs
 	@BUILD=$(BUILD) /usr/bin/python3 -B tests/scale/console.py
+	@BUILD=$(BUILD) /usr/bin/python3 -B tests/scale/restart.py
 include tests/simulate/model/model.mk

@@ -49,6 +49,13 @@ def fill(cluster):
     put("DROP TABLE scale")
 
 
+def processor_s(process):
+    """User and system, of all its threads, since it began."""
+    with open("/proc/%d/stat" % process.pid) as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def main():
     with Cluster(workers=1, views=1, partitions=64) as cluster:
         begun = time.monotonic()
@@ -56,12 +63,16 @@ def main():
         print("%d levels and %d reservations written in %.1f s" % (
             LEVELS, LEVELS // 10, time.monotonic() - begun), flush=True)
         process, = cluster.processes("view")
+        database, = cluster.processes("mariadbd")
         process.kill()
-        begun = time.monotonic()
+        begun, used = time.monotonic(), processor_s(database)
         with view_of(cluster, 0, 60) as peer:
             wait_until(lambda: all(p.knowledge == KNOWN for p in positions(peer).values()), 300,
                        "every partition is known")
             taken = time.monotonic() - begun
+            process, = cluster.processes("view")
+            print("processor time: the view %.1f s, its database %.1f s" % (
+                processor_s(process), processor_s(database) - used))
             status = peer.ask(status={}).view
             equal((status.levels, status.reservations, status.barcodes),
                   (LEVELS, LEVELS // 10, LEVELS), "what it holds")

@@ -5,6 +5,8 @@
  */
 #include "tests/unit/client_world.h"
 
+#include "client/read.h"
+
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #    define CAN_FAIL 0 /* a sanitizer brings its own malloc */
 #else
@@ -180,6 +182,73 @@ static void merging(void)
     fanout_destroy(&fanout);
 }
 
+/* A view knows one of two skus; the owners know the other. Whatever is told, no figure is wrong. */
+static void reading(void)
+{
+    static const char *const skus[] = {"A", "b"};
+    struct holdfast_view_query query = {.kind = HOLDFAST_VIEW_STOCK, .keys = skus, .key_count = 2};
+    struct positions positions = {0};
+    struct holdfast_query owners;
+    struct encoded encoded;
+    struct fault fault;
+    Hf__ViewAnswer wire = HF__VIEW_ANSWER__INIT;
+    Hf__ViewStock stock[2], *stocks[] = {&stock[0], &stock[1]};
+    Hf__Level total = HF__LEVEL__INIT, *levels = &total;
+    Hf__Answer told = HF__ANSWER__INIT;
+    Hf__Stock b = HF__STOCK__INIT, *list = &b;
+
+    (void)positions_raise(&positions, 3, 9);
+    struct read *read = read_new(&query, &fault);
+    if (!read) {
+        assert_int_equal(fault.status, HOLDFAST_UNAVAILABLE);
+        positions_release(&positions);
+        return;
+    }
+    if (read_encode(read, &positions, 0, 100, &encoded))
+        free(encoded.body);
+    total.on_hand = 5;
+    for (int i = 0; i < 2; i++) {
+        hf__view_stock__init(&stock[i]);
+        stock[i].sku = bytes_of(skus[i]);
+    }
+    stock[0].knowledge = HF__KNOWLEDGE__KNOWLEDGE_KNOWN;
+    stock[0].exists = true;
+    stock[0].total = &total;
+    stock[0].levels = &levels;
+    stock[0].n_levels = 1;
+    wire.stock = stocks;
+    wire.n_stock = 2;
+    struct view_box *box = view_box_decode(&wire);
+    if (!box)
+        box = view_box_make(HOLDFAST_UNAVAILABLE, "", "out of memory");
+    read_take_view(read, &box, "ipc://view", 1);
+    b.sku = bytes_of("b");
+    b.levels = &levels;
+    b.n_levels = 1;
+    told.stock = &list;
+    told.n_stock = 1;
+    if (read_owner_query(read, &owners)) {
+        struct holdfast_answer *answered = decode_answer(&told);
+        if (!answered)
+            answered = make_answer(HOLDFAST_UNAVAILABLE, "", "out of memory");
+        if (answered->status == HOLDFAST_APPLIED)
+            answered->partitions_asked = answered->partitions_answered = 1;
+        read_take_owner(read, answered, &positions);
+    }
+    struct holdfast_view_answer *ended = read_finish(read, 2);
+    assert_true(ended->status != HOLDFAST_APPLIED || ended->stock_count == 2);
+    for (size_t i = 0; i < ended->stock_count; i++) {
+        const struct holdfast_view_stock *one = &ended->stock[i];
+        if (one->knowledge == HOLDFAST_KNOWLEDGE_KNOWN && one->exists)
+            assert_int_equal(one->total.on_hand, 5);
+        else
+            assert_true(ended->status != HOLDFAST_APPLIED || !one->exists);
+    }
+    holdfast_view_answer_free(&ended);
+    read_destroy(&read);
+    positions_release(&positions);
+}
+
 static void each_allocation_fails(void (*run)(void))
 {
     size_t count = 0;
@@ -205,11 +274,18 @@ static void test_queries(void **state)
     each_allocation_fails(merging);
 }
 
+static void test_reads(void **state)
+{
+    (void)state;
+    each_allocation_fails(reading);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_operations),
         cmocka_unit_test(test_queries),
+        cmocka_unit_test(test_reads),
     };
 
     prepare();
