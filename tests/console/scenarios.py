@@ -147,6 +147,15 @@ def scan_everywhere(t):
         t.key("Esc", "Esc", "Esc")
     t.view("Stock")
     t.key("Esc")
+    # A form that lacks nothing but F2, with the last field in focus.
+    adjust(t, "-3")
+    t.wait("-> ")
+    t.key("Tab")
+    burst(t)
+    t.send("\0332")
+    t.wait("4006381333931")
+    t.key("Esc")
+    t.wait("nothing was sent")
     for key, title in (("F4", "Adjust"), ("F5", "Receive"), ("F6", "Move"), ("F7", "Count"),
                        ("x", "Quarantine"), ("r", "Restore"), ("b", "Safety stock")):
         select(t, "WID-1")

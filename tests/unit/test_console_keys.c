@@ -431,7 +431,7 @@ static void enter_goes_to_the_next_field(void **state)
     struct form form = {0};
     form_add(&form, FIELD_QUANTITY, "a", "");
     form_add(&form, FIELD_WORDS, "b", "");
-    put(&form, "1\r\r\r");
+    put(&form, "1\r\r");
     assert_int_equal(form.focus, 1);
     struct key f2 = {.code = K_F + 2};
     assert_false(form_key(&form, &f2));
