@@ -48,7 +48,8 @@ void model_install(struct model *model, struct snapshot **snapshot, int64_t aske
 
     assert(s->partition < model->partition_count);
     struct partition_row *row = &model->partitions[s->partition];
-    clear(model, s->partition);
+    if (row->known) /* otherwise nothing of it is here: looking would cost a pass over all skus */
+        clear(model, s->partition);
     install_items(model, s);
     for (size_t i = 0; i < s->named_count; i++) {
         const struct snapshot_named *named = &s->named[i];
