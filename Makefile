@@ -201,7 +201,8 @@ install: install-programs install-cli
 install-programs: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/holdfast
 	install -m 755 $(PROGRAMS:%=$(BUILD)/bin/%) $(DESTDIR)$(PREFIX)/bin/
-	install -m 644 etc/cluster.yaml etc/cluster.schema.json etc/bulk.schema.json protocol/holdfast.proto \
+	install -m 644 etc/cluster.yaml etc/cluster.schema.json etc/bulk.schema.json docs/bulk.md \
+	    protocol/holdfast.proto \
 	    $(DESTDIR)$(PREFIX)/share/holdfast/
 
 .PHONY: help

@@ -108,9 +108,12 @@ static void tell(void *data, struct engine *engine, const struct job *job, int s
         tell_json(line, status, result, text);
     if (status == HOLDFAST_APPLIED)
         return;
+    const char *subject = bulk_subject(line);
+    bool named = *subject == '\0' || strstr(text, subject) != NULL;
     engine_clear_bar();
-    fprintf(stderr, "%s:%" PRIu64 ":%" PRIu64 ": %s: %s: %s\n", apply->input.path, line->place.line,
-            line->place.column, holdfast_status_name(status), bulk_subject(line), text);
+    fprintf(stderr, "%s:%" PRIu64 ":%" PRIu64 ": %s: %s%s%s\n", apply->input.path, line->place.line,
+            line->place.column, holdfast_status_name(status), named ? "" : subject,
+            named ? "" : ": ", text);
     engine_draw_soon(engine);
 }
 

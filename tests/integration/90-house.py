@@ -35,7 +35,7 @@ def install():
                      "lib/libholdfast.so",
                      "lib/pkgconfig/holdfast.pc", "share/man/man1/holdfast.1",
                      "share/bash-completion/completions/holdfast",
-                     "share/holdfast/cluster.schema.json", "share/holdfast/bulk.schema.json",
+                     "share/holdfast/cluster.schema.json", "share/holdfast/bulk.schema.json", "share/holdfast/bulk.md",
                      "share/holdfast/holdfast.proto"):
             check(os.path.exists(os.path.join(top, path)), "%s is installed" % path)
         with open(os.path.join(top, "lib/pkgconfig/holdfast.pc")) as file:
