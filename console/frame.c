@@ -168,7 +168,9 @@ static void draw_message(struct app *app, struct canvas *c)
         canvas_cell(c, row, 1, c->columns - 1, app->message_style, app->message);
     else if (c->columns >= 50 && app_can(app, ACTION_LOOKUP))
         canvas_text(c, row, 1, c->columns - 1, STYLE_DIM,
-                    "scan a barcode or type a code; F9 shows what can be done, F1 explains");
+                    c->columns < 75
+                        ? "scan or type a code; F9: what can be done"
+                        : "scan a barcode or type a code; F9 shows what can be done, F1 explains");
 }
 
 /* As many as fit, the more important ones first, in the order of the keys. */

@@ -485,7 +485,7 @@ static void title(struct app *app, char *text, size_t bytes)
 
     if (s->filter[0])
         snprintf(filter, sizeof filter, " > \"%s\"", s->filter);
-    if (s->counted && (s->filter[0] || s->low))
+    if (s->counted && (s->filter[0] || s->low || app->warehouse[0]))
         snprintf(many, sizeof many, "  %s%s of %s", least,
                  text_number((int64_t)s->matched, matched), text_number((int64_t)s->total, total));
     else if (s->counted)

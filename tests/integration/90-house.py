@@ -30,6 +30,7 @@ def install():
         equal(os.listdir(folder), ["opt"], "what is in DESTDIR")
         top = os.path.join(folder, "opt", "hf")
         for path in ("bin/holdfast", "bin/holdfast-broker", "bin/holdfast-worker", "bin/holdfast-view",
+                     "bin/holdfast-console", "share/man/man1/holdfast-console.1",
                      "bin/holdfast-relay",
                      "include/holdfast.h", "include/holdfast_view.h", "lib/libholdfast.a",
                      "lib/libholdfast.so",
