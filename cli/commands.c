@@ -316,6 +316,26 @@ static const struct option_spec reservation_list_options[] = {
     END_OF_OPTIONS,
 };
 
+static const struct option_spec events_options[] = {
+    {.name = "from",
+     .kind = OPTION_TEXT,
+     .value = "POSITION",
+     .help = "start, now, or PARTITION:SEQUENCE,…: go there first (default: where it was)"},
+    {.name = "follow", .kind = OPTION_FLAG, .help = "go on when there is nothing more"},
+    END_OF_OPTIONS,
+};
+
+static const char events_details[] =
+    "A subscription is made when there is none of that name; it begins with the oldest movement "
+    "that "
+    "is kept. What was written to stdout is acknowledged, and not shown again under that name. "
+    "Several "
+    "commands with one name share the partitions.\n\n"
+    "--from other than where it was is refused while somebody else consumes NAME. A partition that "
+    "is "
+    "behind the retention (position_pruned), or whose database was put back (history_lost), is "
+    "told on stderr and does not go on until --from names it; the exit status is then 1.";
+
 static const struct option_spec history_options[] = {
     {.name = "warehouse",
      .kind = OPTION_TEXT,
@@ -760,6 +780,28 @@ const struct command commands[] = {
      .options = history_options,
      .summary = "show what moved an item's stock, newest first",
      .run = cmd_history},
+    {.words = "events",
+     .arguments = "NAME",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .flags = COMMAND_CLIENT,
+     .options = events_options,
+     .summary = "show the movements of stock that subscription NAME was not given yet",
+     .details = events_details,
+     .run = cmd_events},
+    {.words = "subscription list",
+     .arguments = "",
+     .flags = COMMAND_CLIENT,
+     .options = list_options,
+     .summary = "show subscriptions, and how far they are behind",
+     .run = cmd_subscription_list},
+    {.words = "subscription delete",
+     .arguments = "NAME",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .flags = COMMAND_CLIENT,
+     .summary = "forget a subscription; its consumers are told",
+     .run = cmd_subscription_delete},
     {.words = "settle",
      .arguments = "UUID",
      .arguments_min = 1,
@@ -779,12 +821,13 @@ const struct command commands[] = {
      .flags = COMMAND_CLIENT,
      .options = audit_options,
      .summary = "check that stock, reservations, ledger and views agree; exit 1 on a difference",
-     .details = "Works on a live system: each owner proves its partitions, each at one moment, "
-                "and every view is compared with the database at the same sequence. Nothing "
-                "stands still for it.\n\n"
-                "--watch goes on until it is interrupted. It prints the first result, and then what "
-                "came and what went; `holdfast status` shows what came out last.\n\n"
-                "Nothing is mended by itself. --propose writes a bulk file: apply it when you agree.",
+     .details =
+         "Works on a live system: each owner proves its partitions, each at one moment, "
+         "and every view is compared with the database at the same sequence. Nothing "
+         "stands still for it.\n\n"
+         "--watch goes on until it is interrupted. It prints the first result, and then what "
+         "came and what went; `holdfast status` shows what came out last.\n\n"
+         "Nothing is mended by itself. --propose writes a bulk file: apply it when you agree.",
      .run = cmd_audit},
     {.words = "version", .arguments = "", .summary = "show the version", .run = cmd_version},
     {.words = NULL},

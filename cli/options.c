@@ -17,8 +17,6 @@ static const struct {
     const char *word;
     const char *why;
 } not_built[] = {
-    {"events", "it comes with the relay"},
-    {"subscription", "it comes with the relay"},
     {"bench", "the benchmarks are run with `make bench`"},
 };
 

@@ -53,7 +53,8 @@ CLIENT_EXAMPLES = $(patsubst client/examples/%.c,$(BUILD)/examples/%, \
                     $(wildcard client/examples/*.c))
 .PHONY: client-examples
 client-examples: $(CLIENT_EXAMPLES)
-$(BUILD)/examples/%: client/examples/%.c client/holdfast.h client/holdfast_view.h $(LIB_SHARED)
+$(BUILD)/examples/%: client/examples/%.c client/holdfast.h client/holdfast_view.h \
+                     client/holdfast_events.h $(LIB_SHARED)
 	@mkdir -p $(@D)
 	@echo '  LINK $@'
 	@$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) $(OPTIMISE) -Iclient -o $@ $< -L$(BUILD)/lib -lholdfast \
@@ -63,7 +64,8 @@ $(BUILD)/examples/%: client/examples/%.c client/holdfast.h client/holdfast_view.
 install: install-client
 install-client: $(LIB_SHARED) $(LIB_STATIC) $(BUILD)/lib/holdfast.pc
 	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
-	install -m 644 client/holdfast.h client/holdfast_view.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 client/holdfast.h client/holdfast_view.h client/holdfast_events.h \
+	    $(DESTDIR)$(PREFIX)/include/
 	install -m 644 $(LIB_STATIC) $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(LIB_SHARED) $(DESTDIR)$(PREFIX)/lib/
 	ln -sf libholdfast.so.$(LIB_VERSION) $(DESTDIR)$(PREFIX)/lib/$(LIB_SONAME)

@@ -147,7 +147,7 @@ static bool shortages(struct pool *pool, struct holdfast_result *to, const Hf__R
     return true;
 }
 
-static bool movement(struct pool *pool, struct holdfast_movement *to, const Hf__Movement *from)
+bool decode_movement(struct pool *pool, struct holdfast_movement *to, const Hf__Movement *from)
 {
     to->partition = from->partition;
     to->sequence = from->sequence;
@@ -185,7 +185,7 @@ static bool movements(struct pool *pool, const struct holdfast_movement **to, si
     if (!all)
         return false;
     for (size_t i = 0; i < count; i++) {
-        if (!movement(pool, &all[i], from[i]))
+        if (!decode_movement(pool, &all[i], from[i]))
             return false;
     }
     *to = all;

@@ -50,6 +50,7 @@ bool decode_reservation(struct pool *pool, struct holdfast_reservation *to,
                         const Hf__Reservation *from);
 bool decode_reservations(struct pool *pool, const struct holdfast_reservation **to,
                          size_t *to_count, Hf__Reservation **from, size_t count);
+bool decode_movement(struct pool *pool, struct holdfast_movement *to, const Hf__Movement *from);
 bool decode_item(struct pool *pool, struct holdfast_item *to, const Hf__Item *from);
 /* A status code of ours: HOLDFAST_UNKNOWN for one that is not known here. */
 int decode_status(uint32_t code);

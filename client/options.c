@@ -96,6 +96,7 @@ static bool read_file(struct options *options, const char *given, char *error, s
 {
     char path[CONFIG_PATH_BYTES];
     const char *endpoints[CONFIG_BROKERS_MAX], *views[CONFIG_VIEWS_MAX];
+    const char *relays[CONFIG_RELAYS_MAX];
     bool ok = false;
 
     if (!config_find(given, path, sizeof path, error, error_bytes))
@@ -108,10 +109,14 @@ static bool read_file(struct options *options, const char *given, char *error, s
             endpoints[i] = config->brokers[i].client;
         for (size_t i = 0; i < config->view_count; i++)
             views[i] = config->views[i].client;
+        for (size_t i = 0; i < config->relay_count; i++)
+            relays[i] = config->relays[i].client;
         ok = config->broker_count > 0
                  ? keep_name(options->cluster, "name", config->name, error, error_bytes) &&
                        keep_brokers(options, endpoints, config->broker_count, error, error_bytes) &&
-                       keep_views(options, views, config->view_count, error, error_bytes)
+                       keep_views(options, views, config->view_count, error, error_bytes) &&
+                       keep_endpoints(&options->relays, &options->relay_count, "relays", relays,
+                                      config->relay_count, error, error_bytes)
                  : fail(error, error_bytes, "\"%s\" names no broker", path);
     }
     free(config);
@@ -185,8 +190,11 @@ void options_release(struct options *options)
         free(options->brokers[i]);
     for (size_t i = 0; i < options->view_count; i++)
         free(options->views[i]);
+    for (size_t i = 0; i < options->relay_count; i++)
+        free(options->relays[i]);
     free(options->brokers);
     free(options->views);
+    free(options->relays);
     free(options->actor);
     *options = (struct options){0};
 }

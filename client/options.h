@@ -17,6 +17,8 @@ struct options {
     size_t broker_count;
     char **views;
     size_t view_count; /* may be 0 */
+    char **relays;     /* of the cluster file */
+    size_t relay_count;
     char cluster[65];
     char name[65];
     char *actor; /* or NULL */

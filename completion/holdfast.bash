@@ -278,6 +278,22 @@ option	history	--limit	N	-	-
 option	history	--timeout	D	-	-
 option	history	--help	-	-	-
 option	history	--json	-	-	-
+command	events	NAME	-
+option	events	--from	POSITION	-	-
+option	events	--follow	-	-	-
+option	events	--timeout	D	-	-
+option	events	--help	-	-	-
+option	events	--json	-	-	-
+command	subscription list	-	-
+option	subscription list	--limit	N	-	-
+option	subscription list	--after	CODE	-	-
+option	subscription list	--timeout	D	-	-
+option	subscription list	--help	-	-	-
+option	subscription list	--json	-	-	-
+command	subscription delete	NAME	-
+option	subscription delete	--timeout	D	-	-
+option	subscription delete	--help	-	-	-
+option	subscription delete	--json	-	-	-
 command	settle	UUID	-
 option	settle	--timeout	D	-	-
 option	settle	--help	-	-	-

@@ -99,7 +99,7 @@ def wrong_lines(cluster):
 @test("what is not built yet says so, and is in no help")
 def not_built(_):
     listed = plain("help").out
-    for word in ("events", "subscription", "bench"):
+    for word in ("bench",):
         check("not built yet" in plain(word, expect=64).err, word)
         check(not re.search(r"^  %s\b" % word, listed, re.M), "%s is in no help" % word)
 

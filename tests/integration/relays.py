@@ -156,3 +156,28 @@ def same_as_ledger(cluster, given, what="the subscriber"):
     for p, rows in stored.items():
         equal(as_ledger(given[p]), rows, "movements of partition %d at %s" % (p, what))
     return sum(map(len, stored.values()))
+
+
+HOLDFAST = os.path.join(BIN, "holdfast")
+
+
+def events(cluster, name, *words, expect=0, seconds=30):
+    """What `holdfast events NAME --json` prints, as partition → [event]."""
+    done = execute([HOLDFAST, "-C", cluster.file, "events", name, "--json", *words], seconds)
+    check(expect is None or done.code == expect, "events: %s" % done)
+    given = {}
+    for line in done.out.splitlines():
+        event = json.loads(line)
+        given.setdefault(event["partition"], []).append(event)
+    given_halts = [e for part in given.values() for e in part if "event" in e]
+    return {p: [e for e in part if "event" not in e] for p, part in given.items()
+            if [e for e in part if "event" not in e]}, given_halts, done
+
+
+def rows(given):
+    return {p: [(e["sequence"], e["operation_id"].replace("-", "").upper()) for e in part]
+            for p, part in given.items()}
+
+
+def stored(cluster):
+    return {p: [r[:2] for r in part] for p, part in ledger(cluster).items()}
