@@ -196,7 +196,7 @@ static bool propose(struct audit *audit, const char *file)
         return false;
     fprintf(stderr,
             "%s: %zu lines that mend something, %zu differences that no movement mends; nothing was "
-            "changed\n",
+            "changed: look at it, then `holdfast apply` it\n",
             file, proposal.lines, proposal.left);
     return true;
 }
