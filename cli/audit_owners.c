@@ -55,6 +55,9 @@ static void note_trouble(struct audit *audit, const struct holdfast_answer *answ
 static struct holdfast_answer *poll_owner(struct audit *audit, struct holdfast_query *query,
                                           uint32_t partition)
 {
+    int64_t timeout_ms =
+        (int64_t)option_number(audit->session->invocation, "timeout", AUDIT_TIMEOUT_MS);
+    int64_t deadline_us = clock_monotonic_us() + timeout_ms * 1000;
     unsigned ms = PAUSE_MIN_MS;
 
     query->one_partition = true;
@@ -69,6 +72,12 @@ static struct holdfast_answer *poll_owner(struct audit *audit, struct holdfast_q
         holdfast_answer_free(&answer);
         if (!good)
             return NULL;
+        if (clock_monotonic_us() > deadline_us) {
+            audit->status = HOLDFAST_DEADLINE_EXCEEDED;
+            snprintf(audit->trouble, sizeof audit->trouble, "the audit of partition %u goes on",
+                     partition);
+            return NULL;
+        }
         pause_ms(ms);
         ms = ms * 3 / 2 + 1 < PAUSE_MAX_MS ? ms * 3 / 2 + 1 : PAUSE_MAX_MS;
     }
@@ -106,10 +115,11 @@ static void take_differences(struct audit *audit, const struct holdfast_answer *
 static void take(struct audit *audit, const struct holdfast_answer *answer,
                  const struct holdfast_audited *audited)
 {
-    struct audit_part *part = &audit->parts[audited->partition];
+    struct audit_part *part;
 
-    if (audited->partition >= audit->partitions || part->answered)
+    if (audited->partition >= audit->partitions || audit->parts[audited->partition].answered)
         return;
+    part = &audit->parts[audited->partition];
     part->answered = true;
     part->sequence = audited->sequence;
     part->digest = audited->digest;
