@@ -173,6 +173,13 @@ chaos: deps
 	@BUILD=$(BUILD) PYTHONPATH=tests/integration HOLDFAST_CHAOS_DURATION=$(DURATION) \
 	    HOLDFAST_CHAOS_SEED=$(SEED) /usr/bin/python3 -B tests/faults/10-chaos.py
 
+# A hundred kills of a client that applies a file, and a hundred with everything else killed meanwhile.
+.PHONY: runs-killed
+runs-killed: deps
+	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD) all test-programs
+	@BUILD=$(BUILD) PYTHONPATH=tests/integration HOLDFAST_RUN_KILLS=100 \
+	    /usr/bin/python3 -B tests/integration/75-runs-killed.py
+
 # How much of the code that decides the corpora reach.
 COVER_FLAGS = BUILD=$(BUILD)-cover CC=clang-14 WARNINGS= SANITIZE=fuzzer-no-link \
               CFLAGS='-fprofile-instr-generate -fcoverage-mapping' LDFLAGS=-fprofile-instr-generate
@@ -216,6 +223,7 @@ help:
 	@echo 'make test-mysql    every test with a database on MySQL 9.7'
 	@echo 'make fuzz          fuzzers, DURATION= seconds each'
 	@echo 'make chaos         kills and stops under load, DURATION= seconds, SEED= repeats'
+	@echo 'make runs-killed   bulk runs killed at a hundred points, and resumed elsewhere'
 	@echo 'make simulate      a million seeds of the whole cluster (SEEDS=, FROM=), and every planted bug'
 	@echo 'make fuzz-coverage which lines the corpora of the fuzzers reach'
 	@echo 'make bench         throughput and latency beside the way most teams write it'

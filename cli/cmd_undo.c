@@ -27,9 +27,8 @@ struct undo_line {
     uint64_t sequence;
     char operation_id[37]; /* "": nothing is known of the movement any more */
     char sku[65], warehouse[65];
-    bool is_setting, has_previous;
+    bool has_previous, reorder_point;
     uint32_t previous;
-    bool touches_level;
 };
 
 struct undo {
@@ -87,7 +86,8 @@ static bool is_movement(const char *text, uint32_t *partition, uint64_t *sequenc
 }
 
 /* What the setting was before: the level's movement before says it. */
-static bool find_previous(struct undo *undo, struct undo_line *line, int kind, int *code)
+static bool find_previous(struct undo *undo, struct undo_line *line,
+                          const struct holdfast_movement *movement, int *code)
 {
     struct holdfast_query query = {.kind = HOLDFAST_QUERY_HISTORY,
                                    .sku = line->sku,
@@ -95,16 +95,19 @@ static bool find_previous(struct undo *undo, struct undo_line *line, int kind, i
                                    .before = line->sequence,
                                    .limit = 1};
     struct holdfast_answer *answer = session_ask(undo->session, &query, code);
-    bool safety = strcmp(holdfast_movement_name(kind), "safety_stock_set") == 0;
 
     if (!answer || *code != 0) {
         holdfast_answer_free(&answer);
         return false;
     }
-    line->has_previous = true;
+    struct holdfast_level before = {0};
     if (answer->movement_count > 0)
-        line->previous = safety ? answer->movements[0].after.safety_stock
-                                : answer->movements[0].after.reorder_point;
+        before = answer->movements[0].after;
+    line->has_previous = true;
+    line->reorder_point = before.reorder_point != movement->after.reorder_point;
+    line->previous = line->reorder_point ? before.reorder_point : before.safety_stock;
+    if (strcmp(holdfast_movement_name(movement->kind), "reorder_point_set") == 0)
+        line->previous = before.reorder_point;
     holdfast_answer_free(&answer);
     return true;
 }
@@ -113,13 +116,15 @@ static bool fill_line(struct undo *undo, struct undo_line *line,
                       const struct holdfast_movement *movement, int *code)
 {
     const char *kind = holdfast_movement_name(movement->kind);
+    bool setting = strcmp(kind, "safety_stock_set") == 0 ||
+                   strcmp(kind, "reorder_point_set") == 0 ||
+                   (strcmp(kind, "undone") == 0 && movement->on_hand_change == 0 &&
+                    movement->unavailable_change == 0);
 
     snprintf(line->operation_id, sizeof line->operation_id, "%s", movement->operation_id);
     snprintf(line->sku, sizeof line->sku, "%s", movement->sku);
     snprintf(line->warehouse, sizeof line->warehouse, "%s", movement->warehouse);
-    line->is_setting =
-        strcmp(kind, "safety_stock_set") == 0 || strcmp(kind, "reorder_point_set") == 0;
-    return !line->is_setting || find_previous(undo, line, movement->kind, code);
+    return !setting || find_previous(undo, line, movement, code);
 }
 
 /* Asks one partition for the movements of the block's lines that lie there. */
@@ -232,6 +237,13 @@ static enum engine_more next_line(void *data, struct engine *engine, struct job 
         if (undo->movement_given)
             return ENGINE_END;
         undo->movement_given = true;
+        const struct holdfast_run_line *done = run_known_line(&undo->done, 1, &engine->code);
+        if (!done)
+            return ENGINE_FAULT;
+        if (done->status == HOLDFAST_APPLIED) {
+            engine->skipped++;
+            return ENGINE_END;
+        }
         *job = job_of(&undo->movement);
         return ENGINE_JOB;
     }
@@ -262,7 +274,8 @@ static const struct holdfast_operation *build(void *data, const struct job *job)
                                                   .partition = (int32_t)line->partition,
                                                   .undoes = line->sequence,
                                                   .has_previous = line->has_previous,
-                                                  .previous = line->previous};
+                                                  .previous = line->previous,
+                                                  .previous_reorder_point = line->reorder_point};
     return &undo->operation;
 }
 

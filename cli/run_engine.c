@@ -76,7 +76,7 @@ int engine_begin(struct engine *engine, const struct engine_begin *begin)
 /* ------------------------------------------------------------- what became of a line */
 
 static void record(struct engine *engine, const struct job *job, int status,
-                   const struct holdfast_result *result, const char *text)
+                   const struct holdfast_result *result, const char *text, void *waiting)
 {
     struct holdfast_run_line line = {.line = job->line, .status = status};
 
@@ -86,7 +86,7 @@ static void record(struct engine *engine, const struct job *job, int status,
     } else {
         line.text = text;
     }
-    results_add(engine->results, &line, clock_monotonic_us());
+    results_add(engine->results, &line, waiting, clock_monotonic_us());
 }
 
 static void describe(const struct holdfast_result *result, char *text, size_t bytes)
@@ -109,7 +109,9 @@ static void describe(const struct holdfast_result *result, char *text, size_t by
                                  result->moved[i].after.on_hand);
 }
 
-/* It is over with this line; counts, records and tells. */
+/* It is over with this line; counts, records and tells. A refusal leaves nothing in the ledger: it
+ * is recorded before what comes after it is sent, or whoever resumes might do the line after all,
+ * on top of what came after it. */
 static void finish(struct engine *engine, struct job *job, int status,
                    const struct holdfast_result *result)
 {
@@ -130,11 +132,15 @@ static void finish(struct engine *engine, struct job *job, int status,
         engine->failed++;
         engine->last_status = status;
     }
-    record(engine, job, status, result, text);
+    record(engine, job, status, result, text, status != HOLDFAST_APPLIED ? job : NULL);
     engine->source->tell(engine->source->data, engine, job, status, result, text);
     engine->progress_us = clock_monotonic_us();
     if (status != HOLDFAST_APPLIED && engine->fail_fast)
         engine->stopping = true;
+    if (status != HOLDFAST_APPLIED) {
+        jobs_park(engine->jobs, job);
+        return;
+    }
     jobs_done(engine->jobs, job);
     engine->source->free_job(engine->source->data, job);
 }
@@ -299,6 +305,17 @@ static void send_lines(struct engine *engine)
 
 /* ------------------------------------------------------------- recording */
 
+static void let_go(struct engine *engine, const struct results_block *block)
+{
+    for (size_t i = 0; i < block->count; i++) {
+        struct job *job = block->waiting[i];
+        if (!job)
+            continue;
+        jobs_done(engine->jobs, job);
+        engine->source->free_job(engine->source->data, job);
+    }
+}
+
 static void on_recorded(void *data, struct holdfast_result *result)
 {
     struct recording *recording = data;
@@ -308,10 +325,12 @@ static void on_recorded(void *data, struct holdfast_result *result)
     free(recording);
     engine->recording--;
     if (result->kind == HOLDFAST_KIND_APPLIED) {
+        let_go(engine, block);
         results_done(engine->results, &block);
     } else if (result->kind == HOLDFAST_KIND_REFUSED ||
                result->status == HOLDFAST_OPERATION_ID_EXPIRED) {
         engine->unrecorded += block->count;
+        let_go(engine, block);
         results_done(engine->results, &block);
     } else {
         results_again(block, clock_monotonic_us() + RECORD_AGAIN_US);

@@ -36,7 +36,7 @@ struct group {
     UT_hash_handle hh;
 };
 
-enum job_state { WAITING, READY, FLYING, LATER };
+enum job_state { WAITING, READY, FLYING, LATER, PARKED };
 
 struct jobs_private {
     uint64_t order;
@@ -290,10 +290,18 @@ void jobs_again(struct jobs *jobs, struct job *job, int64_t due_us)
     push(&jobs->later, &job->own->ready);
 }
 
-void jobs_done(struct jobs *jobs, struct job *job)
+void jobs_park(struct jobs *jobs, struct job *job)
 {
     assert(job->own->state == FLYING);
     jobs->flying--;
+    job->own->state = PARKED;
+}
+
+void jobs_done(struct jobs *jobs, struct job *job)
+{
+    assert(job->own->state == FLYING || job->own->state == PARKED);
+    if (job->own->state == FLYING)
+        jobs->flying--;
     forget(jobs, job);
 }
 

@@ -48,7 +48,9 @@ void jobs_add(struct jobs *jobs, struct job *job);
 struct job *jobs_next(struct jobs *jobs, int64_t now_us);
 /* It flies and shall be sent again, not before due_us. It keeps its place. */
 void jobs_again(struct jobs *jobs, struct job *job, int64_t due_us);
-/* It flies and is done: those that waited for it may go. */
+/* It flies no more, but nothing passes it until it is done. */
+void jobs_park(struct jobs *jobs, struct job *job);
+/* It flies or is parked, and is done: those that waited for it may go. */
 void jobs_done(struct jobs *jobs, struct job *job);
 /* Any that is held, to throw away what is left; it is done then. NULL: none. */
 struct job *jobs_abandon(struct jobs *jobs);

@@ -86,20 +86,26 @@ static char *text_kept(const char *text)
     return kept;
 }
 
-void results_add(struct results *results, const struct holdfast_run_line *line, int64_t now_us)
+void results_add(struct results *results, const struct holdfast_run_line *line, void *waiting,
+                 int64_t now_us)
 {
     struct results_block *block = block_of(results, (line->line - 1) / RUN_BLOCK, now_us);
     struct holdfast_run_line kept = *line;
     size_t at = block->count;
 
     kept.text = text_kept(line->text);
+    if (waiting && block->since_us > now_us + RESULTS_SOON_US - RESULTS_AGE_US)
+        block->since_us = now_us + RESULTS_SOON_US - RESULTS_AGE_US;
     while (at > 0 && block->lines[at - 1].line >= line->line)
         at--;
     if (at < block->count && block->lines[at].line == line->line) {
         free((char *)(uintptr_t)block->lines[at].text);
         block->lines[at] = kept;
+        block->waiting[at] = waiting;
         return;
     }
+    memmove(&block->waiting[at + 1], &block->waiting[at], (block->count - at) * sizeof waiting);
+    block->waiting[at] = waiting;
     memmove(&block->lines[at + 1], &block->lines[at], (block->count - at) * sizeof kept);
     block->lines[at] = kept;
     block->count++;

@@ -15,12 +15,14 @@
 #define RUN_BLOCK 256u
 /* A block that does not fill is recorded after so long. */
 #define RESULTS_AGE_US 1000000
+#define RESULTS_SOON_US 10000
 
 struct results; /* zero or more blocks */
 
 struct results_block {
     uint32_t number;
     struct holdfast_run_line lines[RUN_BLOCK]; /* in order; texts are owned */
+    void *waiting[RUN_BLOCK];                  /* for the line to be recorded; or NULL */
     size_t count;
     int64_t since_us;
     bool sent;
@@ -32,8 +34,10 @@ struct results *results_new(void);
 void results_destroy(struct results **results);
 
 /* Copies line->text, cut to what a record may hold. A later result of a line takes the place of an
- * earlier one that was not sent yet. */
-void results_add(struct results *results, const struct holdfast_run_line *line, int64_t now_us);
+ * earlier one that was not sent yet. waiting: the caller's, or NULL; a block for which something
+ * waits is recorded soon. */
+void results_add(struct results *results, const struct holdfast_run_line *line, void *waiting,
+                 int64_t now_us);
 
 /* The next block to record: full, old enough, or with flush any. It counts as sent then. NULL:
  * none. */

@@ -573,6 +573,7 @@ static bool fill_undo(struct filling *f)
     body->operation_id = (ProtobufCBinaryData){.len = UUID_BYTES, .data = id};
     body->has_previous = f->from->has_previous;
     body->previous = f->from->previous;
+    body->reorder_point = f->from->previous_reorder_point;
     f->route->partition = (uint32_t)f->from->partition;
     return true;
 }

@@ -140,7 +140,7 @@ enum holdfast_operation_kind {
     HOLDFAST_SETTLE,            /* settles (operation id), partition */
     HOLDFAST_BEGIN_RUN,         /* run, digest, run_lines, run_blank, resume, run_undoes */
     HOLDFAST_RECORD_RUN,        /* run, run_results */
-    HOLDFAST_UNDO               /* undone (operation id), partition; has_previous, previous */
+    HOLDFAST_UNDO               /* undone (operation id), partition; has_previous, previous, … */
 };
 
 enum holdfast_policy { HOLDFAST_MOST_AVAILABLE = 0, HOLDFAST_NEAREST_FIRST = 1 };
@@ -239,6 +239,7 @@ struct holdfast_operation {
     const char *undone;
     bool has_previous;
     uint32_t previous;
+    bool previous_reorder_point; /* of an undo that is undone: previous is a reorder point's */
 };
 
 struct holdfast_level {

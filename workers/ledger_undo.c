@@ -41,13 +41,24 @@ static const char *not_undone(const struct movement *movement)
     }
 }
 
+/* An undo that moved nothing has put a setting back. */
+static bool is_setting(const struct movement *undone)
+{
+    return undone->kind == HF__MOVEMENT_KIND__MOVEMENT_SAFETY_STOCK_SET ||
+           undone->kind == HF__MOVEMENT_KIND__MOVEMENT_REORDER_POINT_SET ||
+           (undone->kind == HF__MOVEMENT_KIND__MOVEMENT_UNDONE && undone->d_on_hand == 0 &&
+            undone->d_unavailable == 0);
+}
+
 /* Settings go back to what they were, unless somebody has set them again. */
 static enum status plan_setting(struct ledger *ledger, struct turn *turn, struct plan_row *row,
                                 const struct movement *undone)
 {
     const Hf__Undo *undo = turn->operation->undo;
     const struct balances *now = &row->level->level.now;
-    bool safety = undone->kind == HF__MOVEMENT_KIND__MOVEMENT_SAFETY_STOCK_SET;
+    bool safety = undone->kind == HF__MOVEMENT_KIND__MOVEMENT_UNDONE
+                      ? !undo->reorder_point
+                      : undone->kind == HF__MOVEMENT_KIND__MOVEMENT_SAFETY_STOCK_SET;
 
     if (!undo->has_previous)
         return refuse(ledger, turn, STATUS_invalid, "is required to undo a setting",
@@ -120,8 +131,7 @@ static enum status plan_back(struct ledger *ledger, struct turn *turn,
     row->undoes = undone->seq;
     row->d_on_hand = -undone->d_on_hand;
     row->d_unavailable = -undone->d_unavailable;
-    if (undone->kind == HF__MOVEMENT_KIND__MOVEMENT_SAFETY_STOCK_SET ||
-        undone->kind == HF__MOVEMENT_KIND__MOVEMENT_REORDER_POINT_SET)
+    if (is_setting(undone))
         return plan_setting(ledger, turn, row, undone);
     return check_promises(ledger, turn, level);
 }

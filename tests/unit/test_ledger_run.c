@@ -323,9 +323,29 @@ static void test_settings_go_back(void **state)
     undo->undo->previous = 2;
     expect(w, undo, applied);
     assert_int_equal(level_at(w, "A", "W1").now.safety_stock, 2);
+    /* There again: which of the two it was, the one who asks has looked up. */
+    Hf__Operation *back = undo;
+    undo = op_undo(w, back);
+    undo->undo->has_previous = true;
+    undo->undo->previous = 5;
+    expect(w, undo, applied);
+    assert_int_equal(level_at(w, "A", "W1").now.safety_stock, 5);
+    expect(w, op_safety(w, "A", "W1", 6), applied);
     undo = op_undo(w, op);
     undo->undo->has_previous = true;
     expect_field(w, undo, version_conflict, "undo.operation_id");
+    expect(w, op = op_reorder(w, "A", "W1", 9), applied);
+    undo = op_undo(w, op);
+    undo->undo->has_previous = true;
+    undo->undo->previous = 4;
+    expect(w, undo, applied);
+    back = op_undo(w, undo);
+    back->undo->has_previous = true;
+    back->undo->reorder_point = true;
+    back->undo->previous = 9;
+    expect(w, back, applied);
+    assert_int_equal(level_at(w, "A", "W1").now.reorder_point, 9);
+    assert_int_equal(level_at(w, "A", "W1").now.safety_stock, 6);
     world_destroy(w);
 }
 

@@ -116,6 +116,24 @@ static void test_a_warehouse_keeps_its_place_among_all(void **state)
     jobs_destroy(&jobs);
 }
 
+static void test_a_parked_line_keeps_its_place(void **state)
+{
+    struct job a = job_at(1, "A", 0, JOB_KEY), b = job_at(2, "A", 0, JOB_KEY);
+    struct jobs *jobs = jobs_new(10, 1);
+
+    (void)state;
+    jobs_add(jobs, &a);
+    jobs_add(jobs, &b);
+    expect_next(jobs, 0, 1);
+    jobs_park(jobs, &a);
+    assert_int_equal(jobs_flying(jobs), 0);
+    expect_next(jobs, 0, 0);
+    jobs_done(jobs, &a);
+    expect_next(jobs, 0, 2);
+    jobs_done(jobs, &b);
+    jobs_destroy(&jobs);
+}
+
 static void test_limits(void **state)
 {
     struct job a = job_at(1, "A", 0, JOB_KEY), b = job_at(2, "B", 0, JOB_KEY);
@@ -222,7 +240,7 @@ static void add(struct results *results, uint32_t line, int status, const char *
 {
     struct holdfast_run_line one = {.line = line, .status = status, .text = text};
 
-    results_add(results, &one, now);
+    results_add(results, &one, NULL, now);
 }
 
 static void test_blocks(void **state)
@@ -251,6 +269,24 @@ static void test_blocks(void **state)
     assert_null(results_next(results, 99, true) == other ? other : NULL);
     results_done(results, &block);
     assert_null(block);
+    results_destroy(&results);
+}
+
+static void test_what_waits_is_recorded_soon(void **state)
+{
+    struct results *results = results_new();
+    struct holdfast_run_line one = {.line = 2, .status = 10};
+    int waits;
+
+    (void)state;
+    add(results, 3, 0, NULL, 0);
+    results_add(results, &one, &waits, 5);
+    add(results, 1, 0, NULL, 6);
+    assert_int_equal(results_due_us(results), 5 + RESULTS_SOON_US);
+    struct results_block *block = results_next(results, 5 + RESULTS_SOON_US, false);
+    assert_null(block->waiting[0]);
+    assert_ptr_equal(block->waiting[1], &waits);
+    assert_null(block->waiting[2]);
     results_destroy(&results);
 }
 
@@ -294,9 +330,11 @@ int main(void)
         cmocka_unit_test(test_one_key_one_after_another),
         cmocka_unit_test(test_a_reservation_keeps_its_place_in_its_partition),
         cmocka_unit_test(test_a_warehouse_keeps_its_place_among_all),
+        cmocka_unit_test(test_a_parked_line_keeps_its_place),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_any_order_of_answers),
         cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_what_waits_is_recorded_soon),
         cmocka_unit_test(test_a_full_block_goes_at_once),
         cmocka_unit_test(test_texts_are_cut_between_characters),
     };
