@@ -18,6 +18,9 @@
 
 #define HELLO_TIMEOUT_US 1000000
 #define VIEW_HELLO_TIMEOUT_US 500000 /* somebody else can be asked */
+/* A session with one of several views lasts so long, and up to twice as long, and then another is
+ * drawn: so that one that was gone is not without clients for ever. */
+#define VIEW_SESSION_US 60000000
 #define HEARTBEATS_MISSED 3
 /* Between rounds of all brokers: full jitter, from this, doubled up to that. */
 #define RECONNECT_BASE_US 50000
@@ -143,6 +146,8 @@ struct core {
     int64_t phase_until_us;
     bool close_pending; /* a CORE_DISCONNECT is due */
     bool hello_due, goodbye_due, beat_due;
+    bool leaving;        /* it ends as soon as goodbye is said */
+    int64_t leave_at_us; /* when it is to be left; INT64_MAX: never */
     bool answer_due; /* a heartbeat of the broker is to be answered */
     uint64_t answer_echo;
     bool wanted;

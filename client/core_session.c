@@ -56,7 +56,7 @@ void core_session_end(struct core *core, const char *why, bool is_failure)
     set_trouble(core, why);
     core->close_pending = was_open;
     core->session = 0;
-    core->beat_due = core->answer_due = core->goodbye_due = false;
+    core->beat_due = core->answer_due = core->goodbye_due = core->leaving = false;
     core->asked_at_us = 0;
     if (core->phase == SESSION_READY)
         calls_lose_session(core);
@@ -89,6 +89,12 @@ void core_session_opened(struct core *core)
     session_move(core, SESSION_HELLO, core->now.mono_us + timeout_us);
 }
 
+/* Nobody waits for anything in this session. */
+static bool may_leave(const struct core *core)
+{
+    return core->in_flight == 0 && !core->ready.first;
+}
+
 int64_t core_session_deadline(const struct core *core)
 {
     switch (core->phase) {
@@ -103,6 +109,10 @@ int64_t core_session_deadline(const struct core *core)
         break;
     }
     int64_t due = core->beat_at_us;
+    if (core->leaving)
+        return core->now.mono_us;
+    if (may_leave(core) && core->leave_at_us < due)
+        due = core->leave_at_us;
     if (core->asked_at_us != 0) {
         int64_t dead = core->asked_at_us + HEARTBEATS_MISSED * core->heartbeat_us;
         if (dead < due)
@@ -141,6 +151,13 @@ void core_session_tick(struct core *core)
         core_session_end(core, "the session was idle for too long", false);
         return;
     }
+    if (core->leaving && !core->goodbye_due) {
+        core->broker = (uint32_t)(core_random(core) % core->config.broker_count);
+        core_session_end(core, "time for another view", false);
+        return;
+    }
+    if (now >= core->leave_at_us && may_leave(core))
+        core->leaving = core->goodbye_due = true;
     if (now >= core->beat_at_us)
         core->beat_due = true;
 }
@@ -269,6 +286,10 @@ static void on_welcome(struct core *core, const struct header *header, const Hf_
     core->failures = 0;
     core->trouble[0] = '\0';
     core->asked_at_us = 0;
+    core->leave_at_us =
+        core->config.views && core->config.broker_count > 1
+            ? core->now.mono_us + VIEW_SESSION_US + core_jitter(core, VIEW_SESSION_US)
+            : INT64_MAX;
     core->beat_at_us = core->now.mono_us + core->heartbeat_us;
     core->clock.known = false; /* another broker may have another clock */
     clock_sample(core, welcome->clock_us, core->hello_at_us);

@@ -584,6 +584,31 @@ static void test_forsaken_is_told_at_once(void **state)
     world_close(&w);
 }
 
+/* The one that was gone gets its share again; nobody who waits is left. */
+static void test_sessions_are_spread_anew(void **state)
+{
+    struct world w;
+    uint32_t seen[2] = {0}, answered = 0;
+
+    (void)state;
+    open_views(&w, 2);
+    submit_read(&w, 0);
+    answer_read(&w, 0);
+    for (int i = 1; i <= 3000; i++) { /* half an hour, in which somebody waits most of the time */
+        submit_read(&w, (size_t)i);
+        world_pass(&w, 500000);
+        answer_read(&w, w.sent_count - 1);
+        answered += status_of(&w, (size_t)i) == HOLDFAST_APPLIED;
+        world_pass(&w, 100000);
+        seen[w.broker]++;
+    }
+    assert_int_equal(answered, 3000);
+    assert_int_equal(w.sent_count, 3001); /* nothing was sent twice */
+    assert_true(w.connects > 10 && w.connects < 31);
+    assert_true(seen[0] > 300 && seen[1] > 300);
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -598,6 +623,7 @@ int main(void)
         cmocka_unit_test(test_a_barcode_by_the_owners),
         cmocka_unit_test(test_a_silent_view_is_left),
         cmocka_unit_test(test_forsaken_is_told_at_once),
+        cmocka_unit_test(test_sessions_are_spread_anew),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
