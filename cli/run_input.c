@@ -85,6 +85,13 @@ static int not_a_plan(const struct run_input *input, const char *why)
     return EX_DATAERR;
 }
 
+static void copy_text(struct json_object *from, char *to, size_t bytes)
+{
+    const char *text = json_object_get_string(from);
+
+    snprintf(to, bytes, "%s", text ? text : "");
+}
+
 /* The bulk file comes out of the plan; the rest is read when it is compared. */
 static int open_plan(struct run_input *input)
 {
@@ -104,15 +111,17 @@ static int open_plan(struct run_input *input)
         json_object_put(object);
         return not_a_plan(input, "its first line cannot be read");
     }
-    snprintf(input->planned_at, sizeof input->planned_at, "%s", json_object_get_string(at));
-    snprintf(input->plan_digest, sizeof input->plan_digest, "%s", json_object_get_string(digest));
-    snprintf(input->plan_run, sizeof input->plan_run, "%s", json_object_get_string(run));
+    copy_text(at, input->planned_at, sizeof input->planned_at);
+    copy_text(digest, input->plan_digest, sizeof input->plan_digest);
+    copy_text(run, input->plan_run, sizeof input->plan_run);
     input->options.format = json_object_get_boolean(csv) ? BULK_CSV : BULK_YAML;
     int64_t wanted = json_object_get_int64(bytes);
     json_object_put(object);
+    if (wanted < 0)
+        return not_a_plan(input, "its first line cannot be read");
     input->plan = input->file;
     input->file = tmpfile();
-    if (!input->file || wanted < 0 || !copy_bytes(input->plan, input->file, wanted, &copied)) {
+    if (!input->file || !copy_bytes(input->plan, input->file, wanted, &copied)) {
         complain(input->words, "could not copy \"%s\": %s", input->path, strerror(errno));
         code = EX_OSERR;
     } else if (copied != wanted || getc(input->plan) != '\n') {

@@ -151,6 +151,14 @@ def saved_plan(cluster):
     cluster.hf("apply", saved)
     equal(cluster.level("T-4", "BER1")["on_hand"], 5, "on hand")
     equal(cluster.hf("run", "show", "saved").lines[0]["run"], "saved", "the run")
+    with open(saved) as file:
+        text = file.read()
+    for wrong in (text[:40] + "\n", text.replace('"bytes":', '"bytes":-'), text[:-20],
+                  text.replace('"run":"saved"', '"run":null'), text.replace('"bytes":4', '"bytes":9')):
+        check(wrong != text, "the plan is spoilt")
+        done = apply(cluster, wrong, suffix=".plan", expect=65)
+        check(done.err.strip() and "Success" not in done.err, "it says why: %s" % done)
+    equal(cluster.level("T-4", "BER1")["on_hand"], 5, "by plans that are spoilt")
 
 
 @test("what was exported changes nothing when it comes back")
