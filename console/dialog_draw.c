@@ -10,7 +10,7 @@
 #include "console/text.h"
 
 #define WIDTH 72
-#define TEXT_ROWS 4 /* of trouble, at most */
+#define TEXT_ROWS 6 /* of trouble, at most */
 
 struct frame {
     struct canvas *c;
@@ -106,6 +106,23 @@ static void change(char *text, size_t bytes, const char *name, int64_t before, i
                  (long long)after);
 }
 
+/* What change() wrote: in one line, or where that is too long each change in its own. */
+static int pieces(const struct frame *f, int row, const char *text)
+{
+    char piece[256];
+    int used = 0;
+    if ((int)text_width(text) <= f->width)
+        return wrapped(f, row, 1, STYLE_STRONG, text);
+    while (*text) {
+        const char *end = strstr(text, "  ");
+        size_t length = end ? (size_t)(end - text) : strlen(text);
+        snprintf(piece, sizeof piece, "%.*s", (int)length, text);
+        used += wrapped(f, row + used, 1, STYLE_STRONG, piece);
+        text += length + strspn(text + length, " ");
+    }
+    return used;
+}
+
 /* What posting would do. */
 static int preview(const struct frame *f, struct dialog *d, int row)
 {
@@ -139,7 +156,7 @@ static int preview(const struct frame *f, struct dialog *d, int row)
     change(text, sizeof text, "Set aside", d->now.unavailable, after.unavailable, false);
     change(text, sizeof text, "Safety", d->now.safety_stock, after.safety_stock, false);
     change(text, sizeof text, "Reserved", d->now.reserved, d->now.reserved, f->width > 40);
-    int used = wrapped(f, row, 3, STYLE_STRONG, text);
+    int used = pieces(f, row, text);
     if (d->action == ACTION_MOVE && d->to_now.known && dialog_text(d, MARK_TO)[0]) {
         text[0] = '\0';
         change(text, sizeof text, "there: on-hand", d->to_now.on_hand, to_after.on_hand, true);
@@ -211,18 +228,25 @@ void dialog_draw(struct app *app, struct canvas *c)
 
     if (!framed)
         height = c->rows - 1;
-    snprintf(title, sizeof title, "%s %s%s%s %s", dialog_title(d->action),
-             dialog_is_stock(d) ? d->subject.sku : d->subject.reservation,
-             d->read_warehouse[0] ? "@" : "", d->read_warehouse, framed ? d->name : "");
+    const char *about = dialog_is_stock(d) ? d->subject.sku : d->subject.reservation;
+    if (framed)
+        snprintf(title, sizeof title, "%s %s%s%s %s", dialog_title(d->action), about,
+                 d->read_warehouse[0] ? "@" : "", d->read_warehouse, d->name);
+    else
+        snprintf(title, sizeof title, "%s %s", dialog_title(d->action), about);
+    bool cut =
+        !framed && (int)text_width(title) > width - 6; /* then it stands in a line of its own */
     canvas_box(c, row, column, height, width, title);
+    if (cut)
+        canvas_cell(c, row + 1, column + 1, width - 2, STYLE_STRONG, about);
     struct frame f = {.c = c,
-                      .row = row + 1,
+                      .row = row + 1 + cut,
                       .column = column + 1 + framed,
                       .width = width - 2 - 2 * framed,
-                      .rows = height - 2};
+                      .rows = height - 2 - cut};
     for (int i = 0; i < fields; i++)
         f.label = most(f.label, (int)text_width(d->form.fields[i].label));
-    f.label = least(f.label, f.width >= 40 ? f.width - 20 : f.width - 11);
+    f.label = least(f.label, f.width >= 40 ? f.width - 20 : f.width - 9);
     int below = least(f.rows - 1, d->form.count > 0 ? 6 : 7); /* kept for words */
     int shown = least(fields, f.rows - below < 1 ? 1 : f.rows - below);
     int top = (int)d->form.focus < shown ? 0 : (int)d->form.focus - shown + 1;

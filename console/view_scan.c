@@ -256,7 +256,9 @@ static void draw(struct app *app, struct canvas *c, struct area area)
                     c->columns < 40 ? "12* = 12 pieces" : "12* before a scan = 12 pieces");
     }
     if (s->done)
-        canvas_format(c, y, 1, width, STYLE_GOOD, "%u posted, last %s", s->done, s->last);
+        canvas_format(c, y++, 1, width, STYLE_GOOD, "%u posted, last:", s->done);
+    if (s->done)
+        canvas_text(c, y, 1, width, STYLE_GOOD, s->last);
     canvas_text(c, area.row + area.rows - 1, 1, width, STYLE_DIM,
                 c->columns < 40 ? "Tab next, Esc back" : "Tab: receive, count or move   Esc: back");
 }
