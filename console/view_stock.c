@@ -14,6 +14,7 @@
 #include "console/app.h"
 #include "console/text.h"
 
+#define AROUND 5 /* rows of the screen that are none of the list's: what is around views, heads */
 #define ROWS_MAX 256 /* of a page; what one question by key may ask */
 #define BACK_MAX 4096
 #define PAGE_EVERY_US 3000000
@@ -64,8 +65,6 @@ static void *make(struct app *app)
         free(s);
         return NULL;
     }
-    if (s)
-        s->wanted = 20;
     return s;
 }
 
@@ -235,6 +234,11 @@ static void take_figures(struct app *app, struct holdfast_view_answer **answer)
     }
 }
 
+static size_t rows_of(int rows)
+{
+    return rows < 1 ? 1 : rows > ROWS_MAX ? ROWS_MAX : (size_t)rows;
+}
+
 static void tick(struct app *app, int64_t now_us)
 {
     struct stock *s = mine(app);
@@ -255,6 +259,10 @@ static void tick(struct app *app, int64_t now_us)
                                           .keys = keys,
                                           .key_count = s->count};
     (void)now_us;
+    if (s->wanted == 0) { /* before the first frame: as draw() will find it */
+        s->wanted = rows_of(app->canvas.rows - AROUND);
+        page.limit = (uint32_t)s->wanted;
+    }
     for (size_t i = 0; i < s->count; i++)
         keys[i] = s->rows[i].sku;
     if (!app->dialog || s->count == 0) /* the order does not change under an open form */
@@ -429,7 +437,7 @@ static void draw(struct app *app, struct canvas *c, struct area area)
 
     lay_out(app, area.columns, columns);
     draw_heads(app, c, columns, area.row);
-    size_t wanted = rows < 1 ? 1 : rows > ROWS_MAX ? ROWS_MAX : (size_t)rows;
+    size_t wanted = rows_of(rows);
     if (wanted != s->wanted) {
         s->wanted = wanted;
         poll_restart(&s->page);
