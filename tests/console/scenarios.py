@@ -128,8 +128,9 @@ def keys_in_one_write(t):
     t.wait("nothing was sent")
 
 
-def burst(t, codes=("4006381333931", "7731", "4006381333931999999", "12*4006381333931")):
-    t.send("".join(code + "\r" for code in codes) + "4006381333931\t")
+def burst(t, behind=""):
+    codes = ("4006381333931", "7731", "4006381333931999999", "12*4006381333931")
+    t.send("".join(code + "\r" for code in codes) + "4006381333931\t" + behind)
 
 
 def scan_everywhere(t):
@@ -151,19 +152,17 @@ def scan_everywhere(t):
     adjust(t, "-3")
     t.wait("-> ")
     t.key("Tab")
-    burst(t)
-    t.send("\0332")
-    t.wait("4006381333931")
+    burst(t, "\0332")
+    t.wait("1333931")  # the end of it, as a narrow field shows
     t.key("Esc")
-    t.wait("nothing was sent")
+    t.wait("cancelled")
     for key, title in (("F4", "Adjust"), ("F5", "Receive"), ("F6", "Move"), ("F7", "Count"),
                        ("x", "Quarantine"), ("r", "Restore"), ("b", "Safety stock")):
         select(t, "WID-1")
         t.key(key)
-        t.wait(title + " WID-1")
+        t.wait((title + " WID-1")[:14])  # as much as 20 columns show
         for _ in range(6):  # into every field
-            burst(t)
-            t.send("\0332")  # Alt-2 right behind a scan is the scanner's noise
+            burst(t, "\0332")  # Alt-2 right behind a scan is the scanner's noise
             t.key("Tab")
         t.key("Esc")
         t.wait("cancelled")
@@ -295,12 +294,13 @@ def runs(cluster, t):
     t.view("Stock")
     t.view("Runs")  # entering it asks at once
     t.wait("1/4")
-    check("open" in t.line_with(">2026w48-A7"), t.text())
+    words = t.size[1] >= 80  # the last columns are cut before
+    check("open" in t.line_with(">2026w48-A7") or not words, t.text())
     record_run(cluster, "2026w48-A7", [(2, "unknown_reason", "no reason damged"), (3, "applied", ""),
                                        (4, "applied", "")])
     t.wait("4/4")
     t.wait("! line 2: unknown_reason: no reason damged")
-    check("refused!" in t.line_with(">2026w48-A7"), t.text())
+    check("refused!" in t.line_with(">2026w48-A7") or not words, t.text())
 
 
 def scan_flows(cluster, t):
