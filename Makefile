@@ -228,6 +228,7 @@ help:
 	@echo 'make fuzz-coverage which lines the corpora of the fuzzers reach'
 	@echo 'make bench         throughput and latency beside the way most teams write it'
 	@echo 'make bench-quick   the same, shorter'
+	@echo 'make bench-consoles what a hundred consoles cost the write path'
 	@echo 'make console-matrix the console on every size and terminal, and 10,000 views without a leak'
 	@echo 'make test-scale    memory and pages of a view at a million levels'
 	@echo 'make console-screens  puts what the console shows into docs/console.md'

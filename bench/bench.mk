@@ -20,3 +20,9 @@ bench: deps
 bench-quick: deps
 	@$(MAKE) --no-print-directory bench-programs
 	@BUILD="$(BUILD)" bench/run.sh --seconds 4 --rounds 3
+
+# What a hundred consoles cost the write path: about five minutes.
+.PHONY: bench-consoles
+bench-consoles: deps
+	@$(MAKE) --no-print-directory -s BUILD=$(BUILD) all test-programs
+	@BUILD="$(BUILD)" /usr/bin/python3 -B bench/consoles.py
