@@ -227,6 +227,7 @@ help:
 	@echo 'make simulate      a million seeds of the whole cluster (SEEDS=, FROM=), and every planted bug'
 	@echo 'make fuzz-coverage which lines the corpora of the fuzzers reach'
 	@echo 'make bench         throughput and latency beside the way most teams write it'
+	@echo 'make bench-bulk    a bulk file of 100,000 lines, and what interactive operations feel of it'
 	@echo 'make bench-quick   the same, shorter'
 	@echo 'make bench-consoles what a hundred consoles cost the write path'
 	@echo 'make console-matrix the console on every size and terminal, and 10,000 views without a leak'

@@ -12,6 +12,12 @@ $(BUILD)/bench/bench: $(BENCH_OBJECTS) $(ARCHIVES)
 .PHONY: bench bench-quick bench-programs
 bench-programs: all $(BUILD)/bench/bench
 
+# A bulk file beside interactive operations: about 2 minutes.
+.PHONY: bench-bulk
+bench-bulk: deps
+	@$(MAKE) --no-print-directory -s all $(BUILD)/tests/integration/load
+	@BUILD="$(BUILD)" /usr/bin/python3 -B bench/bulk.py
+
 # Minutes: about 12 and 2.
 bench: deps
 	@$(MAKE) --no-print-directory bench-programs

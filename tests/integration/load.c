@@ -4,6 +4,7 @@
  * run a script of operations and say what became of each. Started by Cluster.load of harness.py.
  *
  * usage: load --cluster FILE --clients N [--timeout-ms N] [--attempt-timeout-ms N]
+ *             [--class interactive]
  *
  * The script comes on standard input, one operation a line, fields separated by tabs:
  *   client  start_ms  kind  key=value…
@@ -268,6 +269,8 @@ int main(int argc, char **argv)
             options.timeout_ms = strtol(argv[i + 1], NULL, 10);
         else if (strcmp(argv[i], "--attempt-timeout-ms") == 0)
             options.attempt_timeout_ms = strtol(argv[i + 1], NULL, 10);
+        else if (strcmp(argv[i], "--class") == 0 && strcmp(argv[i + 1], "interactive") == 0)
+            options.op_class = HOLDFAST_CLASS_INTERACTIVE;
         else
             die("unknown option", argv[i]);
     }
