@@ -252,6 +252,52 @@ static void test_settling_everywhere(void **state)
     fanout_destroy(&fanout);
 }
 
+static void test_audits(void **state)
+{
+    struct holdfast_query asked = {.kind = HOLDFAST_QUERY_AUDIT,
+                                   .token = 7,
+                                   .audit = HOLDFAST_AUDIT_ROWS,
+                                   .bucket = 9,
+                                   .one_partition = true,
+                                   .partition = 5};
+    struct fanout *fanout = query(asked);
+    uint32_t partition;
+    Hf__Answer wire = HF__ANSWER__INIT;
+    Hf__RowDigest row = HF__ROW_DIGEST__INIT, *rows = &row;
+
+    (void)state;
+    assert_int_equal(fanout_left(fanout), 1);
+    Hf__Query *part = take_part(fanout, &partition);
+    assert_int_equal(partition, 5);
+    assert_int_equal(part->audit->token, 7);
+    assert_int_equal(part->audit->what, HF__AUDIT_WHAT__AUDIT_ROWS);
+    assert_int_equal(part->audit->bucket, 9);
+    hf__query__free_unpacked(part, NULL);
+    row.kind = HF__ROW_KIND__ROW_LEVEL;
+    row.sku = bytes_of("A");
+    row.version = 3;
+    row.sum = UINT64_MAX;
+    wire.partition = 5;
+    wire.sequence = 11;
+    wire.rows = &rows;
+    wire.n_rows = 1;
+    fanout_answer(fanout, decode_answer(&wire));
+    struct holdfast_answer *merged = fanout_merged_answer(fanout, 0);
+    assert_int_equal(merged->audited_count, 1);
+    assert_false(merged->audited[0].running);
+    assert_int_equal(merged->audited[0].partition, 5);
+    assert_int_equal(merged->audited[0].sequence, 11);
+    assert_int_equal(merged->audited[0].row_count, 1);
+    assert_string_equal(merged->audited[0].rows[0].sku, "A");
+    assert_true(merged->audited[0].rows[0].sum == UINT64_MAX);
+    holdfast_answer_free(&merged);
+    fanout_destroy(&fanout);
+    asked.one_partition = false;
+    fanout = query(asked);
+    assert_int_equal(fanout_left(fanout), PARTITIONS);
+    fanout_destroy(&fanout);
+}
+
 static void test_bad_arguments(void **state)
 {
     static const char *const bad[] = {"ok", " bad"}, *const missing[] = {NULL};
@@ -273,6 +319,7 @@ static void test_bad_arguments(void **state)
         {{.kind = HOLDFAST_QUERY_OPERATION, .skus = bad, .sku_count = 1}, "skus"},
         {{.kind = HOLDFAST_QUERY_OPERATION}, "skus"},
         {{.kind = HOLDFAST_QUERY_HISTORY}, "sku"},
+        {{.kind = HOLDFAST_QUERY_AUDIT}, "token"},
         {{.kind = HOLDFAST_QUERY_STOCK, .warehouse = "a\tb"}, "warehouse"},
     };
 
@@ -293,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_a_missing_part_is_told),
         cmocka_unit_test(test_reservations_are_sorted),
         cmocka_unit_test(test_settling_everywhere),
+        cmocka_unit_test(test_audits),
         cmocka_unit_test(test_bad_arguments),
     };
 
