@@ -196,7 +196,7 @@ int cmd_apply(const struct invocation *invocation)
 {
     struct apply *apply = calloc(1, sizeof *apply);
     struct session session = {0};
-    const struct engine_source source = {next_line, build, tell, free_job, apply};
+    const struct engine_source source = {next_line, build, tell, free_job, apply, false};
     struct engine engine = {.session = &session,
                             .source = &source,
                             .words = "apply",

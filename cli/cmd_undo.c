@@ -433,7 +433,7 @@ int cmd_undo(const struct invocation *invocation)
 {
     struct undo *undo = calloc(1, sizeof *undo);
     struct session session = {0};
-    const struct engine_source source = {next_line, build, tell, free_job, undo};
+    const struct engine_source source = {next_line, build, tell, free_job, undo, true};
     struct engine engine = {.session = &session, .source = &source, .words = "undo"};
     const char *typed = invocation->arguments[0], *fault = code_fault(typed, strlen(typed));
     int code = 0;

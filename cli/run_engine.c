@@ -184,6 +184,10 @@ static void on_settled(void *data, struct holdfast_result *result)
     struct job *job = flight->job;
 
     free(flight);
+    if (result->settle == HOLDFAST_SETTLE_APPLIED && engine->source->shares_ids) {
+        engine->applied--; /* as finish counts it */
+        engine->skipped++;
+    }
     if (result->settle == HOLDFAST_SETTLE_APPLIED)
         finish(engine, job, HOLDFAST_APPLIED, result->settled ? result->settled : result);
     else if (result->settle == HOLDFAST_SETTLE_VOID)

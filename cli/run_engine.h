@@ -35,6 +35,8 @@ struct engine_source {
                  const struct holdfast_result *result, const char *text);
     void (*free_job)(void *data, struct job *job);
     void *data;
+    /* An id that was used before was used by another run, with the same effect: skipped. */
+    bool shares_ids;
 };
 
 struct engine {
