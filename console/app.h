@@ -249,6 +249,8 @@ void dialog_tick(struct app *app);
 bool dialog_key(struct app *app, const struct key *key);
 void dialog_post(struct app *app);
 bool dialog_can_post(const struct app *app);
+/* Reasons or warehouses were read: what was typed of them before is completed. */
+void dialog_names_came(struct app *app);
 /* Something is on its way that decides what the next key means: keys wait. */
 bool dialog_waits(const struct app *app);
 /* Of the form that was just opened: texts, and whether what the books say is hidden. */

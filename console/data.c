@@ -274,11 +274,13 @@ static void take_names(struct names *names, const struct holdfast_answer *answer
 static void take_reasons(struct app *app, struct holdfast_answer **answer)
 {
     take_names(&app->reasons, *answer);
+    dialog_names_came(app);
 }
 
 static void take_warehouses(struct app *app, struct holdfast_answer **answer)
 {
     take_names(&app->warehouses, *answer);
+    dialog_names_came(app);
 }
 
 static void take_nothing(struct app *app, struct holdfast_view_answer **answer)

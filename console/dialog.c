@@ -351,6 +351,12 @@ bool dialog_can_post(const struct app *app)
     return app->dialog && app->dialog->phase == DIALOG_EDITING && link_can_post(app, &why);
 }
 
+void dialog_names_came(struct app *app)
+{
+    if (app->dialog)
+        form_complete(&app->dialog->form);
+}
+
 bool dialog_waits(const struct app *app)
 {
     return app->dialog &&

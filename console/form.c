@@ -103,6 +103,16 @@ static void complete(struct field *field)
     }
 }
 
+void form_complete(struct form *form)
+{
+    for (size_t i = 0; i < form->count; i++) {
+        struct field *field = &form->fields[i];
+        if (field->kind == FIELD_CHOICE && field->text[0] && field->caret == strlen(field->text) &&
+            field_chosen(field) < 0)
+            complete(field);
+    }
+}
+
 static void step_choice(struct field *field, int by)
 {
     const char *name, *code;

@@ -54,6 +54,8 @@ struct field *form_add(struct form *form, enum field_kind kind, const char *labe
 /* The field with this mark, or NULL. */
 struct field *form_find(struct form *form, int mark);
 void field_set(struct field *field, const char *text);
+/* The list of a choice has come, or has changed: what was typed before is completed by it. */
+void form_complete(struct form *form);
 /* Takes a key that belongs to a field. False: it is none of the form's. */
 bool form_key(struct form *form, const struct key *key);
 

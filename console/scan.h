@@ -18,7 +18,7 @@
 #define SCAN_LEAST 4
 #define SCAN_MOST (KEY_TEXT_BYTES - 4) /* bytes; what is longer is no scan */
 #define SCAN_PREFIX_US 1000000
-#define SCAN_STALL_US 250000 /* how long we may have been kept from reading */
+#define SCAN_STALL_US 250000  /* how long we may have been kept from reading */
 #define SCAN_REPEAT_US 300000 /* the same scan again within this is one too many */
 #define SCAN_PREFIX_BYTES 16
 #define SCAN_HELD 160 /* keys */
@@ -38,9 +38,9 @@ struct scan {
 /* prefix: "" for none; at most SCAN_PREFIX_BYTES. */
 void scan_init(struct scan *scan, const char *prefix);
 
-/* When bytes that were read just now came. Characters that were read together had to wait for us, as
- * a person types one at a time; for all we know they followed the last ones without a gap. A scan is
- * not cut into keys by a machine that is busy. */
+/* When bytes that were read just now came. Characters that were read together had to wait for us,
+ * as a person types one at a time; for all we know they followed the last ones without a gap. A
+ * scan is not cut into keys by a machine that is busy. */
 int64_t scan_arrival(struct scan *scan, const unsigned char *bytes, size_t count, int64_t now_us);
 
 /* Takes the next key. False: it is not taken, as keys wait to come out: call scan_out first. */

@@ -424,6 +424,30 @@ static void choices(void **state)
     assert_non_null(field_fault(field));
 }
 
+static const char *late_choice(const void *data, size_t i, const char **name)
+{
+    return *(const bool *)data ? choice(NULL, i, name) : NULL;
+}
+
+/* What is typed before the list has come counts all the same. */
+static void a_list_that_comes_late(void **state)
+{
+    (void)state;
+    struct form form = {0};
+    bool come = false;
+    struct field *field = form_add(&form, FIELD_CHOICE, "Reason", "");
+    field->choice = late_choice;
+    field->choices = &come;
+    put(&form, "dam");
+    assert_string_equal(field->text, "dam");
+    come = true;
+    form_complete(&form);
+    assert_string_equal(field->text, "damaged");
+    field_set(field, "zzz");
+    form_complete(&form);
+    assert_string_equal(field->text, "zzz");
+}
+
 /* A scan moves through the fields and no further: there is nothing that Enter posts. */
 static void enter_goes_to_the_next_field(void **state)
 {
@@ -514,6 +538,7 @@ int main(void)
         cmocka_unit_test(long_bursts_come_out),
         cmocka_unit_test(quantities),
         cmocka_unit_test(choices),
+        cmocka_unit_test(a_list_that_comes_late),
         cmocka_unit_test(enter_goes_to_the_next_field),
         cmocka_unit_test(a_number_filled_in_is_replaced),
         cmocka_unit_test(editing),
