@@ -137,6 +137,11 @@ class Proxied(Cluster):
 
     # ------------------------------------------------------------- the end
 
+    def audit(self):
+        """Of the owners alone: no view was started again."""
+        done = self.hf("audit", "--no-views", expect=None, seconds=60)
+        check(done.code == 0, "the audit found something: %s" % done)
+
     def close(self):
         if self.closed:
             return []

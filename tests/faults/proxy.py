@@ -38,7 +38,9 @@ STEPS = [(name, re.compile(pattern, re.S)) for name, pattern in (
     ("claim", rb"START TRANSACTION;UPDATE .*INSERT INTO claim "),
     ("prune", rb"START TRANSACTION;.*(?:pruned_seq=|FOR UPDATE)"),
     ("batch", rb"START TRANSACTION;UPDATE "),
-    ("prune-find", rb"SELECT (?:MAX\(t\.seq\)|r\.reservation_id FROM reservation r)"),
+    ("prune-find", rb"SELECT (?:MAX\(t\.seq\)|DISTINCT r\.reservation_id FROM movement m|a\.epoch "
+                   rb"FROM claim a)"),
+    ("prune-old", rb"DELETE FROM (?:claim|worker WHERE lease_until_us)"),
     ("offsets", rb"UPDATE .* SET t\.clock_offset_us="),
     ("release", rb"UPDATE .* SET t\.owner=''"),
     ("due", rb"SELECT reservation_id,expires_at_us"),
