@@ -8,7 +8,8 @@ usage: 20-plants.py [--all] [NAME...]
 
 Prints TAP; `make test` runs those that are found quickly, `make simulate-plants` (--all) all of
 them. A patch begins with a line that says what is wrong, and may have a line `slow` for one that
-takes many seeds."""
+takes many seeds, and a line `restless` for one that is looked for where partitions go from worker
+to worker (--restless)."""
 import glob
 import os
 import re
@@ -28,6 +29,7 @@ class Plant:
         with open(path) as file:
             head = file.read().split("\n--- ", 1)[0].split("\n")
         self.description, self.slow = head[0], "slow" in head[1:]
+        self.options = ["--restless"] if "restless" in head[1:] else []
 
 
 def choose(words):
@@ -55,7 +57,7 @@ def build(plants):
 
 def hunt(plant):
     """How many seeds it took, and what broke; None: no seed found it."""
-    done = subprocess.run([plant.program, "--seeds", str(SEEDS_MAX)], stdout=subprocess.PIPE,
+    done = subprocess.run([plant.program, "--seeds", str(SEEDS_MAX)] + plant.options, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, check=False)
     count = re.search(r"^(\d+) seeds", done.stdout, re.M)
     if done.returncode != 1 or not done.stderr:

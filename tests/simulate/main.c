@@ -25,8 +25,8 @@
 
 static const char usage[] =
     "usage: simulate [--from S] [--seeds N] [--jobs N] [--coverage] [--progress] [--digests]\n"
-    "                [--keep-going]\n"
-    "       simulate --seed S [--trace]\n"
+    "                [--keep-going] [--restless]\n"
+    "       simulate --seed S [--trace] [--restless]\n"
     "\n"
     "  --seed S     this seed alone, in this process\n"
     "  --trace      says everything that happens, on stdout\n"
@@ -36,7 +36,8 @@ static const char usage[] =
     "  --coverage   prints what was seen how often; a kind of fault that never came is an error\n"
     "  --progress   says every minute how far it is\n"
     "  --keep-going does not end at the first seed that fails\n"
-    "  --digests    prints a line for each seed, the same for the same seed\n";
+    "  --digests    prints a line for each seed, the same for the same seed\n"
+    "  --restless   every seed is one whose partitions go from worker to worker\n";
 
 struct options {
     uint64_t from, seeds;
@@ -254,13 +255,30 @@ static bool number(const char *text, uint64_t *value)
 
 static bool parse(int argc, char **argv, struct options *options)
 {
-    enum { SEED = 256, TRACE, FROM, SEEDS, JOBS, COVERAGE, PROGRESS, DIGESTS, KEEP_GOING };
+    enum {
+        SEED = 256,
+        TRACE,
+        FROM,
+        SEEDS,
+        JOBS,
+        COVERAGE,
+        PROGRESS,
+        DIGESTS,
+        KEEP_GOING,
+        RESTLESS,
+    };
     static const struct option known[] = {
-        {"seed", required_argument, NULL, SEED},       {"trace", no_argument, NULL, TRACE},
-        {"from", required_argument, NULL, FROM},       {"seeds", required_argument, NULL, SEEDS},
-        {"jobs", required_argument, NULL, JOBS},       {"coverage", no_argument, NULL, COVERAGE},
-        {"progress", no_argument, NULL, PROGRESS},     {"digests", no_argument, NULL, DIGESTS},
-        {"keep-going", no_argument, NULL, KEEP_GOING}, {NULL, 0, NULL, 0},
+        {"seed", required_argument, NULL, SEED},
+        {"trace", no_argument, NULL, TRACE},
+        {"from", required_argument, NULL, FROM},
+        {"seeds", required_argument, NULL, SEEDS},
+        {"jobs", required_argument, NULL, JOBS},
+        {"coverage", no_argument, NULL, COVERAGE},
+        {"progress", no_argument, NULL, PROGRESS},
+        {"digests", no_argument, NULL, DIGESTS},
+        {"keep-going", no_argument, NULL, KEEP_GOING},
+        {"restless", no_argument, NULL, RESTLESS},
+        {NULL, 0, NULL, 0},
     };
     uint64_t value = 0;
 
@@ -288,6 +306,8 @@ static bool parse(int argc, char **argv, struct options *options)
             options->keep_going = true;
         } else if (c == DIGESTS) {
             options->digests = true;
+        } else if (c == RESTLESS) {
+            world_all_restless = true;
         } else {
             return false;
         }
@@ -306,7 +326,9 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 64;
     }
-    program = argv[0];
+    static char replay[4096];
+    snprintf(replay, sizeof replay, "%s%s", argv[0], world_all_restless ? " --restless" : "");
+    program = replay;
     chance_program(program);
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED) {

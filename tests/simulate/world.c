@@ -33,6 +33,7 @@
 #define SECOND_US 1000000
 
 struct world world;
+bool world_all_restless;
 
 static const char *const all_skus[WORLD_SKUS_MAX] = {"hot", "tea", "cup", "pot", "jar", "lid"};
 static const char *const all_warehouses[WORLD_WAREHOUSES_MAX] = {"north", "south", "west"};
@@ -70,7 +71,7 @@ static void draw_shape(struct config *config)
     config_defaults(config);
     strcpy(config->name, "sim");
     strcpy(config->region, "main");
-    world.restless = sim_one_in(4);
+    world.restless = world_all_restless || sim_one_in(4);
     world.shard_count = world.restless ? 1 : (unsigned)sim_between(1, WORLD_SHARDS_MAX);
     config->partitions = (uint32_t)sim_between(world.shard_count, 5);
     config->shard_count = world.shard_count;
@@ -79,7 +80,7 @@ static void draw_shape(struct config *config)
     world.client_count = (unsigned)sim_between(2, WORLD_CLIENTS_MAX);
     world.sku_count = (unsigned)sim_between(1, WORLD_SKUS_MAX);
     world.warehouse_count = (unsigned)sim_between(1, WORLD_WAREHOUSES_MAX);
-    if (world.restless && sim_one_in(2)) {
+    if (world.restless && (world_all_restless || sim_one_in(2))) {
         /* all want one thing, at one place, from one of two */
         world.worker_count = 2;
         config->partitions = 1;
@@ -193,7 +194,7 @@ static void draw_faults(void)
     for (unsigned kind = 0; kind < SIM_FAULT_COUNT; kind++) {
         bool on = sim_below(100) < share;
         if (world.restless && makes_restless((enum sim_fault)kind))
-            on = sim_one_in(2);
+            on = world_all_restless ? !sim_one_in(4) : sim_one_in(2);
         if (kind >= SIM_FAULT_NET_LOSE && kind <= SIM_FAULT_NET_REORDER)
             on = on && world.harsh;
         if (kind == SIM_FAULT_CLOCK_JUMP_BROKER || kind == SIM_FAULT_CLOCK_JUMP_SERVER)

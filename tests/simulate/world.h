@@ -157,6 +157,8 @@ struct world {
 };
 
 extern struct world world;
+/* Every seed is a restless one, with most of what makes it so: for bugs that need this. */
+extern bool world_all_restless;
 
 /* Runs one seed to its end; sim_fail when something does not hold. */
 void world_run(uint64_t seed);
