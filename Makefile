@@ -172,6 +172,8 @@ chaos: deps
 	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD) all test-programs
 	@BUILD=$(BUILD) PYTHONPATH=tests/integration HOLDFAST_CHAOS_DURATION=$(DURATION) \
 	    HOLDFAST_CHAOS_SEED=$(SEED) /usr/bin/python3 -B tests/faults/10-chaos.py
+	@BUILD=$(BUILD) PYTHONPATH=tests/integration HOLDFAST_CHAOS_DURATION=$(DURATION) \
+	    HOLDFAST_CHAOS_SEED=$(SEED) /usr/bin/python3 -B tests/integration/87-relay-kills.py
 
 # A hundred kills of a client that applies a file, and a hundred with everything else killed meanwhile.
 .PHONY: runs-killed

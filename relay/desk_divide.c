@@ -15,9 +15,8 @@ void divide_free(struct place *place)
     place_rewind(place);
 }
 
-static size_t share(const struct subscription *s, size_t rank, size_t count, uint32_t partitions)
+static size_t share(size_t rank, size_t count, uint32_t partitions)
 {
-    (void)s;
     return partitions / count + (rank < partitions % count);
 }
 
@@ -76,7 +75,7 @@ void divide(struct subscription *s, uint32_t partitions, int64_t now_us)
     for (struct consumer *c = s->consumers; c; c = c->next) {
         if (!c->answered || c->doomed)
             continue;
-        size_t mine = share(s, rank++, count, partitions);
+        size_t mine = share(rank++, count, partitions);
         if (c->places > mine)
             ask_back(s, c, partitions, c->places - mine, now_us);
     }
@@ -84,7 +83,7 @@ void divide(struct subscription *s, uint32_t partitions, int64_t now_us)
     for (struct consumer *c = s->consumers; c; c = c->next) {
         if (!c->answered || c->doomed)
             continue;
-        size_t mine = share(s, rank++, count, partitions);
+        size_t mine = share(rank++, count, partitions);
         if (c->places < mine)
             hand_out(s, c, partitions, mine - c->places);
     }

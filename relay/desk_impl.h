@@ -65,7 +65,6 @@ struct place {
     struct position acked, given;
     uint64_t stored;              /* acked.seq that is in the database */
     bool dirty;                   /* to be stored, though stored may say otherwise */
-    bool told;                    /* the consumer has no ACKED for `stored` yet */
     struct mark marks[MARKS_MAX]; /* from acked to given, oldest first */
     size_t mark_count;
     bool checked; /* `given` is history under the partition's present claim */
