@@ -258,10 +258,10 @@ def idle(cluster):
     with Terminal(cluster) as t:
         t.wait("WID-1")
         t.wait("LIVE")
-        t.quiet(1.5)
+        t.quiet(1)
         before = t.state()["written"]
-        time.sleep(scale(3))
-        equal(t.state()["written"] - before, 0, "bytes written in three idle seconds")
+        time.sleep(scale(2))
+        equal(t.state()["written"] - before, 0, "bytes written in two idle seconds")
 
 
 @test("Ctrl-Z and fg, SIGTERM and a crash leave a sane terminal")
