@@ -69,14 +69,18 @@ def spread(cluster):
 @test("a handle reads what it wrote, at once and every time")
 def own_writes(cluster):
     with Reader(cluster) as reader:
+        wrote_last = {}
         for number in range(60):
             sku = "AB"[number % 2]
             wrote = reader.ask("receive", sku, 1, "W")
             equal(wrote["status"], "applied", "a write")
+            wrote_last[wrote["partition"]] = wrote["sequence"]
             stock = reader.stock("own", sku)
             equal(stock["knowledge"], "known", "what is known of it")
             check(stock["sequence"] >= wrote["sequence"], "not older than the write")
             equal(stock["on_hand"], {"A": 13, "B": 5}[sku] + number // 2 + 1, "on hand")
+        # A view is seldom so late that it would show without them.
+        equal(dict(reader.ask("positions")), wrote_last, "what it asks views to have seen")
         page = reader.ask("skus", "own", 10, "-")
         equal({s["sku"]: s["on_hand"] for s in page["stock"]}, {"A": 43, "B": 35}, "a page")
         equal(page["view"] != "", True, "which a view answered")
