@@ -28,7 +28,7 @@ def symbols(*options):
 @test("only holdfast_* is visible, and every function of the public headers is")
 def visible(cluster):
     declared = set()
-    for name in ("holdfast.h", "holdfast_view.h"):
+    for name in ("holdfast.h", "holdfast_view.h", "holdfast_events.h"):
         with open(os.path.join(ROOT, "client", name)) as file:
             text = re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S)
         declared |= set(re.findall(r"\b(holdfast_\w+(?<!_fn))\(", text))
