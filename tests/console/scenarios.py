@@ -153,7 +153,7 @@ def scan_everywhere(t):
     t.wait("-> ")
     t.key("Tab")
     burst(t, "\0332")
-    t.wait("1333931")  # the end of it, as a narrow field shows
+    t.wait("33931")  # the end of it, as a narrow field shows
     t.key("Esc")
     t.wait("cancelled")
     for key, title in (("F4", "Adjust"), ("F5", "Receive"), ("F6", "Move"), ("F7", "Count"),
@@ -317,6 +317,7 @@ def scan_flows(cluster, t):
     t.wait("Receive WID-1")
     t.wait("[12")
     equal(cluster.level("WID-1", "BER1")["on_hand"], before, "a scan posts nothing")
+    t.wait("-> ")
     t.key("F2")
     t.wait("OK received")
     t.scan("4999999999999")
@@ -340,6 +341,7 @@ def scan_flows(cluster, t):
     t.type("2")
     t.key("Tab")
     t.type("HAM2")
+    t.wait("-> ")
     t.key("F2")
     t.wait("OK moved 2")
     equal(cluster.level("WID-1", "BER1")["on_hand"], before + 8, "on hand")
@@ -527,7 +529,7 @@ def database_down(cluster, t):
         shown = [line for line in t.lines()[3:-2] if " ? " in line]
         check(shown, "rows that nobody knows: " + text)
         for line in shown:
-            check(not any(c.isdigit() for c in line[line.index(" ?"):]), "a figure beside ?: " + line)
+            check(not any(c.isdigit() for c in line[line.index(" ? "):]), "a figure beside ?: " + line)
     finally:
         cluster.cont(shard)
     t.wait_gone("INCOMPLETE", 40)
