@@ -5,7 +5,7 @@ has every movement of every partition in order, and twice only what was given tw
 HOLDFAST_CHAOS_DURATION, HOLDFAST_CHAOS_SEED: `make chaos` runs it for longer."""
 from relays import *
 
-SECONDS = float(os.environ.get("HOLDFAST_CHAOS_DURATION", "10"))
+SECONDS = float(os.environ.get("HOLDFAST_CHAOS_DURATION", "6"))
 SEED = int(os.environ.get("HOLDFAST_CHAOS_SEED", "1"))
 SKUS = ["K%d" % i for i in range(24)]
 CLIENTS = 8
@@ -43,6 +43,9 @@ class Reader:
                 env=dict(os.environ, **{MARK: mark}))
 
     def kill(self):
+        # It hangs before it dies: what was given to it meanwhile it has not worked on.
+        self.child.send_signal(signal.SIGSTOP)
+        time.sleep(0.4)
         self.child.kill()
         self.child.wait()
         self.deaths += 1
@@ -107,13 +110,19 @@ def kills(cluster):
     # One that nobody kills, one that is killed, and one that three share, one of whom is killed.
     alone, mortal = Reader(cluster, "alone", 0), Reader(cluster, "mortal", 0)
     shared = [Reader(cluster, "shared", n) for n in range(3)]
-    readers = [alone, mortal] + shared
-    results, rounds = [], [0]
+    try:
+        rush(cluster, chosen, alone, mortal, shared)
+    finally:
+        for reader in [alone, mortal] + shared:
+            reader.stop()
+
+
+def rush(cluster, chosen, alone, mortal, shared):
+    readers, results = [alone, mortal] + shared, []
 
     def write():
         until = time.monotonic() + SECONDS
         while time.monotonic() < until:
-            rounds[0] += 1
             results.extend(cluster.load(script(600, chosen.random()), clients=CLIENTS, seconds=240,
                                         timeout_ms=60000))
     load = threading.Thread(target=write)
