@@ -17,10 +17,10 @@ def fresh():
         equal(os.stat(cluster.dir).st_mode & 0o777, 0o700, "mode of the folder")
         equal(os.stat(cluster.file).st_mode & 0o777, 0o600, "mode of cluster.yaml")
         roles = sorted(p.role for p in cluster.processes())
-        equal(roles, ["broker", "mariadbd", "mariadbd", "supervisor"] + 4 * ["worker"], "processes")
+        equal(roles, ["broker", "mariadbd", "mariadbd", "supervisor", "view"] + 4 * ["worker"], "processes")
         status = cluster.hf("status").json
         equal((status["well"], status["problems"]), (True, []), "status")
-        equal(len(status["processes"]), 7, "processes in the status")
+        equal(len(status["processes"]), 8, "processes in the status")
         equal(status["brokers"][0]["partitions_served"], 16, "partitions served")
         check("b1" in cluster.hf("status", json=False).out, "status for people names the broker")
         for shard in 0, 1:
