@@ -17,7 +17,7 @@ WIDE = (
 )
 # A screen for a scanner: the scenarios whose words fit into 20 columns.
 TINY = ("16x20 xterm-256color C.UTF-8", "16x20 vt220 C", "16x20 linux C.UTF-8 NO_COLOR")
-FITS = {"85-console.py": ("burst of scans", "scanner on 20x16", "storm", "idle"),
+FITS = {"85-console.py": ("first screen", "burst of scans", "scanner on 20x16", "storm", "idle"),
         "86-console-terminal.py": ("way out", "idle")}
 SECONDS = 600
 
