@@ -94,8 +94,8 @@ def failing():
 def interrupted():
     cluster = quick()
     child = subprocess.Popen([HOLDFAST, "up", "--dir", cluster.dir, "--workers", "1",
-                              "--partitions", "4", "--views", "0"], stderr=subprocess.PIPE,
-                             text=True,
+                              "--partitions", "4", "--views", "1", "--relays", "0"],
+                             stderr=subprocess.PIPE, text=True,
                              env=dict(os.environ, **{MARK: mark}))
     try:
         line = child.stderr.readline()
