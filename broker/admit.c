@@ -90,8 +90,9 @@ static uint32_t kind_of(const uint8_t *body, size_t body_bytes)
                                                 (unsigned)(tag & 7));
         if (value == 0)
             return 0;
-        if (tag >> 3 >= HF__OPERATION__KIND_RESERVE && tag >> 3 <= HF__OPERATION__KIND_SETTLE)
-            kind = (uint32_t)(tag >> 3);
+        /* They are the last fields of Operation, so kinds that are added later count too. */
+        if (tag >> 3 >= HF__OPERATION__KIND_RESERVE)
+            kind = tag >> 3 <= UINT32_MAX ? (uint32_t)(tag >> 3) : UINT32_MAX;
         at += bytes + value;
     }
     return kind;

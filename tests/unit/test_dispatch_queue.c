@@ -754,6 +754,15 @@ static void test_the_freeing_class_is_for_what_frees(void **state)
     /* of two members the last counts, as it does when it is unpacked */
     submit_body(w, c, ++q, MESSAGE_OPERATION, CLASS_FREEING, body, n + more);
     assert_int_equal(world_status(w, C, NULL, NULL), STATUS_invalid);
+    /* the kinds that came after settle are no others, alone or behind one that frees */
+    Hf__Undo undo = HF__UNDO__INIT;
+    operation.kind_case = HF__OPERATION__KIND_UNDO;
+    operation.undo = &undo;
+    more = hf__operation__pack(&operation, body + n);
+    submit_body(w, c, ++q, MESSAGE_OPERATION, CLASS_FREEING, body + n, more);
+    assert_int_equal(world_status(w, C, NULL, NULL), STATUS_invalid);
+    submit_body(w, c, ++q, MESSAGE_OPERATION, CLASS_FREEING, body, n + more);
+    assert_int_equal(world_status(w, C, NULL, NULL), STATUS_invalid);
     /* what cannot be read is the worker's to refuse */
     for (size_t cut = 1; cut < n; cut++)
         submit_body(w, c, ++q, MESSAGE_OPERATION, CLASS_FREEING, body, cut);
