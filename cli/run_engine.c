@@ -170,7 +170,10 @@ static void next_generation(struct engine *engine, struct job *job,
                             const struct holdfast_result *result)
 {
     if (++job->generation > ENGINE_GENERATIONS_MAX) {
-        finish(engine, job, result->status, result);
+        /* That a settle was applied does not mean that the line was. */
+        bool is_settle = result->kind == HOLDFAST_KIND_APPLIED;
+        finish(engine, job, is_settle ? HOLDFAST_OPERATION_ID_REUSED : result->status,
+               is_settle ? NULL : result);
         return;
     }
     job->attempt = 2; /* an earlier process may have got so far */

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the engine of runs makes of answers: counted, told and recorded. The client is played here.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/run_engine.h"
+#include "client/decode.h"
+
+#define WAITING_MAX 8
+
+struct waiting {
+    holdfast_result_fn *done;
+    void *data;
+    struct holdfast_result *result;
+};
+
+static struct played {
+    struct waiting waiting[WAITING_MAX];
+    size_t count;
+    unsigned sent, settled; /* of the line */
+    int recorded;           /* its status; -1: none */
+} played;
+
+/* ------------------------------------------------------------- the client */
+
+/* The line's id was used, whatever its generation is; and it was settled as void. */
+bool holdfast_submit(struct holdfast *client, const struct holdfast_operation *operation,
+                     holdfast_result_fn *done, void *data, char *error, size_t error_bytes)
+{
+    static const uint8_t id[16] = {1};
+    bool is_line = operation->kind == HOLDFAST_COUNT;
+    struct holdfast_result *result =
+        make_result(is_line ? HOLDFAST_OPERATION_ID_REUSED : HOLDFAST_APPLIED, id, "", "");
+
+    (void)client;
+    (void)error;
+    (void)error_bytes;
+    assert_true(played.count < WAITING_MAX);
+    played.sent += is_line;
+    if (operation->kind == HOLDFAST_SETTLE) {
+        played.settled++;
+        result->settle = HOLDFAST_SETTLE_VOID;
+    }
+    if (operation->kind == HOLDFAST_RECORD_RUN) {
+        assert_int_equal(operation->run_result_count, 1);
+        played.recorded = operation->run_results[0].status;
+    }
+    played.waiting[played.count++] = (struct waiting){done, data, result};
+    return true;
+}
+
+void holdfast_process(struct holdfast *client)
+{
+    size_t count = played.count;
+    struct waiting now[WAITING_MAX];
+
+    (void)client;
+    memcpy(now, played.waiting, sizeof now);
+    played.count = 0;
+    for (size_t i = 0; i < count; i++)
+        now[i].done(now[i].data, now[i].result);
+}
+
+struct holdfast_result *holdfast_call(struct holdfast *client,
+                                      const struct holdfast_operation *operation)
+{
+    (void)client;
+    (void)operation;
+    return make_result(HOLDFAST_UNAVAILABLE, NULL, "", "");
+}
+
+int holdfast_fd(struct holdfast *client)
+{
+    (void)client;
+    return -1;
+}
+
+int holdfast_deadline_ms(struct holdfast *client)
+{
+    (void)client;
+    return 0;
+}
+
+void holdfast_close(struct holdfast **client)
+{
+    *client = NULL;
+}
+
+/* ------------------------------------------------------------- the rest of the command */
+
+void session_stamp(const struct session *session, struct holdfast_operation *operation)
+{
+    (void)session;
+    (void)operation;
+}
+
+void catch_interrupts(void)
+{
+}
+
+bool was_interrupted(void)
+{
+    return false;
+}
+
+uint64_t option_number(const struct invocation *invocation, const char *name, uint64_t otherwise)
+{
+    (void)invocation;
+    (void)name;
+    return otherwise;
+}
+
+void engine_progress(struct engine *engine, bool now)
+{
+    (void)engine;
+    (void)now;
+}
+
+void engine_clear_bar(void)
+{
+}
+
+void complain(const char *words, const char *format, ...)
+{
+    (void)words;
+    (void)format;
+}
+
+/* ------------------------------------------------------------- a run of one line */
+
+struct one_line {
+    struct job job;
+    bool given;
+    int told; /* status; -1: nothing */
+    struct holdfast_operation operation;
+};
+
+static enum engine_more next_line(void *data, struct engine *engine, struct job **job)
+{
+    struct one_line *line = data;
+
+    (void)engine;
+    if (line->given)
+        return ENGINE_END;
+    line->given = true;
+    line->job = (struct job){.line = 1, .key = "A"};
+    *job = &line->job;
+    return ENGINE_JOB;
+}
+
+static const struct holdfast_operation *build(void *data, const struct job *job)
+{
+    struct one_line *line = data;
+
+    (void)job;
+    line->operation = (struct holdfast_operation){.kind = HOLDFAST_COUNT, .sku = "A"};
+    return &line->operation;
+}
+
+static void tell(void *data, struct engine *engine, const struct job *job, int status,
+                 const struct holdfast_result *result, const char *text)
+{
+    struct one_line *line = data;
+
+    (void)engine;
+    (void)job;
+    (void)result;
+    (void)text;
+    line->told = status;
+}
+
+static void free_job(void *data, struct job *job)
+{
+    (void)data;
+    (void)job;
+}
+
+/* It was never applied, under none of its ids, and so it is not said to be. */
+static void test_a_line_of_which_every_id_is_void_is_not_applied(void **state)
+{
+    struct one_line line = {.told = -1};
+    const struct engine_source source = {next_line, build, tell, free_job, &line, false};
+    struct session session = {0};
+    struct engine engine = {.session = &session, .source = &source, .words = "apply"};
+
+    (void)state;
+    played = (struct played){.recorded = -1};
+    engine_run(&engine);
+    assert_int_equal(played.sent, ENGINE_GENERATIONS_MAX + 1);
+    assert_int_equal(played.settled, ENGINE_GENERATIONS_MAX + 1);
+    assert_int_equal(engine.applied, 0);
+    assert_int_equal(engine.refused, 1);
+    assert_int_equal(line.told, HOLDFAST_OPERATION_ID_REUSED);
+    assert_int_equal(played.recorded, HOLDFAST_OPERATION_ID_REUSED);
+    assert_int_not_equal(engine_code(&engine), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_line_of_which_every_id_is_void_is_not_applied),
+    };
+    return cmocka_run_group_tests_name("runs: the engine", tests, NULL, NULL);
+}
