@@ -100,6 +100,11 @@ static bool find_previous(struct undo *undo, struct undo_line *line,
         holdfast_answer_free(&answer);
         return false;
     }
+    if (answer->movement_count == 0 && movement->before != 0) {
+        /* It has been pruned. What the setting was is not known, and the owner says so. */
+        holdfast_answer_free(&answer);
+        return true;
+    }
     struct holdfast_level before = {0};
     if (answer->movement_count > 0)
         before = answer->movements[0].after;

@@ -161,6 +161,7 @@ bool decode_movement(struct pool *pool, struct holdfast_movement *to, const Hf__
     to->state = (enum holdfast_reservation_state)from->state;
     to->expires_at_us = from->expires_at_us;
     to->undoes = from->undoes;
+    to->before = from->before;
     id_text(to->operation_id, from->operation_id, NULL);
     to->after.sku = to->after.warehouse = "";
     return (!from->after || decode_level(pool, &to->after, from->after)) &&

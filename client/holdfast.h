@@ -302,6 +302,9 @@ struct holdfast_movement {
     int64_t expires_at_us;
     const char *order, *reason, *reference, *note, *actor, *principal;
     uint64_t undoes;
+    /* Only of HOLDFAST_QUERY_MOVEMENT: the level's movement before this one, which may have been
+     * pruned; 0: there was none. */
+    uint64_t before;
 };
 
 /* "reserved", "adjusted", …; static text. */

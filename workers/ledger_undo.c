@@ -61,7 +61,8 @@ static enum status plan_setting(struct ledger *ledger, struct turn *turn, struct
                       : undone->kind == HF__MOVEMENT_KIND__MOVEMENT_SAFETY_STOCK_SET;
 
     if (!undo->has_previous)
-        return refuse(ledger, turn, STATUS_invalid, "is required to undo a setting",
+        return refuse(ledger, turn, STATUS_invalid,
+                      "is required to undo a setting; what it was may have been pruned",
                       "undo.previous");
     if (safety ? now->safety_stock != undone->after.safety_stock
                : now->reorder_point != undone->after.reorder_point)

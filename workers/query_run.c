@@ -219,7 +219,9 @@ static bool movement_reply(void *context, size_t statement, MYSQL_RES *result, u
         store_movement_read(&movement, row + 1, lengths + 1, query->arena);
         if (row[0] && lengths[0] == sizeof movement.claim_id)
             memcpy(movement.claim_id, row[0], sizeof movement.claim_id);
-        answer->movements[answer->n_movements++] = history_message(&movement, query->arena);
+        Hf__Movement *message = history_message(&movement, query->arena);
+        message->before = movement.prev;
+        answer->movements[answer->n_movements++] = message;
     }
     return true;
 }
