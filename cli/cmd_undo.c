@@ -365,6 +365,19 @@ static bool applied_downwards(struct undo *undo, const char *undoes, int *code)
     return downwards;
 }
 
+/* The record of a run that was cut off lags behind the ledger. */
+static void tell_unfinished(const struct holdfast_run *run)
+{
+    uint64_t known = (uint64_t)run->applied + run->refused + run->blank;
+
+    if (run->state != HOLDFAST_RUN_DONE && known < run->lines)
+        complain(
+            "undo",
+            "run %s is not finished: of %llu lines no result is recorded, and what of them was "
+            "applied is not undone; apply it with --resume, then undo it again",
+            run->run, (unsigned long long)(run->lines - known));
+}
+
 /* Which lines of the run there are to undo; those without a movement are blank in the undo. */
 static int prepare_run(struct undo *undo, struct engine_begin *begin)
 {
@@ -375,6 +388,8 @@ static int prepare_run(struct undo *undo, struct engine_begin *begin)
     if (code == 0) {
         const struct holdfast_run *run = named(answer, undo->undoes);
         const struct holdfast_run *before = named(answer, undo->name);
+        if (run)
+            tell_unfinished(run);
         if (!run) {
             complain("undo", "there is no run %s", undo->undoes);
             code = 1;

@@ -201,12 +201,30 @@ static void test_what_was_pruned_is_not_taken_for_nothing(void **state)
     assert_false(played.operation.has_previous);
 }
 
+/* Of a run that was cut off, lines may be applied that its record does not know of. */
+static void test_a_run_that_is_not_finished_is_told(void **state)
+{
+    (void)state;
+    play();
+    assert_int_equal(undo(), 0);
+    assert_string_equal(played.complaint, "");
+    play();
+    played.run.lines = 5;
+    played.run.blank = 1;
+    played.run.refused = 1;
+    played.run.state = HOLDFAST_RUN_OPEN;
+    assert_int_equal(undo(), 0);
+    assert_non_null(strstr(played.complaint, "R is not finished"));
+    assert_non_null(strstr(played.complaint, " 2 "));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_setting_goes_back_to_what_the_ledger_says),
         cmocka_unit_test(test_the_first_movement_of_a_level_had_nothing_before),
         cmocka_unit_test(test_what_was_pruned_is_not_taken_for_nothing),
+        cmocka_unit_test(test_a_run_that_is_not_finished_is_told),
     };
     return cmocka_run_group_tests_name("undo", tests, NULL, NULL);
 }
