@@ -11,6 +11,9 @@
 
 /* As decide.c has it. */
 #define LOOK_UP_ROUNDS 4
+/* Skus, reservations and so on that one dry run may need: operations wait for it, and leases run.
+ * More than any one operation can need. */
+#define NEEDS_MAX 16384u
 
 struct dry_run {
     struct query *query;
@@ -18,6 +21,7 @@ struct dry_run {
     struct catalog *catalog;
     struct ledger *ledger;
     struct needs needs;
+    bool needs_too_much;
 };
 
 /* Who asks has no id yet, or has one that was used: each gets one that means nothing. */
@@ -41,9 +45,11 @@ static enum db_outcome load(struct dry_run *run)
 
     for (unsigned round = 0; outcome == DB_OK && round < LOOK_UP_ROUNDS; round++) {
         run->needs.count = 0;
-        for (size_t i = 0; i < run->asked->n_operations; i++)
+        for (size_t i = 0; i < run->asked->n_operations && !run->needs_too_much; i++) {
             ledger_need(run->ledger, run->asked->operations[i], 1, false, &run->needs);
-        if (run->needs.count == 0)
+            run->needs_too_much = run->needs.count > NEEDS_MAX;
+        }
+        if (run->needs.count == 0 || run->needs_too_much)
             break;
         struct store_need *needs = arena_alloc(query->arena, run->needs.count * sizeof *needs);
         for (size_t i = 0; i < run->needs.count; i++)
@@ -92,7 +98,10 @@ enum db_outcome query_dry_run(struct query *query)
     if (asked->state)
         ledger_dry_catalog(run.ledger, asked->state);
     enum db_outcome outcome = load(&run);
-    if (outcome == DB_OK) {
+    if (run.needs_too_much) {
+        outcome = query_refuse(query, STATUS_too_large, "dry_run.operations",
+                               "need too much at once: ask about fewer of them");
+    } else if (outcome == DB_OK) {
         if (asked->state)
             ledger_dry_rows(run.ledger, asked->state);
         decide(&run, now_us);
