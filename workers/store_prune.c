@@ -29,9 +29,11 @@ static const char write_checkpoint[] =
     "m.partition_id=?p AND m.seq=n.seq ON DUPLICATE KEY UPDATE seq=VALUES(seq),"
     "on_hand=VALUES(on_hand),reserved=VALUES(reserved),committed=VALUES(committed),"
     "unavailable=VALUES(unavailable);";
-/* What became of the lines of runs as old; that there was such a run stays known. */
+/* What became of the lines of runs as old; that there was such a run stays known. Each block was
+ * written with a movement of its own that goes no sooner, so all are gone when these are. */
 static const char delete_run_blocks[] =
-    "DELETE FROM run_line WHERE partition_id=?p AND created_at_us<?t;";
+    "DELETE FROM run_line WHERE partition_id=?p AND created_at_us<?t ORDER BY created_at_us,run,"
+    "block LIMIT ?l;";
 static const char delete_movements[] =
     "DELETE FROM movement WHERE partition_id=?p AND seq>?o AND seq<=?s";
 /* Closed, nothing left to ship, and the last movement of it goes: that has its revision. */
@@ -59,6 +61,9 @@ static const char find_old[] =
 static const char delete_claims[] = "DELETE FROM claim WHERE partition_id=?p AND epoch IN (";
 static const char delete_workers[] =
     "DELETE FROM worker WHERE lease_until_us<" STORE_NOW "-(?d) AND instance IN (";
+
+/* Of one step: a block may have 80 KiB. */
+#define RUN_BLOCKS_MAX 1000u
 
 struct step {
     const struct store_prune *prune;
@@ -189,7 +194,7 @@ static void add_ids(struct sql *sql, uint8_t (*ids)[RESERVATION_ID_BYTES], size_
 enum db_outcome store_prune(struct db *db, const struct store_prune *prune, uint64_t upto,
                             uint8_t (*ids)[RESERVATION_ID_BYTES], size_t count, uint64_t *rows)
 {
-    struct step step = {.prune = prune, .upto = upto};
+    struct step step = {.prune = prune, .upto = upto, .limit = RUN_BLOCKS_MAX};
     struct sql sql;
 
     sql_init(&sql);
