@@ -99,15 +99,17 @@ static void say_hello(struct holdfast_subscription *s, int64_t now_us)
     consume_send(s, MESSAGE_HELLO, 0, &hello.base);
 }
 
-/* What was handed, of every partition: so that a lost tail is told. */
+/* What was handed, of every partition: so that a lost tail is told. Not where the claim is not
+ * known, as after a resume: no history has such a one. */
 static size_t add_seen(const struct holdfast_subscription *s, Hf__Position *all,
                        Hf__Position **list)
 {
+    static const uint8_t none[sizeof s->parts->handed_claim];
     size_t count = 0;
 
     for (uint32_t p = 0; p < s->partitions; p++) {
         const struct consume_part *part = &s->parts[p];
-        if (part->handed == 0)
+        if (part->handed == 0 || memcmp(part->handed_claim, none, sizeof none) == 0)
             continue;
         hf__position__init(&all[count]);
         all[count].partition = p;
