@@ -33,6 +33,7 @@ static const char insert_positions[] =
     ";INSERT IGNORE INTO subscription_position (name,partition_id,seq,claim_id,epoch) VALUES ";
 static const char fence_positions[] = ";UPDATE subscription_position SET epoch=";
 static const char epoch_below[] = " AND epoch<";
+static const char epoch_up_to[] = " AND epoch<=";
 static const char select_positions[] =
     ";SELECT partition_id,seq,claim_id,lost_from,epoch FROM subscription_position WHERE name=";
 static const char update_positions[] = ";UPDATE ";
@@ -424,6 +425,7 @@ void job_give_up(struct db *db, struct job *job)
     sql_release(&sql);
 }
 
+/* Not those of a relay that has taken the subscription over since. */
 void job_forget(struct db *db, struct job *job)
 {
     struct sql sql;
@@ -432,6 +434,8 @@ void job_forget(struct db *db, struct job *job)
     sql_add(&sql, "DELETE FROM subscription_position");
     sql_add(&sql, where_name);
     add_name(&sql, &job->part.name);
+    sql_add(&sql, epoch_up_to);
+    sql_uint(&sql, job->part.epoch);
     run_one(db, job, &sql);
     sql_release(&sql);
 }
