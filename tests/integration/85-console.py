@@ -71,6 +71,7 @@ def pages(cluster):
         t.wait("WID-9")
         seen, first = set(), 1
         while True:
+            t.quiet(0.2)  # the whole frame, not its first rows
             rows = [line.replace(">", " ").split()[0] for line in t.lines()[3:-2] if line.strip()]
             seen |= set(rows)
             first += len(rows)
