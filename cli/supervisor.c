@@ -493,8 +493,7 @@ int supervisor_run(const struct plan *plan, int progress)
     struct supervisor s = {.plan = plan, .progress = progress};
     struct rlimit files;
     size_t most = plan->config.shard_count * (2 + (size_t)plan->workers) +
-                  plan->config.broker_count + plan->config.view_count +
-                  plan->config.relay_count;
+                  plan->config.broker_count + plan->config.view_count + plan->config.relay_count;
 
     s.children = calloc(most, sizeof *s.children);
     if (!s.children || !open_signals(&s)) {

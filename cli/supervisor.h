@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The supervisor of a cluster on one machine: starts the databases, applies the schema, starts
- * brokers, workers, views and relays, and starts again what dies. `holdfast up` forks it; `holdfast down`
- * ends it with SIGTERM. One process, one thread, one poll loop.
+ * brokers, workers, views and relays, and starts again what dies. `holdfast up` forks it; `holdfast
+ * down` ends it with SIGTERM. One process, one thread, one poll loop.
  *
  * Its children die with it (PR_SET_PDEATHSIG): after a kill -9 of the supervisor nothing is left
  * that could write beside the next one. The databases then recover as after a power cut.

@@ -218,9 +218,10 @@ static bool find_programs(struct plan *plan, char *error, size_t error_bytes)
         !program_find("holdfast-worker", plan->worker, sizeof plan->worker) ||
         !program_find("holdfast-view", plan->view, sizeof plan->view) ||
         !program_find("holdfast-relay", plan->relay, sizeof plan->relay)) {
-        snprintf(error, error_bytes,
-                 "holdfast-broker, holdfast-worker, holdfast-view and holdfast-relay must lie beside "
-                 "this program or on PATH");
+        snprintf(
+            error, error_bytes,
+            "holdfast-broker, holdfast-worker, holdfast-view and holdfast-relay must lie beside "
+            "this program or on PATH");
         return false;
     }
     return server_find(&plan->server, error, error_bytes);

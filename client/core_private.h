@@ -148,7 +148,7 @@ struct core {
     bool hello_due, goodbye_due, beat_due;
     bool leaving;        /* it ends as soon as goodbye is said */
     int64_t leave_at_us; /* when it is to be left; INT64_MAX: never */
-    bool answer_due; /* a heartbeat of the broker is to be answered */
+    bool answer_due;     /* a heartbeat of the broker is to be answered */
     uint64_t answer_echo;
     bool wanted;
     uint32_t session;

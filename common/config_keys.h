@@ -54,8 +54,8 @@ struct section {
 
 extern const struct section config_root;
 
-/* As config_parse, for another program's file with keys of its own: base is the struct of root, with
- * its defaults set. */
+/* As config_parse, for another program's file with keys of its own: base is the struct of root,
+ * with its defaults set. */
 bool config_parse_keys(const struct section *root, void *base, const char *name, const char *text,
                        size_t length, char *error, size_t error_bytes);
 /* The same from a file; errno is ENOENT when there is none. */

@@ -67,7 +67,8 @@ struct arena *peers_arena(struct peers *peers);
 
 /* Room for one more message to this peer, which is header and body_bytes of body; returns where the
  * body goes, to be filled at once. Messages are collected for one peer at a time: to collect for
- * another one flushes. What was collected while messages were read is flushed after all that this peer has sent. */
+ * another one flushes. What was collected while messages were read is flushed after all that this
+ * peer has sent. */
 uint8_t *peers_collect(struct peers *peers, const struct peer *peer, const struct header *header,
                        size_t body_bytes);
 /* Sends what was collected: one message as it is, several as a BATCH. False when it was dropped:

@@ -65,7 +65,7 @@ enum message_type {
     MESSAGE_YIELD = 56,      /* consumer → relay: body Assign */
     MESSAGE_HALTED = 57,     /* relay → consumer: body Halted */
     MESSAGE_RESUME = 58,     /* consumer → relay: body Ack */
-    MESSAGE_AUDITED = 60,  /* client → broker: body AuditReport; no answer */
+    MESSAGE_AUDITED = 60,    /* client → broker: body AuditReport; no answer */
 };
 
 /* Classes of the broker's queues, most urgent first. */

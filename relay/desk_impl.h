@@ -107,7 +107,7 @@ struct subscription {
     bool *shard_loaded;   /* by shard; FORGETTING: done there */
     bool *shard_in_job;
     bool *shard_seek; /* positions are to be set there at the next load, as follows */
-    uint64_t seek; /* raised by each of them */
+    uint64_t seek;    /* raised by each of them */
     Hf__From from;
     struct job_position *positions;
     size_t position_count;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Takes away what is older than windows.retention: movements, from the front and behind a
- * checkpoint of the balances, closed reservations, and claims and workers that nobody asks for. Runs when no operation waits, in bounded
- * steps, each a transaction under the fence.
+ * checkpoint of the balances, closed reservations, and claims and workers that nobody asks for.
+ * Runs when no operation waits, in bounded steps, each a transaction under the fence.
  */
 #ifndef WORKERS_PRUNE_H
 #define WORKERS_PRUNE_H

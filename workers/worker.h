@@ -18,9 +18,9 @@
  *   store_*.c    the rows: SQL, and nothing but SQL
  *   db.c         the connection
  *
- * One process, one loop, and one thread for audits. SQL blocks, for at most about DB_TIMEOUT_S. What stands
- * between the worker and the world is link.h, db.h, the store*.h and the clock: a simulation
- * replaces those.
+ * One process, one loop, and one thread for audits. SQL blocks, for at most about DB_TIMEOUT_S.
+ * What stands between the worker and the world is link.h, db.h, the store*.h and the clock: a
+ * simulation replaces those.
  */
 #ifndef WORKERS_WORKER_H
 #define WORKERS_WORKER_H

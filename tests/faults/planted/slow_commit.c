@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A planted slow disk, loaded into real programs with LD_PRELOAD by tests/faults/32-overload.py: each
- * COMMIT of a worker takes HOLDFAST_PLANT_COMMIT_MS longer. What workers can do is then bounded by
- * waiting, and not by the processors that the test itself needs to overload them.
+ * A planted slow disk, loaded into real programs with LD_PRELOAD by tests/faults/32-overload.py:
+ * each COMMIT of a worker takes HOLDFAST_PLANT_COMMIT_MS longer. What workers can do is then
+ * bounded by waiting, and not by the processors that the test itself needs to overload them.
  */
 #include <dlfcn.h>
 #include <errno.h>
