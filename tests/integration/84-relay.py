@@ -32,9 +32,11 @@ def everything(cluster):
         c.ack_stored()
 
 
-def more(cluster, count=6):
-    """Some movements in every partition that the skus lie on."""
+def more(cluster, *consumers, count=6):
+    """Some movements in every partition that the skus lie on; the consumers stay."""
     for n in range(count):
+        for c in consumers:
+            c.stay()
         cluster.hf("receive", *["S%d=1@W" % i for i in range(n % 2, 12, 2)
                                 if cluster.partition("S%d" % i) == cluster.partition(
                                     "S%d" % (n % 2))], "--reference", "more")
@@ -47,7 +49,7 @@ def again(cluster):
         c.until(c.all_at_end, what="the end")
         c.ack_stored()
         acknowledged = c.everything()
-        more(cluster)
+        more(cluster, c)
         total = sum(map(len, ledger(cluster).values()))
         c.until(lambda: c.count == total, what="what came after")
         new = {p: s[len(acknowledged.get(p, [])):] for p, s in c.everything().items()}
@@ -87,7 +89,7 @@ def share(cluster):
             b.until(lambda: len(b.assigned) == 3, what="the other half")
             b.until(b.all_at_end, what="the end of the other half")
             equal(sorted(a.assigned + b.assigned), list(range(6)), "together")
-            more(cluster)
+            more(cluster, a, b)
             def both():
                 for c in (a, b):
                     for p in c.given:
@@ -106,7 +108,7 @@ def share(cluster):
             b.goodbye()
             a.until(lambda: len(a.assigned) == 6, what="everything is a's again")
             b.close()
-        more(cluster)
+        more(cluster, a)
         total = sum(map(len, ledger(cluster).values()))
         a.until(lambda: sum(map(len, both().values())) >= total, what="the rest")
         same_as_ledger(cluster, both(), "both, one after the other")
@@ -169,7 +171,7 @@ def replay(cluster):
         c.subscribe("replay", **{"from": NOW})
         c.until(c.all_at_end, what="the end")
         equal(c.given, {}, "what is there is not given")
-        more(cluster, 2)
+        more(cluster, c, count=2)
         c.until(lambda: c.count >= 2, what="what came after")
         c.ack_stored()
         with Consumer(cluster) as other:
