@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "common/clock.h"
+#include "console/list.h"
 #include "console/text.h"
 
 _Static_assert(SETTINGS_PREFIX_BYTES == SCAN_PREFIX_BYTES, "one limit");
@@ -321,10 +322,9 @@ static void prompt_key(struct app *app, const struct key *key)
 static void help_key(struct app *app, const struct key *key)
 {
     enum action action = action_of_key(key->code, app->view);
-    if (key->code == K_DOWN || key->code == 'j' || key->code == K_WHEEL_DOWN)
-        app->help_top++;
-    else if (key->code == K_UP || key->code == 'k' || key->code == K_WHEEL_UP)
-        app->help_top -= app->help_top > 0;
+    int step = list_step(key);
+    if (step)
+        app->help_top = app->help_top + step < 0 ? 0 : app->help_top + step;
     else if (key->code == K_PAGE_DOWN || key->code == ' ')
         app->help_top += app->canvas.rows - 4;
     else if (key->code == K_PAGE_UP)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "console/dialog.h"
+#include "console/list.h"
 #include "console/text.h"
 #include "protocol/holdfast.pb-c.h"
 
@@ -198,20 +199,11 @@ static bool key(struct app *app, const struct key *k)
 {
     struct item *s = mine(app);
     const struct holdfast_view_stock *stock = stock_of(s);
-    int count = s->history ? (int)s->history->movement_count : 0, row = selected_row(s), move = 0;
+    int count = s->history ? (int)s->history->movement_count : 0, row = selected_row(s);
     int page = app->canvas.rows > 16 ? app->canvas.rows - 14 : 2;
+    int move = list_step(k);
 
     switch (k->code) {
-    case K_DOWN:
-    case K_WHEEL_DOWN:
-    case 'j':
-        move = 1;
-        break;
-    case K_UP:
-    case K_WHEEL_UP:
-    case 'k':
-        move = -1;
-        break;
     case K_PAGE_DOWN:
     case ' ':
         move = page;
@@ -247,7 +239,9 @@ static bool key(struct app *app, const struct key *k)
         return true;
     }
     default:
-        return false;
+        if (!move)
+            return false;
+        break;
     }
     row += move;
     row = row < 0 ? 0 : row >= count ? count - 1 : row;

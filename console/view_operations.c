@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "console/app.h"
+#include "console/list.h"
 #include "console/text.h"
 
 #define STATUS_EVERY_US 2000000
@@ -254,19 +255,15 @@ static void draw(struct app *app, struct canvas *c, struct area area)
 static bool key(struct app *app, const struct key *k)
 {
     struct operations *s = mine(app);
-    int page = app->canvas.rows > 6 ? app->canvas.rows - 5 : 1, move;
+    int page = app->canvas.rows > 6 ? app->canvas.rows - 5 : 1, move = list_step(k);
 
-    if (k->code == K_DOWN || k->code == 'j' || k->code == K_WHEEL_DOWN)
-        move = 1;
-    else if (k->code == K_UP || k->code == 'k' || k->code == K_WHEEL_UP)
-        move = -1;
-    else if (k->code == K_PAGE_DOWN || k->code == ' ')
+    if (k->code == K_PAGE_DOWN || k->code == ' ')
         move = page;
     else if (k->code == K_PAGE_UP)
         move = -page;
     else if (k->code == K_HOME)
         move = -s->top;
-    else
+    else if (!move)
         return false;
     s->top = s->top + move < 0 ? 0 : s->top + move;
     return true;

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "console/app.h"
+#include "console/list.h"
 #include "console/text.h"
 
 #define OPEN_EVERY_US 1000000
@@ -158,14 +159,10 @@ static void tick(struct app *app, int64_t now_us)
 static bool key(struct app *app, const struct key *k)
 {
     struct orders *s = mine(app);
-    int row = selected_row(s);
+    int step = list_step(k), row = selected_row(s) + step;
     const struct holdfast_reservation *r;
 
-    if (k->code == K_DOWN || k->code == 'j' || k->code == K_WHEEL_DOWN)
-        row++;
-    else if (k->code == K_UP || k->code == 'k' || k->code == K_WHEEL_UP)
-        row--;
-    else
+    if (!step)
         return false;
     r = row >= 0 ? row_of(s, (size_t)row) : NULL;
     if (r)

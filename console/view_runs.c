@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "console/app.h"
+#include "console/list.h"
 #include "console/text.h"
 
 #define LIST_EVERY_US 10000000
@@ -141,30 +142,11 @@ static void tick(struct app *app, int64_t now_us)
 static bool key(struct app *app, const struct key *k)
 {
     struct runs *s = mine(app);
-    int row = selected_row(s), count = (int)count_of(s);
+    int row = selected_row(s);
 
-    switch (k->code) {
-    case K_DOWN:
-    case K_WHEEL_DOWN:
-    case 'j':
-        row++;
-        break;
-    case K_UP:
-    case K_WHEEL_UP:
-    case 'k':
-        row--;
-        break;
-    case K_HOME:
-    case 'g':
-        row = 0;
-        break;
-    case K_END:
-        row = count - 1;
-        break;
-    default:
+    if (!list_move(k, (int)count_of(s), &row))
         return false;
-    }
-    select_row(s, (size_t)(row < 0 ? 0 : row >= count && count > 0 ? count - 1 : row));
+    select_row(s, (size_t)row);
     return true;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * console/key.c, scan.c, form.c and action.c: from bytes to keys, scans and fields.
+ * console/key.c, scan.c, form.c, list.c and action.c: from bytes to keys, scans and fields.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +15,7 @@
 #include "console/action.h"
 #include "console/form.h"
 #include "console/key.h"
+#include "console/list.h"
 #include "console/scan.h"
 #include "console/text.h"
 
@@ -518,6 +519,32 @@ static void one_key_one_action(void **state)
     }
 }
 
+/* ------------------------------------------------------------- lists */
+
+/* The row after a key, or -2: not a list's. */
+static int moved(uint32_t code, int count, int row)
+{
+    const struct key key = {.code = code};
+    return list_move(&key, count, &row) ? row : -2;
+}
+
+static void rows_are_moved_over(void **state)
+{
+    (void)state;
+    assert_int_equal(moved(K_DOWN, 3, 0), 1);
+    assert_int_equal(moved('j', 3, 2), 2);
+    assert_int_equal(moved(K_WHEEL_UP, 3, 2), 1);
+    assert_int_equal(moved('k', 3, 0), 0);
+    assert_int_equal(moved(K_END, 3, 0), 2);
+    assert_int_equal(moved('g', 3, 2), 0);
+    /* what was selected is gone, or nothing is there */
+    assert_int_equal(moved(K_DOWN, 3, -1), 0);
+    assert_int_equal(moved(K_UP, 3, -1), 0);
+    assert_int_equal(moved(K_END, 0, -1), 0);
+    assert_int_equal(moved(K_PAGE_DOWN, 3, 1), -2);
+    assert_int_equal(moved('x', 3, -1), -2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -543,6 +570,7 @@ int main(void)
         cmocka_unit_test(a_number_filled_in_is_replaced),
         cmocka_unit_test(editing),
         cmocka_unit_test(one_key_one_action),
+        cmocka_unit_test(rows_are_moved_over),
     };
     setlocale(LC_ALL, "C.UTF-8");
     return cmocka_run_group_tests(tests, NULL, NULL);
