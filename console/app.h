@@ -210,6 +210,9 @@ void poll_view(struct app *app, struct poll *poll, const struct holdfast_view_qu
 typedef void owner_handler(struct app *app, struct holdfast_answer **answer);
 void poll_owner(struct app *app, struct poll *poll, const struct holdfast_query *query,
                 int64_t interval_us, owner_handler *handler);
+/* For handlers: the answer takes the place of *kept, which is freed (NULL: there was none). */
+void keep_view(struct holdfast_view_answer **kept, struct holdfast_view_answer **answer);
+void keep_owner(struct holdfast_answer **kept, struct holdfast_answer **answer);
 /* What is on its way is for nobody, and the next question is due at once. */
 void poll_restart(struct poll *poll);
 /* The poll is about to be freed: what is on its way is for nobody. */

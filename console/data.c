@@ -178,6 +178,22 @@ void poll_owner(struct app *app, struct poll *poll, const struct holdfast_query 
     ask_owner(app, app->reads, poll, query, interval_us, handler);
 }
 
+void keep_view(struct holdfast_view_answer **kept, struct holdfast_view_answer **answer)
+{
+    if (*kept)
+        holdfast_view_answer_free(kept);
+    *kept = *answer;
+    *answer = NULL;
+}
+
+void keep_owner(struct holdfast_answer **kept, struct holdfast_answer **answer)
+{
+    if (*kept)
+        holdfast_answer_free(kept);
+    *kept = *answer;
+    *answer = NULL;
+}
+
 /* ------------------------------------------------------------- the connection */
 
 bool link_broker_ok(const struct app *app, size_t broker)

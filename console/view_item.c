@@ -100,10 +100,7 @@ static const struct holdfast_level *level_of(const struct item *s)
 static void take_stock(struct app *app, struct holdfast_view_answer **answer)
 {
     struct item *s = mine(app);
-    if (s->stock)
-        holdfast_view_answer_free(&s->stock);
-    s->stock = *answer;
-    *answer = NULL;
+    keep_view(&s->stock, answer);
     const struct holdfast_view_stock *stock = stock_of(s);
     if (!known(s))
         return;
@@ -116,11 +113,7 @@ static void take_stock(struct app *app, struct holdfast_view_answer **answer)
 
 static void take_history(struct app *app, struct holdfast_answer **answer)
 {
-    struct item *s = mine(app);
-    if (s->history)
-        holdfast_answer_free(&s->history);
-    s->history = *answer;
-    *answer = NULL;
+    keep_owner(&mine(app)->history, answer);
 }
 
 static void tick(struct app *app, int64_t now_us)

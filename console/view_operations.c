@@ -43,11 +43,7 @@ static struct operations *mine(struct app *app)
 
 static void take_status(struct app *app, struct holdfast_view_answer **answer)
 {
-    struct operations *s = mine(app);
-    if (s->status)
-        holdfast_view_answer_free(&s->status);
-    s->status = *answer;
-    *answer = NULL;
+    keep_view(&mine(app)->status, answer);
 }
 
 static void tick(struct app *app, int64_t now_us)

@@ -109,20 +109,14 @@ static void select_some(struct orders *s)
 static void take_open(struct app *app, struct holdfast_view_answer **answer)
 {
     struct orders *s = mine(app);
-    if (s->open)
-        holdfast_view_answer_free(&s->open);
-    s->open = *answer;
-    *answer = NULL;
+    keep_view(&s->open, answer);
     select_some(s);
 }
 
 static void take_all(struct app *app, struct holdfast_answer **answer)
 {
     struct orders *s = mine(app);
-    if (s->all)
-        holdfast_answer_free(&s->all);
-    s->all = *answer;
-    *answer = NULL;
+    keep_owner(&s->all, answer);
     select_some(s);
 }
 

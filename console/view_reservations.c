@@ -80,10 +80,7 @@ static void take_page(struct app *app, struct holdfast_view_answer **answer)
     struct reservations *s = mine(app);
     if ((*answer)->status != HOLDFAST_APPLIED)
         return;
-    if (s->page)
-        holdfast_view_answer_free(&s->page);
-    s->page = *answer;
-    *answer = NULL;
+    keep_view(&s->page, answer);
     if (!s->selected[0])
         select_row(s, 0);
 }

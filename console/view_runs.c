@@ -92,30 +92,19 @@ static void select_row(struct runs *s, size_t i)
 static void take_list(struct app *app, struct holdfast_answer **answer)
 {
     struct runs *s = mine(app);
-    if (s->list)
-        holdfast_answer_free(&s->list);
-    s->list = *answer;
-    *answer = NULL;
+    keep_owner(&s->list, answer);
     if (!s->selected[0])
         select_row(s, 0);
 }
 
 static void take_one(struct app *app, struct holdfast_answer **answer)
 {
-    struct runs *s = mine(app);
-    if (s->one)
-        holdfast_answer_free(&s->one);
-    s->one = *answer;
-    *answer = NULL;
+    keep_owner(&mine(app)->one, answer);
 }
 
 static void take_lines(struct app *app, struct holdfast_answer **answer)
 {
-    struct runs *s = mine(app);
-    if (s->lines)
-        holdfast_answer_free(&s->lines);
-    s->lines = *answer;
-    *answer = NULL;
+    keep_owner(&mine(app)->lines, answer);
 }
 
 static void tick(struct app *app, int64_t now_us)
