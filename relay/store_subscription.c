@@ -26,6 +26,8 @@ static const char and_instance[] = ",instance=";
 static const char and_lease[] = ",lease_until_us=" STORE_NOW "+";
 static const char where_name[] = " WHERE name=";
 static const char and_epoch[] = " AND epoch=";
+static const char give_up_subscription[] = "UPDATE subscription SET endpoint='',lease_until_us=0";
+static const char delete_subscription[] = "DELETE FROM subscription";
 static const char select_now[] = "SELECT " STORE_NOW;
 static const char commit[] = ";COMMIT";
 
@@ -33,6 +35,7 @@ static const char insert_positions[] =
     ";INSERT IGNORE INTO subscription_position (name,partition_id,seq,claim_id,epoch) VALUES ";
 static const char fence_positions[] = ";UPDATE subscription_position SET epoch=";
 static const char epoch_below[] = " AND epoch<";
+static const char delete_positions[] = "DELETE FROM subscription_position";
 static const char epoch_up_to[] = " AND epoch<=";
 static const char select_positions[] =
     ";SELECT partition_id,seq,claim_id,lost_from,epoch FROM subscription_position WHERE name=";
@@ -404,54 +407,37 @@ void job_acknowledge(struct db *db, struct job *job)
 
 /* ------------------------------------------------------------- the end of one */
 
-static void run_one(struct db *db, struct job *job, const struct sql *sql)
+/* One statement upon what has the part's name and, by `whose`, its epoch. */
+static void change_named(struct db *db, struct job *job, const char *what, const char *whose)
 {
-    if (db_run(db, sql, NULL, NULL) == DB_OK)
+    struct sql sql;
+
+    sql_init(&sql);
+    sql_add(&sql, what);
+    sql_add(&sql, where_name);
+    add_name(&sql, &job->part.name);
+    sql_add(&sql, whose);
+    sql_uint(&sql, job->part.epoch);
+    if (db_run(db, &sql, NULL, NULL) == DB_OK)
         job->outcome = JOB_DONE;
+    sql_release(&sql);
 }
 
 /* Not ours any more: then there is nothing to give up. */
 void job_give_up(struct db *db, struct job *job)
 {
-    struct sql sql;
-
-    sql_init(&sql);
-    sql_add(&sql, "UPDATE subscription SET endpoint='',lease_until_us=0");
-    sql_add(&sql, where_name);
-    add_name(&sql, &job->part.name);
-    sql_add(&sql, and_epoch);
-    sql_uint(&sql, job->part.epoch);
-    run_one(db, job, &sql);
-    sql_release(&sql);
+    change_named(db, job, give_up_subscription, and_epoch);
 }
 
 /* Not those of a relay that has taken the subscription over since. */
 void job_forget(struct db *db, struct job *job)
 {
-    struct sql sql;
-
-    sql_init(&sql);
-    sql_add(&sql, "DELETE FROM subscription_position");
-    sql_add(&sql, where_name);
-    add_name(&sql, &job->part.name);
-    sql_add(&sql, epoch_up_to);
-    sql_uint(&sql, job->part.epoch);
-    run_one(db, job, &sql);
-    sql_release(&sql);
+    change_named(db, job, delete_positions, epoch_up_to);
 }
 
 void job_delete(struct db *db, struct job *job)
 {
-    struct sql sql;
-
-    sql_init(&sql);
-    sql_add(&sql, "DELETE FROM subscription");
-    sql_add(&sql, where_name);
-    add_name(&sql, &job->part.name);
-    sql_add(&sql, and_epoch);
-    sql_uint(&sql, job->part.epoch);
-    run_one(db, job, &sql);
-    sql_release(&sql);
+    change_named(db, job, delete_subscription, and_epoch);
 }
 
 /* ------------------------------------------------------------- lists */
