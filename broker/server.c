@@ -25,6 +25,7 @@
 #include "broker/feed.h"
 #include "common/lock.h"
 #include "common/clock.h"
+#include "common/frames.h"
 #include "common/log.h"
 
 /* Messages taken from each side in one wake-up, before the others have their turn. */
@@ -92,7 +93,7 @@ static void publish_state(struct server *server, struct moment now)
 
 /* ---- receiving */
 
-static void take(struct server *server, enum side side, zmq_msg_t *parts, int count)
+static void take(struct server *server, enum side side, zmq_msg_t *parts, size_t count)
 {
     const uint8_t *route = zmq_msg_data(&parts[0]);
     size_t route_bytes = zmq_msg_size(&parts[0]);
@@ -111,27 +112,12 @@ static void take(struct server *server, enum side side, zmq_msg_t *parts, int co
 /* One whole message, however many parts it has. False when none waits. */
 static bool read_one(struct server *server, enum side side)
 {
-    zmq_msg_t parts[ROUTER_PARTS], surplus;
-    void *socket = server->router[side];
-    int count = 0;
-    bool more = true;
+    zmq_msg_t parts[ROUTER_PARTS];
+    size_t count = frames_receive(server->router[side], parts, ROUTER_PARTS);
 
-    while (more) {
-        zmq_msg_t *part = count < ROUTER_PARTS ? &parts[count] : &surplus;
-        zmq_msg_init(part);
-        if (zmq_msg_recv(part, socket, ZMQ_DONTWAIT) < 0) {
-            zmq_msg_close(part);
-            break; /* only before the first part: a message arrives whole */
-        }
-        more = zmq_msg_more(part) != 0;
-        if (part == &surplus)
-            zmq_msg_close(&surplus);
-        count++;
-    }
     if (count > 0)
         take(server, side, parts, count);
-    for (int i = 0; i < count && i < ROUTER_PARTS; i++)
-        zmq_msg_close(&parts[i]);
+    frames_close(parts, count, ROUTER_PARTS);
     return count > 0;
 }
 

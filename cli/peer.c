@@ -11,6 +11,7 @@
 #include <zmq.h>
 
 #include "common/clock.h"
+#include "common/frames.h"
 #include "common/random.h"
 #include "protocol/header.h"
 #include "protocol/holdfast.pb-c.h"
@@ -88,25 +89,13 @@ static bool take(struct peer *peer, uint8_t type, struct arrived *arrived)
 {
     zmq_msg_t frames[2];
     struct header header;
-    size_t count = 0;
-    bool more = true, good = false;
+    size_t count = frames_receive(peer->socket, frames, 2);
+    bool good = false;
 
-    for (; more; count++) {
-        zmq_msg_t extra, *frame = count < 2 ? &frames[count] : &extra;
-        zmq_msg_init(frame);
-        if (zmq_msg_recv(frame, peer->socket, ZMQ_DONTWAIT) < 0) {
-            zmq_msg_close(frame);
-            break;
-        }
-        more = zmq_msg_more(frame) != 0;
-        if (count >= 2)
-            zmq_msg_close(&extra);
-    }
     if (count == 2 &&
         header_read(&header, zmq_msg_data(&frames[0]), zmq_msg_size(&frames[0])) == HEADER_OK)
         good = pick(header, zmq_msg_data(&frames[1]), zmq_msg_size(&frames[1]), type, arrived);
-    for (size_t i = 0; i < count && i < 2; i++)
-        zmq_msg_close(&frames[i]);
+    frames_close(frames, count, 2);
     return good;
 }
 

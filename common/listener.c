@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <zmq.h>
 
+#include "common/frames.h"
 #include "common/log.h"
 #include "common/random.h"
 #include "protocol/header.h"
@@ -17,27 +18,14 @@ bool listener_hear(struct listener *listener, listener_fn *fn, void *context)
 {
     zmq_msg_t frames[2];
     struct header header;
-    size_t count = 0;
-    bool more = true;
+    size_t count = frames_receive(listener->socket, frames, 2);
 
-    for (; more; count++) {
-        zmq_msg_t extra, *frame = count < 2 ? &frames[count] : &extra;
-        zmq_msg_init(frame);
-        if (zmq_msg_recv(frame, listener->socket, ZMQ_DONTWAIT) < 0) {
-            zmq_msg_close(frame);
-            break;
-        }
-        more = zmq_msg_more(frame) != 0;
-        if (count >= 2)
-            zmq_msg_close(&extra);
-    }
     if (count == 2 &&
         header_read(&header, zmq_msg_data(&frames[0]), zmq_msg_size(&frames[0])) == HEADER_OK)
         fn(context, header.type, zmq_msg_data(&frames[1]), zmq_msg_size(&frames[1]));
     else if (count > 0)
         log_limited(LOG_WARN, "heard a message that is not of the protocol");
-    for (size_t i = 0; i < count && i < 2; i++)
-        zmq_msg_close(&frames[i]);
+    frames_close(frames, count, 2);
     return count > 0;
 }
 

@@ -17,6 +17,7 @@
 #include <uthash.h>
 
 #include "common/clock.h"
+#include "common/frames.h"
 #include "common/lock.h"
 #include "common/log.h"
 #include "common/random.h"
@@ -376,21 +377,7 @@ static void take_message(struct peers *p, zmq_msg_t *parts, size_t count, int64_
 
 static bool receive_one(struct peers *p, struct received *received)
 {
-    zmq_msg_t surplus;
-    bool more = true;
-
-    for (received->count = 0; more; received->count++) {
-        zmq_msg_t *part =
-            received->count < ROUTER_PARTS ? &received->parts[received->count] : &surplus;
-        zmq_msg_init(part);
-        if (zmq_msg_recv(part, p->socket, ZMQ_DONTWAIT) < 0) {
-            zmq_msg_close(part);
-            break;
-        }
-        more = zmq_msg_more(part) != 0;
-        if (part == &surplus)
-            zmq_msg_close(&surplus);
-    }
+    received->count = frames_receive(p->socket, received->parts, ROUTER_PARTS);
     return received->count > 0;
 }
 
@@ -404,8 +391,7 @@ static bool same_route(struct received *a, struct received *b)
 
 static void release(struct received *received)
 {
-    for (size_t i = 0; i < received->count && i < ROUTER_PARTS; i++)
-        zmq_msg_close(&received->parts[i]);
+    frames_close(received->parts, received->count, ROUTER_PARTS);
     received->count = 0;
 }
 

@@ -8,13 +8,15 @@
 #include <stdlib.h>
 #include <zmq.h>
 
+#include "common/frames.h"
+
 #define HWM_MESSAGES 10000
 #define FRAMES_MAX 2
 
 struct broker_link {
     void *socket;
     zmq_msg_t frames[FRAMES_MAX]; /* of the message that was received last */
-    size_t frame_count;
+    size_t frame_count;           /* as it had; more than FRAMES_MAX are not kept */
 };
 
 struct broker_link *broker_link_open(void *context, const char *endpoint)
@@ -47,8 +49,7 @@ struct broker_link *broker_link_open(void *context, const char *endpoint)
 
 static void release_frames(struct broker_link *link)
 {
-    for (size_t i = 0; i < link->frame_count; i++)
-        zmq_msg_close(&link->frames[i]);
+    frames_close(link->frames, link->frame_count, FRAMES_MAX);
     link->frame_count = 0;
 }
 
@@ -71,23 +72,10 @@ bool broker_link_send(struct broker_link *link, const uint8_t header[HEADER_BYTE
 
 bool broker_link_receive(struct broker_link *link, struct broker_message *message)
 {
-    size_t count = 0;
-    bool more = true;
-
     release_frames(link);
     *message = (struct broker_message){.body = (const uint8_t *)""};
-    for (; more; count++) {
-        zmq_msg_t extra, *frame = count < FRAMES_MAX ? &link->frames[count] : &extra;
-        zmq_msg_init(frame);
-        if (zmq_msg_recv(frame, link->socket, ZMQ_DONTWAIT) < 0) {
-            zmq_msg_close(frame);
-            break;
-        }
-        more = zmq_msg_more(frame) != 0;
-        if (count >= FRAMES_MAX)
-            zmq_msg_close(&extra);
-    }
-    link->frame_count = count < FRAMES_MAX ? count : FRAMES_MAX;
+    size_t count = frames_receive(link->socket, link->frames, FRAMES_MAX);
+    link->frame_count = count;
     message->misframed = count > FRAMES_MAX;
     if (message->misframed || count == 0)
         return count > 0;
