@@ -57,6 +57,7 @@ def help_of_all(_):
     for words, (arguments, options) in commands.items():
         text = plain(*words.split(), "--help").out
         check(text.startswith("usage: holdfast " + words), "help of " + words)
+        check(max(map(len, text.splitlines())) <= 80, "help of %s fits a terminal" % words)
         for option in options:
             check(option in text, "%s is in the help of %s" % (option, words))
         wanted = {"--help", "--json"}
@@ -64,6 +65,7 @@ def help_of_all(_):
             wanted |= {"--id", "--actor", "--note", "--timeout"}
         check(wanted <= set(options), "%s lacks %s" % (words, wanted - set(options)))
     listed = plain("help").out
+    check(max(map(len, listed.splitlines())) <= 80, "the list fits a terminal")
     for words in commands:
         check("  %s " % words in listed, "%s is in the list" % words)
 
@@ -99,6 +101,7 @@ def wrong_lines(cluster):
 @test("what is not built yet says so, and is in no help")
 def not_built(_):
     listed = plain("help").out
+    check(max(map(len, listed.splitlines())) <= 80, "the list fits a terminal")
     for word in ("bench",):
         check("not built yet" in plain(word, expect=64).err, word)
         check(not re.search(r"^  %s\b" % word, listed, re.M), "%s is in no help" % word)
