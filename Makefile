@@ -33,7 +33,7 @@ CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(WARNINGS) $(OPTIMISE) -fPIC -fvisibility=h
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(LDFLAGS_SANITIZE) $(LDFLAGS)
 
 # Folders whose sources, main.c apart, become one archive each.
-PARTS = common protocol schema broker workers view relay client bulk console cli
+PARTS = common protocol schema broker workers view relay client bulk console cli up
 PROGRAMS = holdfast holdfast-broker holdfast-worker holdfast-view holdfast-relay holdfast-console
 FOLDER_holdfast = cli
 FOLDER_holdfast-broker = broker

@@ -112,7 +112,7 @@ void complain(const char *words, const char *format, ...) __attribute__((format(
 int usage_error(const struct invocation *invocation, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* cli/up*.c, cli/status.c, cli/doctor.c */
+/* up/up.c, up/down.c, up/doctor.c, cli/status.c */
 int cmd_up(const struct invocation *invocation);
 int cmd_down(const struct invocation *invocation);
 int cmd_status(const struct invocation *invocation);

@@ -7,11 +7,11 @@
  * Its children die with it (PR_SET_PDEATHSIG): after a kill -9 of the supervisor nothing is left
  * that could write beside the next one. The databases then recover as after a power cut.
  */
-#ifndef CLI_SUPERVISOR_H
-#define CLI_SUPERVISOR_H
+#ifndef UP_SUPERVISOR_H
+#define UP_SUPERVISOR_H
 
-#include "cli/up_layout.h"
-#include "cli/up_server.h"
+#include "up/layout.h"
+#include "up/server.h"
 #include "common/config.h"
 
 struct plan {

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "cli/command.h"
-#include "cli/up_layout.h"
-#include "cli/up_plan.h"
+#include "up/layout.h"
+#include "up/plan.h"
 #include "common/clock.h"
 
 /* A worker may finish its batch, and a database writes back what it holds. */

@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #include "cli/command.h"
-#include "cli/up_layout.h"
-#include "cli/up_server.h"
+#include "up/layout.h"
+#include "up/server.h"
 
 #define DISK_BYTES_LEAST (UINT64_C(1) << 30)
 #define MEMORY_KIB_LEAST (UINT64_C(512) << 10) /* a database takes 300 MiB, the rest little */

@@ -10,14 +10,14 @@
  * HOLDFAST_MYSQLD in the environment names another server program (MySQL 9.7 for example); a folder
  * stays with the kind of server that made it.
  */
-#ifndef CLI_UP_SERVER_H
-#define CLI_UP_SERVER_H
+#ifndef UP_SERVER_H
+#define UP_SERVER_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <mysql.h>
 
-#include "cli/up_layout.h"
+#include "up/layout.h"
 #include "common/config.h"
 
 #define SERVER_ARGUMENTS_MAX 16

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Files, programs and first connection of a shard's private server. See up_server.h.
+ * Files, programs and first connection of a shard's private server. See server.h.
  */
-#include "cli/up_server.h"
+#include "up/server.h"
 
 #include <errno.h>
 #include <fcntl.h>

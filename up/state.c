@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reads and writes run/state.json. See supervisor_state.h.
+ * Reads and writes run/state.json. See state.h.
  */
-#include "cli/supervisor_state.h"
+#include "up/state.h"
 
 #include <json-c/json.h>
 #include <stdio.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Forks, kills and counts one supervised process. See supervisor_child.h.
+ * Forks, kills and counts one supervised process. See child.h.
  *
  * Each has a process group of its own, and signals go to the group: the program that makes a data
  * folder is a script. It never signals a pid that it has already reaped.
  */
-#include "cli/supervisor_child.h"
+#include "up/child.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,14 +3,14 @@
  * One process that the supervisor keeps: starting it, hearing that it ended, when to start it
  * again. The supervisor's loop calls these; time is passed in.
  */
-#ifndef CLI_SUPERVISOR_CHILD_H
-#define CLI_SUPERVISOR_CHILD_H
+#ifndef UP_CHILD_H
+#define UP_CHILD_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "cli/up_layout.h"
+#include "up/layout.h"
 
 #define CHILD_ARGUMENTS_MAX 16
 #define CHILD_ARGUMENT_BYTES (LAYOUT_PATH_BYTES + 32)

@@ -3,13 +3,13 @@
  * run/state.json: what the supervisor knows of its processes, for `up`, `down` and `status`.
  * Written whole at each change, under another name first, so that a reader never sees half of it.
  */
-#ifndef CLI_SUPERVISOR_STATE_H
-#define CLI_SUPERVISOR_STATE_H
+#ifndef UP_STATE_H
+#define UP_STATE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "cli/supervisor_child.h"
+#include "up/child.h"
 
 struct json_object;
 

@@ -11,8 +11,8 @@
  *   DIR/log/               a log for each process, rotated
  *   DIR/shards/NAME/       my.cnf, init.sql, password files, data/
  */
-#ifndef CLI_UP_LAYOUT_H
-#define CLI_UP_LAYOUT_H
+#ifndef UP_LAYOUT_H
+#define UP_LAYOUT_H
 
 #include <stdbool.h>
 #include <stddef.h>

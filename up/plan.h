@@ -3,11 +3,11 @@
  * What `holdfast up` is to start: read from the folder of a cluster, or made for a new one.
  * Everything that can be refused is refused here, before a process is started.
  */
-#ifndef CLI_UP_PLAN_H
-#define CLI_UP_PLAN_H
+#ifndef UP_PLAN_H
+#define UP_PLAN_H
 
 #include "cli/command.h"
-#include "cli/supervisor.h"
+#include "up/supervisor.h"
 
 /* Reads cluster.yaml and the marker of plan->layout. */
 bool plan_read(struct plan *plan, char *error, size_t error_bytes);

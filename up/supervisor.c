@@ -5,7 +5,7 @@
  * Start: each shard by itself: data folder, server, schema; then its workers. Brokers at once: they
  * need no database. Stop: workers, brokers, databases; each group when the one before has ended.
  */
-#include "cli/supervisor.h"
+#include "up/supervisor.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -20,8 +20,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "cli/supervisor_child.h"
-#include "cli/supervisor_state.h"
+#include "up/child.h"
+#include "up/state.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "schema/apply.h"

@@ -19,9 +19,9 @@
 
 #include "cli/command.h"
 #include "common/broker_watch.h"
-#include "cli/supervisor.h"
-#include "cli/supervisor_state.h"
-#include "cli/up_plan.h"
+#include "up/supervisor.h"
+#include "up/state.h"
+#include "up/plan.h"
 #include "common/clock.h"
 #include "common/log.h"
 

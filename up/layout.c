@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Paths, marker and lock of a folder that `holdfast up` made. See up_layout.h.
+ * Paths, marker and lock of a folder that `holdfast up` made. See layout.h.
  *
  * It removes only what layout_is_ours covers, never follows a symbolic link while it does, and
  * never leaves the file system that DIR is on.
  */
-#include "cli/up_layout.h"
+#include "up/layout.h"
 
 #include <errno.h>
 #include <fcntl.h>

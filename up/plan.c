@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The plan of `holdfast up`. See up_plan.h.
+ * The plan of `holdfast up`. See plan.h.
  *
  * It never changes a cluster.yaml that is there: people edit limits and windows in it.
  */
-#include "cli/up_plan.h"
+#include "up/plan.h"
 
 #include <errno.h>
 #include <stdio.h>
