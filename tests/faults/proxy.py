@@ -276,6 +276,7 @@ class Proxy:
         self.connections = []
         self.rules = []
         self.count = 0
+        self.cuts = []       # ([connections], what to set when they have ended)
         self.frozen = False
         self.delay = 0.0     # of each packet, both ways
         self.sizes = {}      # step: packets in its last whole answer
@@ -321,11 +322,14 @@ class Proxy:
             return [step for when, _, way, step in self.log if way == direction and when >= since]
 
     def cut_all(self):
-        """Every connection there is ends, on both sides."""
+        """Every connection there is ends, on both sides. The thread does it: a socket must not be
+        closed between its choice and its select()."""
+        done = threading.Event()
         with self.lock:
-            for connection in self.connections:
-                connection.close()
+            self.cuts.append((list(self.connections), done))
         self.wake()
+        if threading.current_thread() is not self.thread and not done.wait(10):
+            raise RuntimeError("the proxy does not cut: %r" % self.failure)
 
     def wake(self):
         try:
@@ -359,6 +363,7 @@ class Proxy:
     def _turn(self):
         readers, writers, wait = [self.woken], [], 1.0
         with self.lock:
+            self._cut()
             if not self.frozen:
                 readers.append(self.listener)
             for pipe in self._pipes():
@@ -382,6 +387,13 @@ class Proxy:
             for pipe in self._pipes():
                 if pipe.source in ready and not pipe.connection.frozen:
                     self._read(pipe)
+
+    def _cut(self):
+        for connections, done in self.cuts:
+            for connection in connections:
+                connection.close()
+            done.set()
+        self.cuts = []
 
     def _pipes(self):
         if self.frozen:
