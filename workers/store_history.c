@@ -13,17 +13,28 @@
 #define STRETCH 500u
 #define STRETCHES_MAX 64u
 
-static const char newest_of_level[] = "SELECT version FROM stock_level WHERE partition_id=";
+static const char newest_of_level[] =
+    "SELECT version,on_hand_version FROM stock_level WHERE partition_id=";
 static const char newest_of_item[] = "SELECT version FROM item WHERE partition_id=";
+static const char before_movement[] = "SELECT prev FROM movement WHERE partition_id=";
 static const char and_sku[] = " AND sku=";
 static const char and_warehouse[] = " AND warehouse=";
+static const char and_seq[] = " AND seq=";
 static const char chain_head[] =
     "WITH RECURSIVE chain (seq,prev,depth) AS (SELECT seq,prev,1 FROM movement WHERE partition_id=";
-static const char chain_seq[] = " AND seq=";
 static const char chain_step[] =
     " UNION ALL SELECT m.seq,m.prev,c.depth+1 FROM chain c STRAIGHT_JOIN movement m FORCE INDEX "
     "(PRIMARY) ON m.partition_id=";
-static const char chain_limit[] = " AND m.seq=c.prev WHERE c.depth<";
+static const char chain_prev[] = " AND m.seq=c.prev";
+/* Whatever else happened in between is stepped over: each movement tells which was the last that
+ * changed on_hand. */
+static const char chain_jump[] =
+    " UNION ALL SELECT m.seq,m.prev,c.depth+1 FROM chain c STRAIGHT_JOIN movement p FORCE INDEX "
+    "(PRIMARY) ON p.seq=c.prev AND p.partition_id=";
+static const char chain_land[] =
+    " STRAIGHT_JOIN movement m FORCE INDEX (PRIMARY) ON m.seq=p.on_hand_version AND "
+    "m.partition_id=";
+static const char chain_limit[] = " WHERE c.depth<";
 static const char chain_select[] = ") SELECT c.claim_id,";
 static const char chain_rows[] =
     " FROM chain STRAIGHT_JOIN movement t FORCE INDEX (PRIMARY) ON t.seq=chain.seq AND "
@@ -36,9 +47,24 @@ struct walk {
     struct arena *arena;
     struct movement *movements; /* room for limit + 1 */
     size_t count;
+    bool jump;     /* only to those that changed on_hand */
+    bool begun;    /* after history->before */
     uint64_t next; /* the movement to go on from; 0: the chain ended */
     uint64_t rows; /* of the last stretch */
 };
+
+static bool before_reply(void *context, size_t statement, MYSQL_RES *rows, uint64_t affected)
+{
+    struct walk *walk = context;
+    MYSQL_ROW row = rows ? mysql_fetch_row(rows) : NULL;
+
+    (void)statement;
+    (void)affected;
+    if (row)
+        walk->next = db_uint(row[0]);
+    walk->begun = row != NULL;
+    return true;
+}
 
 static bool newest_reply(void *context, size_t statement, MYSQL_RES *rows, uint64_t affected)
 {
@@ -48,7 +74,7 @@ static bool newest_reply(void *context, size_t statement, MYSQL_RES *rows, uint6
     (void)statement;
     (void)affected;
     if (row)
-        walk->next = db_uint(row[0]);
+        walk->next = db_uint(row[walk->jump ? 1 : 0]);
     return true;
 }
 
@@ -80,21 +106,17 @@ static bool stretch_reply(void *context, size_t statement, MYSQL_RES *rows, uint
     return true;
 }
 
-static void build_stretch(struct sql *sql, uint32_t partition, uint64_t from)
+/* The rows of the level or item that is asked for. */
+static void add_of(struct sql *sql, uint32_t partition, const struct history *history,
+                   bool has_warehouse)
 {
-    sql_add(sql, chain_head);
     sql_uint(sql, partition);
-    sql_add(sql, chain_seq);
-    sql_uint(sql, from);
-    sql_add(sql, chain_step);
-    sql_uint(sql, partition);
-    sql_add(sql, chain_limit);
-    sql_uint(sql, STRETCH);
-    sql_add(sql, chain_select);
-    sql_add(sql, store_movement_columns);
-    sql_add(sql, chain_rows);
-    sql_uint(sql, partition);
-    sql_add(sql, chain_claim);
+    sql_add(sql, and_sku);
+    sql_hex(sql, history->sku->bytes, history->sku->length);
+    if (has_warehouse) {
+        sql_add(sql, and_warehouse);
+        sql_hex(sql, history->warehouse->bytes, history->warehouse->length);
+    }
 }
 
 static enum db_outcome find_newest(struct db *db, uint32_t partition, struct walk *walk)
@@ -105,16 +127,57 @@ static enum db_outcome find_newest(struct db *db, uint32_t partition, struct wal
 
     sql_init(&sql);
     sql_add(&sql, of_level ? newest_of_level : newest_of_item);
-    sql_uint(&sql, partition);
-    sql_add(&sql, and_sku);
-    sql_hex(&sql, history->sku->bytes, history->sku->length);
-    if (of_level) {
-        sql_add(&sql, and_warehouse);
-        sql_hex(&sql, history->warehouse->bytes, history->warehouse->length);
-    }
+    add_of(&sql, partition, history, of_level);
     enum db_outcome outcome = db_run(db, &sql, newest_reply, walk);
     sql_release(&sql);
     return outcome;
+}
+
+/* Goes on from where the page before ended: from the newest, each page would cost all those before
+ * it. */
+static enum db_outcome find_before(struct db *db, uint32_t partition, struct walk *walk)
+{
+    const struct history *history = walk->history;
+    struct sql sql;
+
+    sql_init(&sql);
+    sql_add(&sql, before_movement);
+    add_of(&sql, partition, history, true);
+    sql_add(&sql, and_seq);
+    sql_uint(&sql, history->before);
+    enum db_outcome outcome = db_run(db, &sql, before_reply, walk);
+    sql_release(&sql);
+    return outcome;
+}
+
+static void build_stretch(struct sql *sql, uint32_t partition, const struct walk *walk)
+{
+    size_t length = STRETCH;
+
+    /* None of them will be left out. */
+    if (walk->jump || (!walk->history->on_hand_only && (walk->begun || walk->history->before == 0)))
+        length = walk->history->limit + 1 - walk->count;
+    sql_add(sql, chain_head);
+    sql_uint(sql, partition);
+    sql_add(sql, and_seq);
+    sql_uint(sql, walk->next);
+    if (walk->jump) {
+        sql_add(sql, chain_jump);
+        sql_uint(sql, partition);
+        sql_add(sql, chain_land);
+        sql_uint(sql, partition);
+    } else {
+        sql_add(sql, chain_step);
+        sql_uint(sql, partition);
+        sql_add(sql, chain_prev);
+    }
+    sql_add(sql, chain_limit);
+    sql_uint(sql, length < STRETCH ? length : STRETCH);
+    sql_add(sql, chain_select);
+    sql_add(sql, store_movement_columns);
+    sql_add(sql, chain_rows);
+    sql_uint(sql, partition);
+    sql_add(sql, chain_claim);
 }
 
 enum db_outcome store_history(struct db *db, uint32_t partition, const struct history *history,
@@ -122,18 +185,23 @@ enum db_outcome store_history(struct db *db, uint32_t partition, const struct hi
                               bool *more)
 {
     struct walk walk = {.history = history, .arena = arena};
+    enum db_outcome outcome = DB_OK;
     struct sql sql;
 
     walk.movements = arena_zalloc(arena, (history->limit + 1) * sizeof *walk.movements);
-    enum db_outcome outcome = find_newest(db, partition, &walk);
+    walk.jump = history->on_hand_only && history->before == 0 && history->warehouse->length > 0;
+    if (history->before != 0)
+        outcome = find_before(db, partition, &walk);
+    if (outcome == DB_OK && !walk.begun)
+        outcome = find_newest(db, partition, &walk);
     sql_init(&sql);
     for (unsigned i = 0;
          outcome == DB_OK && walk.next != 0 && walk.count <= history->limit && i < STRETCHES_MAX;
          i++) {
         sql_reset(&sql);
-        build_stretch(&sql, partition, walk.next);
+        build_stretch(&sql, partition, &walk);
         outcome = db_run(db, &sql, stretch_reply, &walk);
-        if (walk.rows == 0) /* pruned */
+        if (walk.jump || walk.rows == 0) /* all of them; pruned */
             break;
     }
     sql_release(&sql);

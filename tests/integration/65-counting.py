@@ -65,5 +65,62 @@ def selling_goes_on(cluster):
     equal(cluster.level("A")["on_hand"], 26, "on hand")
 
 
+def rows_read(cluster):
+    """Rows that the server has looked up by key or read in order, ever."""
+    return sum(int(value) for _, value in cluster.sql(
+        "SHOW GLOBAL STATUS WHERE Variable_name IN ('Handler_read_key', 'Handler_read_next', "
+        "'Handler_read_rnd_next')"))
+
+
+def busy_level(cluster, peer, sku, reserves):
+    """Receives 1 to 20 with reservations between them; the versions after each of the receives."""
+    where, versions = cluster.partition(sku), []
+    for n in range(20):
+        receive = wire.operation("receive", lines=[(sku, "W", 1)], reference="r%d" % (n + 1))
+        answer = peer.call(receive, where)
+        versions.append(answer.levels[0].on_hand_version)
+        sent = peer.submit_batch([(wire.operation("reserve", lines=[(sku, "W", 1)], order="o"), where)
+                                  for _ in range(reserves)])
+        equal({peer.outcome(sequence).status for sequence in sent}, {0}, "reserves")
+    return versions
+
+
+@test("what moved is told at the cost of what is told, however much has been reserved since")
+def cost_of_moved(cluster):
+    cluster.stock("B", W=5000)
+    with cluster.peer() as peer:
+        versions = busy_level(cluster, peer, "B", 60)
+        count = wire.operation("count", sku="B", warehouse="W", quantity=1, has_version=True,
+                               on_hand_version=versions[10])
+        before = rows_read(cluster)
+        answer = peer.call(count, cluster.partition("B"))
+        cost = rows_read(cluster) - before
+        equal([m.reference for m in answer.moved], [b"r%d" % n for n in range(20, 11, -1)], "moved")
+        count.count.on_hand_version = versions[0]
+        count.operation_id = wire.uuid7()
+        answer = peer.call(count, cluster.partition("B"))
+        equal([m.reference for m in answer.moved], [b"r%d" % n for n in range(20, 4, -1)],
+              "the newest 16 of 19")
+    check(cost < 300, "%d rows read" % cost)
+    note("%d rows read" % cost)
+
+
+@test("each page of a history costs as much as the first, and none is missed or told twice")
+def pages_of_history(cluster):
+    rows, costs, before = [], [], []
+    while True:
+        started = rows_read(cluster)
+        page = cluster.hf("history", "B", "--warehouse", "W", "--limit", "100", *before).lines
+        costs.append(rows_read(cluster) - started)
+        rows += page
+        if len(page) < 100:
+            break
+        before = ["--before", page[-1]["sequence"]]
+    known = cluster.sql("SELECT seq FROM movement WHERE sku='B' AND warehouse='W' ORDER BY seq DESC")
+    equal([str(row["sequence"]) for row in rows], [seq for seq, in known], "all of them, in order")
+    check(max(costs) < 1000, "rows read for each page: %s" % costs)
+    note("rows read for each page: %s" % costs)
+
+
 if __name__ == "__main__":
     run(partitions=2)
