@@ -146,11 +146,12 @@ static Hf__Level *level_message(const struct code *sku, const struct code *wareh
     return out;
 }
 
-/* The level before this movement: what the batch's movement before it left, or what was there. */
+/* The level before this movement: what the batch's movement before it left, or what was there. A
+ * level that an earlier dry run left has a version out of it, which may be that of any movement
+ * of this batch, this one too: only what came before is meant. */
 static Hf__Level *before_movement(const struct ledger *ledger, const struct movement *movement)
 {
-    if (movement->prev > ledger->last_seq &&
-        movement->prev <= ledger->last_seq + ledger->movement_count) {
+    if (movement->prev > ledger->last_seq && movement->prev < movement->seq) {
         const struct movement *prev = &ledger->movements[movement->prev - ledger->last_seq - 1];
         if (code_equal(&prev->sku, &movement->sku) &&
             code_equal(&prev->warehouse, &movement->warehouse))

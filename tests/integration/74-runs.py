@@ -78,6 +78,21 @@ def plan(cluster):
           figures(cluster, "A") else {("A", "W"): 10}, "stock")
 
 
+@test("plan tells each line of a long file on top of the one before, whatever was asked about together")
+def long_plan(cluster):
+    cluster.stock("LONG", W=100, V=100)
+    # 64 lines of a partition are asked about together: V moves at the same place of each question.
+    path = write("long.yaml", "long", *(["op: receive, sku: LONG, by: 1"] * 63 +
+                                        ["op: receive, sku: LONG, by: 1, warehouse: V"]) * 4,
+                 warehouse="W")
+    told = cluster.hf("plan", path, expect=1).lines
+    for warehouse, lines in (("W", 63 * 4), ("V", 4)):
+        equal([(level["before"]["on_hand"], level["after"]["on_hand"]) for line in told[:-1]
+               for level in line["levels"] if level["warehouse"] == warehouse],
+              [(100 + n, 101 + n) for n in range(lines)], warehouse)
+    equal(told[-1]["on_hand_change"], 256, "on hand, together")
+
+
 @test("lines of one sku that lie far apart are planned on top of each other; so are a new warehouse, "
       "an item, and a reservation")
 def plan_far(cluster):
