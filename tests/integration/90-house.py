@@ -5,9 +5,11 @@ The packages are tried with stand-ins for dpkg-query, apt-get, id and sudo, so n
 """
 import os
 import re
+import signal
 import stat
 import subprocess
 import tempfile
+import time
 
 from harness import *
 
@@ -152,6 +154,20 @@ def missing_tests(path, column, files):
             for test_name in tests:
                 if text and test_name not in text and test_name.replace(" ", "_") not in text:
                     yield "%s: %s has no test %r" % (path, name, test_name)
+
+
+@test("a command that does not end is given up at its limit, whoever holds its pipes")
+def given_up():
+    began, told = time.monotonic(), ""
+    try:
+        execute(["/bin/sh", "-c", "sleep 60 & echo $!; exec sleep 60"], seconds=1)
+    except Failure as failure:
+        told = str(failure)
+    took = time.monotonic() - began
+    holder = re.search(r"stdout: (\d+)", told)
+    check(holder, "what it had said is told: " + told)
+    os.kill(int(holder.group(1)), signal.SIGKILL)
+    check(took < scale(20), "given up after %.1f s" % took)
 
 
 @test("every test that correctness.md and requirements.md name is there")
