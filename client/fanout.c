@@ -504,6 +504,13 @@ static void remember_fault(struct fanout *f, int status, const char *field, cons
     f->worst_message = pool_text(&f->pool, message, strlen(message));
 }
 
+void fanout_not_sent(struct fanout *f, int status, const char *message)
+{
+    if (f->left > 0)
+        f->left--;
+    remember_fault(f, status, "", message);
+}
+
 static void part_is_back(struct fanout *f)
 {
     if (f->flying > 0)

@@ -28,7 +28,9 @@ bool fanout_plan(struct fanout *fanout, uint32_t partitions);
 bool fanout_next(struct fanout *fanout, struct encoded *part);
 uint32_t fanout_left(const struct fanout *fanout);   /* not given out */
 uint32_t fanout_flying(const struct fanout *fanout); /* given out and not answered */
-/* A part that could not be sent or has no answer counts as failed. */
+/* A part that was not given out, and will not be, counts as failed. */
+void fanout_not_sent(struct fanout *fanout, int status, const char *message);
+/* So does one that was, and one of a fan-out that was never planned. */
 void fanout_failed(struct fanout *fanout, int status, const char *message);
 /* Takes the answer or result of one part. */
 void fanout_answer(struct fanout *fanout, struct holdfast_answer *answer);

@@ -218,12 +218,16 @@ static void push_fanout(struct holdfast *client, struct pending *pending)
         struct core_time time = handle_now();
         struct encoded part;
         int64_t left_us = pending->deadline_us - time.mono_us;
+        if (client->closing) { /* nobody would hear of it */
+            fanout_not_sent(fanout, HOLDFAST_UNAVAILABLE, "the client was closed");
+            continue;
+        }
         if (left_us <= 0) {
-            fanout_failed(fanout, HOLDFAST_DEADLINE_EXCEEDED, "no answer in time");
+            fanout_not_sent(fanout, HOLDFAST_DEADLINE_EXCEEDED, "no answer in time");
             continue;
         }
         if (!fanout_next(fanout, &part)) {
-            fanout_failed(fanout, HOLDFAST_UNAVAILABLE, "out of memory");
+            fanout_not_sent(fanout, HOLDFAST_UNAVAILABLE, "out of memory");
             continue;
         }
         if (!core_submit(client->core, time, kind, &part, left_us, pending)) {
@@ -407,6 +411,8 @@ const char *handle_closed_door(const struct holdfast *client)
         return "no client";
     if (is_foreign(client))
         return "the client was opened by another process, before fork";
+    if (client->closing)
+        return "the client is being closed";
     if (client->pending >= HOLDFAST_PENDING_MAX)
         return "too many operations are pending";
     return NULL;

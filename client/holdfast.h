@@ -113,7 +113,8 @@ struct holdfast;
  * file or lack of memory, with the reason in error (may be NULL). */
 HOLDFAST_PUBLIC struct holdfast *holdfast_open(const struct holdfast_options *options, char *error,
                                                size_t error_bytes);
-/* Operations in flight end as unknown (their callbacks are called). *client becomes NULL. */
+/* Operations in flight end as unknown (their callbacks are called, and cannot submit any more).
+ * *client becomes NULL. */
 HOLDFAST_PUBLIC void holdfast_close(struct holdfast **client);
 
 /* ------------------------------------------------------------- operations */
