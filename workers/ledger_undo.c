@@ -84,6 +84,12 @@ static void short_by(struct ledger *ledger, struct turn *turn, const struct leve
                  there > 0 ? there : 0);
 }
 
+/* How much more is set aside than is there, as a count may have found; below 0: less. */
+static int64_t missing(const struct balances *balances)
+{
+    return balances->unavailable - balances->on_hand;
+}
+
 static enum status check_promises(struct ledger *ledger, struct turn *turn,
                                   const struct level_entry *level)
 {
@@ -99,13 +105,14 @@ static enum status check_promises(struct ledger *ledger, struct turn *turn,
                  before->unavailable);
         return refuse_plain(turn, STATUS_insufficient_on_hand, "less than that is unavailable");
     }
-    if (after.on_hand >= 0 && after.unavailable <= after.on_hand &&
-        after.shortfall <= before->shortfall)
+    bool is_there =
+        after.on_hand >= 0 && (missing(&after) <= 0 || missing(&after) <= missing(before));
+    if (is_there && after.shortfall <= before->shortfall)
         return STATUS_applied;
     short_by(ledger, turn, &level->level,
              before->on_hand - after.on_hand + after.unavailable - before->unavailable,
              before->on_hand - promised);
-    turn->holds_in_the_way = after.on_hand >= 0 && after.unavailable <= after.on_hand;
+    turn->holds_in_the_way = is_there;
     return refuse_plain(turn, STATUS_insufficient_on_hand,
                         after.on_hand < 0 ? "on_hand would be less than 0"
                                           : "on_hand would be less than is promised");

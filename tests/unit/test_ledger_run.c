@@ -292,6 +292,23 @@ static void test_promises_go_first(void **state)
     world_destroy(w);
 }
 
+/* A count found less than is set aside. What brings some back makes nothing worse. */
+static void test_an_undo_may_make_it_better(void **state)
+{
+    (void)state;
+    struct world *w = shop("A=10@W1");
+    Hf__Operation *lost = op_adjust(w, "A", "W1", -2), *found = op_receive(w, "A=1@W1");
+
+    expect(w, lost, applied);
+    expect(w, found, applied);
+    expect(w, op_quarantine(w, "A=6@W1"), applied);
+    expect(w, op_count(w, "A", "W1", 3), applied);
+    expect(w, op_undo(w, found), insufficient_on_hand);
+    expect(w, op_undo(w, lost), applied);
+    expect_level(w, "A", "W1", 5, 0, 0, 6, 1);
+    world_destroy(w);
+}
+
 static void test_what_is_not_undone(void **state)
 {
     (void)state;
@@ -436,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_undo_of_both_ends),
         cmocka_unit_test(test_undo_of_an_undo),
         cmocka_unit_test(test_promises_go_first),
+        cmocka_unit_test(test_an_undo_may_make_it_better),
         cmocka_unit_test(test_what_is_not_undone),
         cmocka_unit_test(test_settings_go_back),
         cmocka_unit_test(test_a_dry_run_goes_on_from_another),
