@@ -202,15 +202,21 @@ bool read_owner_query(struct read *read, struct holdfast_query *query)
 
 /* ------------------------------------------------------------- what the owners said */
 
+/* The field's limit is told of what is more: each figure of a warehouse may be 999,999,999. */
+static void add(uint32_t *sum, uint32_t value)
+{
+    *sum = *sum > UINT32_MAX - value ? UINT32_MAX : *sum + value;
+}
+
 static void add_figures(struct holdfast_level *total, const struct holdfast_level *level)
 {
-    total->on_hand += level->on_hand;
-    total->reserved += level->reserved;
-    total->committed += level->committed;
-    total->unavailable += level->unavailable;
-    total->safety_stock += level->safety_stock;
-    total->shortfall += level->shortfall;
-    total->available += level->available;
+    add(&total->on_hand, level->on_hand);
+    add(&total->reserved, level->reserved);
+    add(&total->committed, level->committed);
+    add(&total->unavailable, level->unavailable);
+    add(&total->safety_stock, level->safety_stock);
+    add(&total->shortfall, level->shortfall);
+    add(&total->available, level->available);
 }
 
 static void stock_from_owner(struct holdfast_view_stock *to, const struct holdfast_stock *from,

@@ -234,6 +234,33 @@ static void test_keys_fall_back(void **state)
     }
 }
 
+/* As a view tells it: five full warehouses are not 705,032,699 pieces. */
+static void test_a_sum_does_not_wrap(void **state)
+{
+    struct positions positions = {0};
+    struct read *read = start(&of_three);
+    struct holdfast_query query;
+    Hf__Stock b = HF__STOCK__INIT, *list = &b;
+    Hf__Level level[5], *levels[5];
+
+    (void)state;
+    three_from_view(read, HF__KNOWLEDGE__KNOWLEDGE_UNKNOWN, 9);
+    assert_true(read_owner_query(read, &query));
+    for (int i = 0; i < 5; i++) {
+        hf__level__init(levels[i] = &level[i]);
+        level[i].on_hand = level[i].available = 999999999;
+    }
+    b.sku = bytes_of("B");
+    b.levels = levels;
+    b.n_levels = 5;
+    read_take_owner(read, owners_say(&list, 1, 77, 2, 2), &positions);
+    struct holdfast_view_answer *answer = read_finish(read, 100);
+    assert_int_equal(answer->stock[1].total.on_hand, UINT32_MAX);
+    assert_int_equal(answer->stock[1].total.available, UINT32_MAX);
+    holdfast_view_answer_free(&answer);
+    read_destroy(&read);
+}
+
 static void test_nothing_is_made_up(void **state)
 {
     struct positions positions = {0};
@@ -615,6 +642,7 @@ int main(void)
         cmocka_unit_test(test_positions_travel),
         cmocka_unit_test(test_mistakes_have_names),
         cmocka_unit_test(test_keys_fall_back),
+        cmocka_unit_test(test_a_sum_does_not_wrap),
         cmocka_unit_test(test_nothing_is_made_up),
         cmocka_unit_test(test_a_lost_tail_lowers_the_position),
         cmocka_unit_test(test_reservations_in_their_order),
