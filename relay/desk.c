@@ -120,8 +120,9 @@ static void take_ack(struct desk *desk, struct consumer *consumer, const Hf__Ack
         if (!place || !place->loaded || place->losing || at->sequence <= place->acked.seq)
             continue;
         if (at->sequence > place->given.seq) {
-            /* A halt may have come between: what was given then is not counted any more. */
-            if (place->halt != HF__HALT_REASON__HALT_NONE)
+            /* What was given before a halt, or before another consumer had it, is not counted any
+             * more. */
+            if (place->halt != HF__HALT_REASON__HALT_NONE || at->sequence <= place->given_most)
                 continue;
             snprintf(text, sizeof text,
                      "partition %u was given up to %llu, and %llu is acknowledged", at->partition,

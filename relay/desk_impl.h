@@ -63,8 +63,9 @@ struct place {
     int64_t leaving_us; /* LEAVING: since */
     bool loaded;        /* what follows is known */
     struct position acked, given;
-    uint64_t stored;              /* acked.seq that is in the database */
-    bool dirty;                   /* to be stored, though stored may say otherwise */
+    uint64_t given_most; /* ever, to anybody: it may have been taken away and be given again */
+    uint64_t stored;     /* acked.seq that is in the database */
+    bool dirty;          /* to be stored, though stored may say otherwise */
     struct mark marks[MARKS_MAX]; /* from acked to given, oldest first */
     size_t mark_count;
     bool checked; /* `given` is history under the partition's present claim */

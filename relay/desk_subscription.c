@@ -55,6 +55,8 @@ void place_give(struct place *place, const struct position *next)
         memcpy(last->claim, next->claim, CLAIM_BYTES);
     }
     place->given = *next;
+    if (next->seq > place->given_most)
+        place->given_most = next->seq;
 }
 
 /* seq lies above what was acknowledged and not above what was given, so a mark has its claim. */

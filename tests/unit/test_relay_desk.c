@@ -103,6 +103,42 @@ static void test_who_does_not_give_back_loses_it(void **state)
     world_destroy(w);
 }
 
+/* It was slow, lost two, and got them back when the other one left: what it acknowledges late of
+ * what it was given the first time is no mistake, though the relay has gone back since. */
+static void test_late_acks_of_what_came_back(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+
+    subscribe(w, 0, "a", HF__FROM__FROM_LAST, 40);
+    settle(w);
+    assert_int_equal(w->peers[0].events, 40); /* all that it may be given for now */
+    subscribe(w, 1, "a", HF__FROM__FROM_LAST, 0);
+    for (int i = 0; i < 4; i++)
+        settle(w);
+    assert_int_equal(w->peers[1].assigned_count, 2);
+    desk_gone(w->desk, w->peers[1].consumer);
+    w->peers[1].consumer = NULL;
+    settle(w);
+    for (uint32_t p = 0; p < PARTITIONS; p++)
+        positions(w, 0, MESSAGE_ACK, p, 10);
+    settle(w);
+    assert_false(w->peers[0].ended);
+    /* They are given again, and count then. */
+    say(w, 0, MESSAGE_CREDIT, 100, NULL);
+    settle(w);
+    assert_int_equal(w->peers[0].events, 60);
+    for (uint32_t p = 0; p < PARTITIONS; p++)
+        positions(w, 0, MESSAGE_ACK, p, 10);
+    settle(w);
+    for (uint32_t p = 0; p < PARTITIONS; p++)
+        assert_int_equal(w->stored[p], 10);
+    positions(w, 0, MESSAGE_ACK, 0, 11);
+    settle(w);
+    assert_int_equal(w->peers[0].why, ERROR_malformed);
+    world_destroy(w);
+}
+
 static void test_pruned(void **state)
 {
     (void)state;
@@ -224,6 +260,7 @@ int main(void)
         cmocka_unit_test(test_credit),
         cmocka_unit_test(test_two_share_and_hand_over),
         cmocka_unit_test(test_who_does_not_give_back_loses_it),
+        cmocka_unit_test(test_late_acks_of_what_came_back),
         cmocka_unit_test(test_pruned),
         cmocka_unit_test(test_lost),
         cmocka_unit_test(test_another_relay),
