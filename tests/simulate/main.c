@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -66,7 +67,7 @@ static void on_signal(int number)
                           "seed %llu, %.6f s: ended by signal %d (%s)\n"
                           "  replay: %s --seed %llu --trace\n",
                           (unsigned long long)chance_seed(), (double)sim_now_us() / 1e6, number,
-                          number == SIGALRM ? "it took too long" : strsignal(number), program,
+                          number == SIGPROF ? "it took too long" : strsignal(number), program,
                           (unsigned long long)chance_seed());
 
     (void)!write(STDERR_FILENO, text, (size_t)length);
@@ -76,7 +77,7 @@ static void on_signal(int number)
 static void watch_signals(void)
 {
     static char stack[65536];
-    static const int numbers[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGALRM};
+    static const int numbers[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGPROF};
     stack_t alternative = {.ss_sp = stack, .ss_size = sizeof stack};
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK | SA_RESETHAND};
 
@@ -85,11 +86,20 @@ static void watch_signals(void)
         sigaction(numbers[i], &action, NULL);
 }
 
+/* The processor's time, not the clock's: a process that is stopped for minutes, or gets no turn,
+ * has not hung. A seed never waits. 0: no limit. */
+static void limit_processor_time(time_t most_s)
+{
+    const struct itimerval limit = {.it_value.tv_sec = most_s};
+
+    setitimer(ITIMER_PROF, &limit, NULL);
+}
+
 static void run_seed(const struct options *options, uint64_t seed)
 {
-    alarm(SEED_SECONDS_MAX);
+    limit_processor_time(SEED_SECONDS_MAX);
     world_run(seed);
-    alarm(0);
+    limit_processor_time(0);
     (void)sim_heap_use(sim_heap_program());
     if (options->digests) {
         printf("%llu %016llx\n", (unsigned long long)seed, (unsigned long long)sim_digest());
