@@ -161,6 +161,17 @@ static enum auditor_says begin(struct auditor *auditor, const struct audit_reque
     return AUDITOR_RUNNING;
 }
 
+/* Who has not fetched the oldest outcome by now begins again. */
+static void make_room(struct auditor *auditor)
+{
+    struct job **link = &auditor->jobs;
+
+    while (*link && !(*link)->reply)
+        link = &(*link)->next;
+    if (*link && auditor->count >= AUDITOR_JOBS_MAX)
+        forget(auditor, link);
+}
+
 enum auditor_says auditor_ask(struct auditor *auditor, const struct audit_request *request,
                               const struct audit_reply **reply, int64_t now_us)
 {
@@ -169,8 +180,10 @@ enum auditor_says auditor_ask(struct auditor *auditor, const struct audit_reques
     auditor_tick(auditor, now_us);
     while (*link && !same(&(*link)->request, request))
         link = &(*link)->next;
-    if (!*link)
+    if (!*link) {
+        make_room(auditor);
         return begin(auditor, request);
+    }
     if (!(*link)->reply)
         return AUDITOR_RUNNING;
     *reply = (*link)->reply;

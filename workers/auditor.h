@@ -2,7 +2,8 @@
  *
  * Audits of our partitions, without holding up the loop: a thread with a connection of its own runs
  * one after another, each in one snapshot (audit.h). Whoever wants one names it by a token and asks
- * until it is done; what came out is kept for a minute. query.c asks, main.c drives it.
+ * until it is done; what came out is kept for a minute, or until others need the room. query.c
+ * asks, main.c drives it.
  */
 #ifndef WORKERS_AUDITOR_H
 #define WORKERS_AUDITOR_H
@@ -32,7 +33,7 @@ enum auditor_says {
     AUDITOR_DONE,     /* *reply has it, until the next tick */
     AUDITOR_NOT_OURS, /* in the snapshot the partition was not ours */
     AUDITOR_FAILED,   /* it could not be read; this and the one above are forgotten: ask again */
-    AUDITOR_FULL,     /* nothing was begun: as many as may be are kept */
+    AUDITOR_FULL,     /* nothing was begun: as many as may be wait */
 };
 
 /* Begins the audit, if there is none of this token, partition and kind. */
