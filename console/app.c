@@ -83,7 +83,7 @@ bool app_open(struct app *app, const char *cluster_file, char *error, size_t err
     key_decoder_init(&app->decoder);
     scan_init(&app->scan, app->settings.scanner.prefix);
     memcpy(app->warehouse, app->settings.warehouse, sizeof app->warehouse);
-    app->now_us = clock_monotonic_us();
+    app->now_us = app->opened_us = clock_monotonic_us();
     app->wall_us = clock_wall_us();
     app->dirty = true;
     return good;

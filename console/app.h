@@ -134,6 +134,7 @@ struct app {
     struct names reasons, warehouses;
     struct poll reasons_poll, warehouses_poll, alive_poll;
 
+    int64_t opened_us;
     int64_t now_us; /* monotonic, of this turn of the loop */
     int64_t wall_us;
     struct canvas canvas;
@@ -222,6 +223,8 @@ void poll_forget(struct app *app, const struct poll *poll);
 void data_tick(struct app *app);
 bool link_broker_ok(const struct app *app, size_t broker);
 bool link_any_broker(const struct app *app);
+/* None is heard, although there was time enough for one to tell its state. */
+bool link_broker_missed(const struct app *app);
 /* Reads are answered. */
 bool link_reads(const struct app *app);
 /* Age of what is shown. */

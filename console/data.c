@@ -211,6 +211,11 @@ bool link_any_broker(const struct app *app)
     return false;
 }
 
+bool link_broker_missed(const struct app *app)
+{
+    return !link_any_broker(app) && app->now_us - app->opened_us >= HEARD_US;
+}
+
 bool link_reads(const struct app *app)
 {
     const struct link *link = &app->link;
@@ -227,6 +232,8 @@ bool link_can_post(const struct app *app, const char **why)
 {
     if (app->readonly)
         *why = "this console was started with --readonly";
+    else if (!link_any_broker(app) && !link_broker_missed(app))
+        *why = "asking for a broker: a moment, then F2 again";
     else if (!link_any_broker(app))
         *why = "no broker is heard: nothing can be posted now. What you typed stays";
     else
@@ -254,6 +261,8 @@ static void hear_brokers(struct app *app)
         if (was != link_broker_ok(app, i))
             app->dirty = true;
     }
+    if (!link_any_broker(app))
+        app->dirty = true; /* that none was heard in time is told then */
     if (app->now_us - app->sampled_at_us < 1000000)
         return;
     app->sampled_at_us = app->now_us;

@@ -209,7 +209,9 @@ static const char *phase_words(const struct app *app, const struct dialog *d, en
     }
     if (!link_can_post(app, &why)) {
         *style = STYLE_BAD;
-        return "posting is off: no broker is heard. What you typed stays";
+        return link_broker_missed(app) || app->readonly
+                   ? "posting is off: no broker is heard. What you typed stays"
+                   : "asking for a broker ...";
     }
     *style = STYLE_KEY;
     return app->canvas.columns < 50 ? "F2 post Esc cancel"

@@ -63,6 +63,10 @@ static struct words cluster_words(const struct app *app)
         served = state->partitions_served;
         partitions = state->partitions;
     }
+    if (heard == 0 && !link_broker_missed(app)) {
+        snprintf(w.text, sizeof w.text, "broker ...");
+        return w;
+    }
     if (heard == 0)
         snprintf(w.text, sizeof w.text, "NO BROKER");
     else

@@ -141,9 +141,16 @@ static bool key(struct app *app, const struct key *k)
 
 /* ------------------------------------------------------------- drawing */
 
+/* Cells of the bar. The words behind it are worth more: a narrow screen has none. */
 static int bar_of(const struct canvas *c)
 {
-    return c->columns >= 100 ? BAR_MOST : 10;
+    return c->columns >= 100 ? BAR_MOST : c->columns >= 75 ? 10 : 0;
+}
+
+/* Where LINES begins. */
+static int lines_at(const struct canvas *c)
+{
+    return bar_of(c) ? 25 + bar_of(c) : 22;
 }
 
 static void draw_run(struct canvas *c, int y, const struct holdfast_run *run, bool chosen)
@@ -151,7 +158,7 @@ static void draw_run(struct canvas *c, int y, const struct holdfast_run *run, bo
     enum style style = chosen ? STYLE_SELECTED : STYLE_NORMAL;
     uint32_t all = run->lines - run->blank, done = run->applied + run->refused;
     char bar[BAR_MOST + 1], when[TEXT_NUMBER];
-    int width = bar_of(c), at = 24 + width;
+    int width = bar_of(c), at = lines_at(c), wide = width ? 14 : 10;
     size_t cells = (size_t)width, filled = all ? (size_t)((uint64_t)done * cells / all) : cells;
 
     memset(bar, '.', cells);
@@ -165,14 +172,16 @@ static void draw_run(struct canvas *c, int y, const struct holdfast_run *run, bo
         return;
     }
     canvas_cell(c, y, 1, 20, style, run->run);
-    canvas_format(c, y, 22, width + 2, style, "[%s]", bar);
-    canvas_format(c, y, at + 1, 14, style, "%u/%u", done, all);
-    canvas_format(c, y, at + 16, 9, style, "%s",
+    if (width)
+        canvas_format(c, y, 22, width + 2, style, "[%s]", bar);
+    canvas_format(c, y, at, wide, style, "%u/%u", done, all);
+    at += wide + 1;
+    canvas_format(c, y, at, 9, style, "%s",
                   run->unknown                      ? "UNKNOWN!"
                   : run->refused                    ? "refused!"
                   : run->state == HOLDFAST_RUN_DONE ? "done"
                                                     : "open");
-    canvas_format(c, y, at + 26, c->columns - at - 26, style, "%s %s %s%s",
+    canvas_format(c, y, at + 10, c->columns - at - 10, style, "%s %s %s%s",
                   text_clock(run->created_at_us, when), run->actor, run->undoes[0] ? "undoes " : "",
                   run->undoes);
 }
@@ -209,8 +218,9 @@ static void draw(struct app *app, struct canvas *c, struct area area)
     if (c->columns < 50)
         canvas_text(c, area.row, 1, c->columns - 1, STYLE_TITLE, "DONE RUN");
     else
-        canvas_format(c, area.row, 1, c->columns - 1, STYLE_TITLE, "%-20s %-*s%-15s%-10s%s", "RUN",
-                      bar_of(c) + 3, "PROGRESS", "LINES", "STATE", "SINCE, BY");
+        canvas_format(c, area.row, 1, c->columns - 1, STYLE_TITLE, "%-20s %-*s%-*s%-10s%s", "RUN",
+                      lines_at(c) - 22, bar_of(c) ? "PROGRESS" : "", bar_of(c) ? 15 : 11, "LINES",
+                      "STATE", "SINCE, BY");
     for (int i = 0; i < rows && top + i < (int)count_of(s); i++, y++) {
         draw_run(c, y, run_of(s, (size_t)(top + i)), top + i == row);
         if (top + i == row)

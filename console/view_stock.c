@@ -294,16 +294,26 @@ enum {
     COLS
 };
 
+static bool tiny(int columns)
+{
+    return columns < 40;
+}
+
+static int left_of(int columns)
+{
+    return tiny(columns) ? 1 : 2;
+}
+
 /* What fits: figures first, then the name takes what is left. */
 static void lay_out(const struct app *app, int columns, struct column out[COLS])
 {
     const struct settings_columns *s = &app->settings.stock;
-    bool wide = columns >= 60, tiny = columns < 40;
+    bool wide = columns >= 60;
     const struct column all[COLS] = {
         [COL_SKU] = {"SKU",
-                     columns >= 100 ? 20
-                     : tiny         ? 9
-                                    : 12,
+                     columns >= 100  ? 20
+                     : tiny(columns) ? 9
+                                     : 12,
                      HOLDFAST_BY_SKU},
         [COL_ITEM] = {"ITEM", 0, HOLDFAST_BY_NAME},
         [COL_ON_HAND] = {"ON-HAND", wide && s->on_hand ? 8 : 0, HOLDFAST_BY_ON_HAND},
@@ -314,9 +324,9 @@ static void lay_out(const struct app *app, int columns, struct column out[COLS])
         [COL_SAFETY] = {"SAFETY", wide && (s->safety || columns >= 110) ? 7 : 0,
                         HOLDFAST_BY_SAFETY_STOCK},
         [COL_AVAILABLE] = {"AVAIL",
-                           !s->available ? 0
-                           : tiny        ? 5
-                                         : 7,
+                           !s->available   ? 0
+                           : tiny(columns) ? 4
+                                           : 7,
                            HOLDFAST_BY_AVAILABLE},
         [COL_TREND] = {"TREND",
                        !s->trend || columns < 75 ? 0
@@ -324,7 +334,7 @@ static void lay_out(const struct app *app, int columns, struct column out[COLS])
                                                  : TREND_SAMPLES,
                        HOLDFAST_BY_SKU},
     };
-    int used = 2 + 5; /* the mark of the selection, and the word at the end */
+    int used = left_of(columns) + 5; /* the mark of the selection, and the word at the end */
     memcpy(out, all, sizeof all);
     for (int i = 0; i < COLS; i++)
         used += out[i].width ? out[i].width + 1 : 0;
@@ -356,6 +366,17 @@ static void figure(struct canvas *c, int y, int x, const struct column *column, 
     canvas_right(c, y, x, column->width, style, known ? text_number(value, text) : "?");
 }
 
+/* Where four digits are room enough for most, more of them push the word behind them aside. */
+static int tiny_figure(struct canvas *c, int y, int x, enum style style, const struct row *row)
+{
+    char text[16] = "?";
+    if (row->known)
+        snprintf(text, sizeof text, "%u", row->level.available);
+    int width = (int)strlen(text) < 4 ? 4 : (int)strlen(text);
+    canvas_right(c, y, x, width, style, text);
+    return width + 1;
+}
+
 static void draw_row(struct app *app, struct canvas *c, const struct column *columns, int y,
                      const struct row *row, bool selected)
 {
@@ -366,7 +387,7 @@ static void draw_row(struct app *app, struct canvas *c, const struct column *col
         [COL_ON_HAND] = l->on_hand,     [COL_RESERVED] = l->reserved,
         [COL_COMMITTED] = l->committed, [COL_UNAVAILABLE] = l->unavailable,
         [COL_SAFETY] = l->safety_stock, [COL_AVAILABLE] = l->available};
-    int x = 2;
+    int x = left_of(c->columns);
 
     if (!selected && (!link_reads(app) || app->now_us - row->heard_us > OLD_US))
         style = STYLE_DIM;
@@ -375,6 +396,10 @@ static void draw_row(struct app *app, struct canvas *c, const struct column *col
     for (int i = 0; i < COLS; i++) {
         if (!columns[i].width)
             continue;
+        if (i == COL_AVAILABLE && tiny(c->columns)) {
+            x += tiny_figure(c, y, x, style, row);
+            continue;
+        }
         if (i == COL_SKU || i == COL_ITEM) {
             canvas_cell(c, y, x, columns[i].width, style, i == COL_SKU ? row->sku : row->name);
         } else if (i == COL_TREND) {
@@ -401,7 +426,7 @@ static void draw_row(struct app *app, struct canvas *c, const struct column *col
 static void draw_heads(struct app *app, struct canvas *c, const struct column *columns, int y)
 {
     struct stock *s = mine(app);
-    int x = 2;
+    int x = left_of(c->columns);
     canvas_fill(c, y, 0, c->columns, STYLE_TITLE);
     for (int i = 0; i < COLS; i++) {
         char head[32];
@@ -414,6 +439,8 @@ static void draw_heads(struct app *app, struct canvas *c, const struct column *c
                                  : "^");
         if (i == COL_SKU || i == COL_ITEM || i == COL_TREND)
             canvas_cell(c, y, x, columns[i].width, STYLE_TITLE, head);
+        else if (tiny(c->columns))
+            canvas_text(c, y, x - 1, 6, STYLE_TITLE, columns[i].head);
         else
             canvas_right(c, y, x, columns[i].width, STYLE_TITLE,
                          (int)strlen(head) > columns[i].width ? columns[i].head : head);

@@ -18,7 +18,8 @@ def first_screen(cluster):
     begun = time.monotonic()
     with Terminal(cluster) as t:
         t.wait("F1Help")
-        mark = "OUT!" if t.size[1] > 30 else "OU"  # what 20 columns show of it
+        check("NO BROKER" not in t.text(), "nobody had time to say so: " + t.text())
+        mark = "OUT!"
         t.wait("WID-9")
         t.wait(mark)
         took = time.monotonic() - begun
@@ -246,6 +247,10 @@ def sizes(cluster):
                       env=env) as t:
             t.wait("WID-1")
             looks_right(t, rows, columns, colour=term != "vt220" and not env)
+            t.view("Runs")  # that of the bulk jobs before
+            t.wait("refused!" if columns >= 50 else "4/4! 2026w48-A7")
+            t.view("Stock")
+            t.wait("WID-1")
             if locale == "C":
                 t.wait("JPN-1")
                 check("日" not in t.text() and t.text().isascii(), "ASCII: %s" % t.text())
