@@ -91,6 +91,7 @@ int cmd_release(const struct invocation *invocation)
 int cmd_ship(const struct invocation *invocation)
 {
     struct holdfast_operation operation = {.kind = HOLDFAST_SHIP,
+                                           .reason = option_text(invocation, "reason"),
                                            .reference = option_text(invocation, "reference")};
     return write_to_reservation(invocation, &operation);
 }

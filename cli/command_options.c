@@ -211,6 +211,18 @@ const struct option_spec reason_options[] = {
     END_OF_OPTIONS,
 };
 
+const struct option_spec ship_options[] = {
+    {.name = "reason",
+     .kind = OPTION_TEXT,
+     .value = "R",
+     .help = "why it is less than was sold: code of a reason, made with `reason put`"},
+    {.name = "reference",
+     .kind = OPTION_TEXT,
+     .value = "T",
+     .help = "delivery note, invoice or the like, for the ledger"},
+    END_OF_OPTIONS,
+};
+
 const struct option_spec return_options[] = {
     {.name = "restock", .kind = OPTION_FLAG, .help = "the goods can be sold again"},
     {.name = "quarantine",

@@ -20,6 +20,7 @@ extern const struct option_spec extend_options[];
 extern const struct option_spec purchase_options[];
 extern const struct option_spec reference_options[];
 extern const struct option_spec reason_options[];
+extern const struct option_spec ship_options[];
 extern const struct option_spec return_options[];
 extern const struct option_spec adjust_options[];
 extern const struct option_spec count_options[];

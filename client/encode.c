@@ -282,12 +282,14 @@ static bool fill_ship(struct filling *f)
     BODY(Ship, ship, SHIP);
     f->to->ship = body;
     if (!take_reservation(f) || !take_lines(f, false, false) ||
-        !may_text(f, "reference", f->from->reference, REFERENCE_BYTES_MAX))
+        !may_text(f, "reference", f->from->reference, REFERENCE_BYTES_MAX) ||
+        !may_code(f, "reason", f->from->reason))
         return false;
     body->reservation = bytes_of(f->from->reservation);
     body->lines = f->lines;
     body->n_lines = f->from->line_count;
     body->reference = bytes_of(f->from->reference);
+    body->reason = bytes_of(f->from->reason);
     return true;
 }
 

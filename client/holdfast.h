@@ -124,7 +124,7 @@ enum holdfast_operation_kind {
     HOLDFAST_EXTEND,            /* reservation, ttl_ms */
     HOLDFAST_PURCHASE,          /* reservation, lines (none: all), keep_remainder, revive */
     HOLDFAST_RELEASE,           /* reservation, lines (none: all) */
-    HOLDFAST_SHIP,              /* reservation, lines (none: all), reference */
+    HOLDFAST_SHIP,              /* reservation, lines (none: all), reference, reason */
     HOLDFAST_CANCEL,            /* reservation, lines (none: all), reason */
     HOLDFAST_RETURN,            /* reservation, lines, to_quarantine, reason, reference */
     HOLDFAST_RECEIVE,           /* lines with warehouse, reference */

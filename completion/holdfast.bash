@@ -166,6 +166,7 @@ option	release	--timeout	D	-	-
 option	release	--help	-	-	-
 option	release	--json	-	-	-
 command	ship	R [LINE…]	-
+option	ship	--reason	R	-	-
 option	ship	--reference	T	-	-
 option	ship	--id	UUID	-	-
 option	ship	--actor	NAME	-	-

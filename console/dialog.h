@@ -95,6 +95,8 @@ void dialog_reservation(struct dialog *d, const struct holdfast_reservation *res
 bool dialog_is_stock(const struct dialog *d);
 /* The warehouse that it is about now; "": none chosen. */
 const char *dialog_warehouse(struct dialog *d);
+/* Of a parcel: what of the order is not in it, in words. False: everything is. */
+bool dialog_short(struct dialog *d, char *text, size_t bytes);
 /* What is wrong beside single fields; NULL: nothing. */
 const char *dialog_fault(struct dialog *d, struct field **where);
 /* Text of the field with this mark; "" when there is none. */

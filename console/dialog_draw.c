@@ -168,6 +168,8 @@ static int preview(const struct frame *f, struct dialog *d, int row)
 static int moved(const struct frame *f, struct dialog *d, int row)
 {
     char text[400];
+    if (dialog_short(d, text, sizeof text))
+        return wrapped(f, row, 3, STYLE_WARN, text);
     if (!dialog_is_stock(d))
         return d->changed[0] ? wrapped(f, row, 2, STYLE_WARN, d->changed) : 0;
     if (!d->now.known || d->now.on_hand_version == d->opened.on_hand_version || d->blind)

@@ -25,7 +25,7 @@ static const struct {
     [ACTION_SAFETY] = {"Safety stock", "Keep back", FIELD_QUANTITY, .zero = true},
     [ACTION_RELEASE] = {.title = "Release"},
     [ACTION_EXTEND] = {.title = "Extend"},
-    [ACTION_SHIP] = {.title = "Ship", .reference = true},
+    [ACTION_SHIP] = {.title = "Ship", .reason = true, .reference = true},
     [ACTION_CANCEL] = {.title = "Cancel", .reason = true},
     [ACTION_RETURN] = {.title = "Return", .reason = true, .reference = true},
     [ACTION_UNDO] = {.title = "Undo"},
@@ -265,6 +265,24 @@ static int64_t lines_sum(struct dialog *d, bool *all)
     return sum;
 }
 
+bool dialog_short(struct dialog *d, char *text, size_t bytes)
+{
+    size_t used = 0;
+
+    if (d->action != ACTION_SHIP)
+        return false;
+    for (size_t i = 0; i < d->line_count && used < bytes; i++) {
+        const struct field *field = form_find(&d->form, (int)i);
+        int64_t number = field_fault(field) ? d->line[i].most : field_number(field);
+        if (number >= d->line[i].most)
+            continue;
+        used += (size_t)snprintf(text + used, bytes - used, "%s%lld %s@%s",
+                                 used ? ", " : "short: ", (long long)d->line[i].most - number,
+                                 d->line[i].sku, d->line[i].warehouse);
+    }
+    return used > 0;
+}
+
 const char *dialog_fault(struct dialog *d, struct field **where)
 {
     bool all;
@@ -273,9 +291,10 @@ const char *dialog_fault(struct dialog *d, struct field **where)
         *where = form_find(&d->form, 0);
         return "every line says 0: there is nothing to post";
     }
-    if (d->action == ACTION_SHIP && !all && !dialog_text(d, MARK_NOTE)[0]) {
-        *where = form_find(&d->form, MARK_NOTE);
-        return "less than was sold: say in Note what is short and why. The rest stays sold";
+    if (d->action == ACTION_SHIP && !all && !dialog_text(d, MARK_REASON)[0]) {
+        *where = form_find(&d->form, MARK_REASON);
+        return "less than was sold: choose a Reason (Up and Down show the list). The rest stays "
+               "sold";
     }
     if (d->action == ACTION_MOVE && strcmp(dialog_text(d, MARK_TO), dialog_warehouse(d)) == 0) {
         *where = form_find(&d->form, MARK_TO);

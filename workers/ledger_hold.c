@@ -404,6 +404,8 @@ enum status decide_ship(struct ledger *ledger, struct turn *turn)
     enum status status =
         find_purchased(ledger, turn, count_committed, STATUS_exceeds_committed, &amounts);
 
+    if (status == STATUS_applied)
+        status = find_reason(ledger, turn, &turn->operation->ship->reason);
     if (status != STATUS_applied)
         return status;
     const struct reservation *reservation = &turn->reservation->reservation;

@@ -97,7 +97,7 @@ static const struct kind_rule kinds[] = {
                   true,
                   BY_RESERVATION,
                   {F(Ship, reservation, RESERVATION), LINES(Ship, LINES_OPTIONAL),
-                   F(Ship, reference, TEXT)}},
+                   F(Ship, reference, TEXT), F(Ship, reason, REASON_OPTIONAL)}},
     KIND(CANCEL) = {"cancel",
                     true,
                     BY_RESERVATION,

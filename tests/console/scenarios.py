@@ -249,8 +249,9 @@ def orders(cluster, t):
     t.wait("of 2")
     t.send("1")
     t.key("F2")
-    t.wait("say in Note what is short")
-    t.type("shelf empty")
+    t.wait("choose a Reason")
+    t.wait("short: 1 WID-1@")
+    t.type("damaged")
     t.key("F2")
     t.wait("OK shipped")
     t.wait("1 shipped")
@@ -265,6 +266,8 @@ def orders(cluster, t):
     t.send("1\tquar")
     t.key("F2")
     t.wait("OK returned")
+    shipped = [m for m in cluster.hf("history", "WID-1").lines if m["movement"] == "shipped"]
+    equal([m["reason"] for m in shipped], ["damaged"], "why it was short, in the ledger")
     shown = cluster.hf("reservation", "show", made["reservation"]).json
     equal([sum(line[k] for line in shown["lines"])
            for k in ("shipped", "cancelled", "returned", "released")], [1, 1, 1, 2], "the lines")

@@ -291,6 +291,7 @@ static inline void step_on_hold(const struct step_source *source, const struct s
         body->reservation = step_hold(source, step);
         STEP_LINES;
         body->reference = step_text(source, step, CODE_BYTES_MAX);
+        body->reason = step_reason(source, step);
         return;
     }
     case HF__OPERATION__KIND_CANCEL: {

@@ -198,10 +198,16 @@ static void test_ship_cancel_return(void **state)
     expect(w, op_purchase(w, r, ""), applied);
     expect(w, op_ship(w, r, "A=7@W1"), exceeds_committed);
     expect_shortage(w->decisions[0].result, 0, "A", "W1", 7, 6);
-    expect(w, op_ship(w, r, "A=3@W1"), applied);
+    Hf__Operation *op = op_ship(w, r, "A=3@W1");
+    op->ship->reason = bytes_of(w, "whim");
+    expect_field(w, op, unknown_reason, "ship.reason");
+    op = op_ship(w, r, "A=3@W1"); /* short: the reason stands in the ledger */
+    op->ship->reason = bytes_of(w, "damage");
+    expect(w, op, applied);
+    assert_memory_equal(w->movements[w->movement_count - 1].reason.data, "damage", 6);
     expect_level(w, "A", "W1", 6, 0, 3, 0, 0);
     expect(w, op_cancel(w, r, "A=4@W1"), exceeds_committed);
-    Hf__Operation *op = op_cancel(w, r, "A=1@W1");
+    op = op_cancel(w, r, "A=1@W1");
     op->cancel->reason = bytes_of(w, "whim");
     expect_field(w, op, unknown_reason, "cancel.reason");
     op = op_cancel(w, r, "A=1@W1");
