@@ -121,7 +121,11 @@ static void show_line(const struct invocation *invocation, const struct holdfast
     if (invocation->json) {
         struct json_object *object = json_object_new_object();
         json_number(object, "line", line->line);
-        json_text(object, "result", holdfast_status_name(line->status));
+        if (*line->sku) {
+            json_text(object, "sku", line->sku);
+            json_text(object, "warehouse", line->warehouse);
+        }
+        json_text(object, "result", line->open ? NULL : holdfast_status_name(line->status));
         if (applied) {
             json_number(object, "partition", line->partition);
             json_number(object, "sequence", line->sequence);
@@ -133,11 +137,15 @@ static void show_line(const struct invocation *invocation, const struct holdfast
     }
     if (applied && !option_given(invocation, "all"))
         return;
+    printf("  line %u  ", line->line);
+    if (*line->sku)
+        printf("%s %s  ", line->warehouse, line->sku);
     if (applied)
-        printf("  line %u  applied  p%u:%" PRIu64 "\n", line->line, line->partition,
-               line->sequence);
+        printf("applied  p%u:%" PRIu64 "\n", line->partition, line->sequence);
+    else if (line->open)
+        printf("to be counted\n");
     else
-        printf("  line %u  %s  %s\n", line->line, holdfast_status_name(line->status), line->text);
+        printf("%s  %s\n", holdfast_status_name(line->status), line->text);
 }
 
 static int show_lines(struct session *session, const char *run)

@@ -359,7 +359,12 @@ static bool run_lines(struct pool *pool, struct holdfast_answer *to, const Hf__A
         all[i].status = decode_status(line->status);
         all[i].partition = line->partition;
         all[i].sequence = line->sequence;
-        if (!decode_text(pool, &all[i].text, line->text))
+        all[i].open = line->open;
+        all[i].counted = line->counted;
+        all[i].booked = line->booked;
+        if (!decode_text(pool, &all[i].text, line->text) ||
+            !decode_text(pool, &all[i].sku, line->sku) ||
+            !decode_text(pool, &all[i].warehouse, line->warehouse))
             return false;
     }
     to->run_lines = all;

@@ -543,7 +543,8 @@ static bool fill_record_run(struct filling *f)
         return no_memory(f->fault);
     for (size_t i = 0; i < from->run_result_count; i++) {
         const struct holdfast_run_line *line = &from->run_results[i];
-        if (!may_text(f, "lines.text", line->text, RUN_TEXT_BYTES_MAX))
+        if (!may_text(f, "lines.text", line->text, RUN_TEXT_BYTES_MAX) ||
+            !may_code(f, "lines.sku", line->sku) || !may_code(f, "lines.warehouse", line->warehouse))
             return false;
         hf__run_line__init(&lines[i]);
         lines[i].line = line->line;
@@ -551,6 +552,11 @@ static bool fill_record_run(struct filling *f)
         lines[i].partition = line->partition;
         lines[i].sequence = line->sequence;
         lines[i].text = bytes_of(line->text);
+        lines[i].sku = bytes_of(line->sku);
+        lines[i].warehouse = bytes_of(line->warehouse);
+        lines[i].open = line->open;
+        lines[i].counted = line->counted;
+        lines[i].booked = line->booked;
         body->lines[i] = &lines[i];
     }
     body->n_lines = from->run_result_count;

@@ -164,6 +164,12 @@ struct holdfast_run_line {
     uint32_t partition;
     uint64_t sequence; /* applied: of its last movement in the partition */
     const char *text;  /* otherwise: for people; at most 255 bytes; NULL: none */
+    /* Of a count list (protocol.md, "Count lists"); otherwise NULL (in an answer "") and 0. */
+    const char *sku;
+    const char *warehouse;
+    bool open;                /* nobody has counted it yet; status is HOLDFAST_UNAVAILABLE */
+    uint32_t counted, booked; /* what was counted when the count met a conflict, and what the books
+                               * said then */
 };
 
 enum holdfast_run_state {

@@ -241,21 +241,28 @@ enum status decide_begin_run(struct ledger *ledger, struct turn *turn)
 
 /* ------------------------------------------------------------- recording */
 
-static uint32_t *count_of(struct run *run, uint32_t status)
+static void tally(struct run *run, const Hf__RunLine *line, int32_t by)
 {
-    switch (status_kind((enum status)status)) {
+    uint32_t *count = &run->unknown;
+
+    if (line->open)
+        return;
+    switch (status_kind((enum status)line->status)) {
     case STATUS_KIND_APPLIED:
-        return &run->applied;
+        count = &run->applied;
+        break;
     case STATUS_KIND_REFUSED:
-        return &run->refused;
+        count = &run->refused;
+        break;
     case STATUS_KIND_SHED:
     case STATUS_KIND_UNKNOWN:
         break;
     }
-    return &run->unknown;
+    *count += (uint32_t)by;
 }
 
-/* Both lists are in order; the new one wins but over what was applied. */
+/* Both lists are in order; the new one wins but over what was applied, and an open line over
+ * nothing: whoever writes a list down again undoes nobody's count. */
 static size_t merge(struct run *run, Hf__RunLine **kept, size_t kept_count,
                     const Hf__RecordRun *record, Hf__RunLine **merged)
 {
@@ -266,11 +273,11 @@ static size_t merge(struct run *run, Hf__RunLine **kept, size_t kept_count,
         while (k < kept_count && kept[k]->line < line->line)
             merged[count++] = kept[k++];
         if (k < kept_count && kept[k]->line == line->line) {
-            if (kept[k]->status == STATUS_applied)
+            if (kept[k]->status == STATUS_applied || line->open)
                 continue;
-            --*count_of(run, kept[k++]->status);
+            tally(run, kept[k++], -1);
         }
-        ++*count_of(run, line->status);
+        tally(run, line, 1);
         merged[count++] = line;
     }
     while (k < kept_count)

@@ -297,6 +297,17 @@ static enum status check_result(const struct check *check, size_t i, const Hf__R
         return at_element(check, i, ".status", "is not a result");
     if (line->partition >= check->partitions)
         return at_element(check, i, ".partition", "is not a partition");
+    if (line->sku.len > 0 || line->warehouse.len > 0 || line->open) {
+        const char *of_sku = code_fault(line->sku.data, line->sku.len);
+        const char *of_warehouse = code_fault(line->warehouse.data, line->warehouse.len);
+        if (of_sku || of_warehouse)
+            return at_element(check, i, of_sku ? ".sku" : ".warehouse",
+                              of_sku ? of_sku : of_warehouse);
+    }
+    if (line->open && line->status != STATUS_unavailable)
+        return at_element(check, i, ".status", "of an open line is not unavailable");
+    if (line->counted > QUANTITY_MAX || line->booked > QUANTITY_MAX)
+        return at_element(check, i, ".counted", "or booked is more than 999,999,999");
     return fault ? at_element(check, i, ".text", fault) : STATUS_applied;
 }
 

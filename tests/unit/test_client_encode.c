@@ -11,8 +11,14 @@ static struct fault fault;
 static const struct encode_defaults defaults = {.actor = "clerk", .op_class = HOLDFAST_CLASS_BULK};
 static const uint8_t fresh[UUID_BYTES] = {1, 2, 3, 4, 5, 6, 0x70, 8, 0x80};
 static const uint8_t digest[HOLDFAST_DIGEST_BYTES];
-static const struct holdfast_run_line results[] = {{1, HOLDFAST_APPLIED, 5, 7, NULL},
-                                                   {2, HOLDFAST_INVALID, 0, 0, "why"}};
+static const struct holdfast_run_line results[] = {{.line = 1, .partition = 5, .sequence = 7},
+                                                   {.line = 2,
+                                                    .status = HOLDFAST_VERSION_CONFLICT,
+                                                    .text = "why",
+                                                    .sku = "A",
+                                                    .warehouse = "W",
+                                                    .counted = 118,
+                                                    .booked = 121}};
 static const struct holdfast_line lines[] = {{"A", "W", 2}, {"A", "V", 3}};
 
 static bool encode(struct holdfast_operation operation)
@@ -102,6 +108,22 @@ static void test_fields_arrive(void **state)
     assert_int_equal(read->transfer->quantity, 4);
     assert_memory_equal(read->transfer->from.data, "W", 1);
     assert_memory_equal(read->transfer->to.data, "V", 1);
+    hf__operation__free_unpacked(read, NULL);
+}
+
+static void test_lines_of_a_count_list_arrive(void **state)
+{
+    struct holdfast_operation operation = full(HOLDFAST_RECORD_RUN);
+
+    (void)state;
+    Hf__Operation *read = read_back(operation);
+    const Hf__RunLine *line = read->record_run->lines[1];
+    assert_memory_equal(line->sku.data, "A", 1);
+    assert_memory_equal(line->warehouse.data, "W", 1);
+    assert_int_equal(line->counted, 118);
+    assert_int_equal(line->booked, 121);
+    assert_false(line->open);
+    assert_int_equal(read->record_run->lines[0]->sku.len, 0);
     hf__operation__free_unpacked(read, NULL);
 }
 
@@ -197,6 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_kind_is_sent_where_it_belongs),
         cmocka_unit_test(test_fields_arrive),
+        cmocka_unit_test(test_lines_of_a_count_list_arrive),
         cmocka_unit_test(test_mistakes_have_names),
         cmocka_unit_test(test_limits_of_text),
     };

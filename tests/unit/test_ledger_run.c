@@ -26,7 +26,7 @@ static Hf__Operation *op_resume(struct world *w, const char *run, uint8_t conten
     return op;
 }
 
-/* "1=0 2=10": line and result. */
+/* "1=0 2=10": line and result; "3=o": of a count list, and open. */
 static Hf__Operation *op_record(struct world *w, const char *run, const char *spec)
 {
     NEW_OPERATION(w, RecordRun, record_run, RECORD_RUN);
@@ -39,7 +39,11 @@ static Hf__Operation *op_record(struct world *w, const char *run, const char *sp
         Hf__RunLine *line = arena_alloc(&w->forever, sizeof *line);
         hf__run_line__init(line);
         line->line = (uint32_t)strtoul(word, NULL, 10);
-        line->status = (uint32_t)strtoul(strchr(word, '=') + 1, NULL, 10);
+        line->open = strchr(word, 'o') != NULL;
+        line->status =
+            line->open ? STATUS_unavailable : (uint32_t)strtoul(strchr(word, '=') + 1, NULL, 10);
+        if (line->open)
+            line->sku = line->warehouse = bytes_of(w, "A");
         line->sequence = 7;
         body->lines[body->n_lines++] = line;
     }
@@ -150,6 +154,37 @@ static void test_results_are_merged(void **state)
     expect_field(w, op_record(w, "monday", "2=0 2=0"), invalid, "record_run.lines[1].line");
     expect_field(w, op_record(w, "monday", "2=7"), invalid, "record_run.lines[0].status");
     expect_field(w, op_record(w, "monday", ""), invalid, "record_run.lines");
+    world_destroy(w);
+}
+
+/* A count list that is written down again undoes nobody's count, and what nobody has counted is no
+ * result. */
+static void test_an_open_line_replaces_nothing(void **state)
+{
+    (void)state;
+    struct world *w = shop("");
+    Hf__Operation *op;
+
+    expect(w, op_begin(w, "list", 1, 4), applied);
+    expect(w, op_record(w, "list", "1=o 2=o 3=o 4=o"), applied);
+    expect_counts(w, "list", 0, 0, 0);
+    expect(w, op_record(w, "list", "1=0 2=19 3=60"), applied);
+    expect_counts(w, "list", 1, 1, 1);
+    expect(w, op_record(w, "list", "1=o 2=o 3=o 4=o"), applied);
+    expect_counts(w, "list", 1, 1, 1);
+    expect_block(w, "list", 0, "1=0 2=19 3=60 4=43 ");
+    expect(w, op_record(w, "list", "2=0 3=0 4=0"), applied);
+    expect_counts(w, "list", 4, 0, 0);
+    assert_int_equal(w->decisions[0].result->run->state, HF__RUN_STATE__RUN_DONE);
+    op = op_record(w, "list", "1=o");
+    op->record_run->lines[0]->status = STATUS_applied;
+    expect_field(w, op, invalid, "record_run.lines[0].status");
+    op = op_record(w, "list", "1=o");
+    op->record_run->lines[0]->warehouse.len = 0;
+    expect_field(w, op, invalid, "record_run.lines[0].warehouse");
+    op = op_record(w, "list", "1=0");
+    op->record_run->lines[0]->booked = 1000000000;
+    expect_field(w, op, invalid, "record_run.lines[0].counted");
     world_destroy(w);
 }
 
@@ -446,6 +481,7 @@ int main(void)
         cmocka_unit_test(test_a_run_is_begun_once),
         cmocka_unit_test(test_a_first_result_is_given_again),
         cmocka_unit_test(test_results_are_merged),
+        cmocka_unit_test(test_an_open_line_replaces_nothing),
         cmocka_unit_test(test_twice_in_a_batch_and_an_abort),
         cmocka_unit_test(test_blank_lines_need_no_result),
         cmocka_unit_test(test_an_old_run_is_over),

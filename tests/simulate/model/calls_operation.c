@@ -193,13 +193,23 @@ Hf__Operation *calls_operation(struct arena *arena, int64_t now_us, struct heade
         .lines = &line,
         .line_count = 1,
     };
-    struct holdfast_run_line some_results[2] = {{(uint32_t)calls_below(700) + 1, ANY(results),
-                                                 (uint32_t)calls_below(CALLS_PARTITIONS),
-                                                 calls_below(100), ANY(texts)},
-                                                {0, ANY(results), 0, calls_below(100), ANY(texts)}};
+    struct holdfast_run_line some_results[2] = {
+        {.line = (uint32_t)calls_below(700) + 1,
+         .status = ANY(results),
+         .partition = (uint32_t)calls_below(CALLS_PARTITIONS),
+         .sequence = calls_below(100),
+         .text = ANY(texts)},
+        {.status = ANY(results), .sequence = calls_below(100), .text = ANY(texts)}};
     uint8_t digest[HOLDFAST_DIGEST_BYTES] = {calls_below(12) == 0};
 
     some_results[1].line = some_results[0].line + 1;
+    if (calls_below(4) == 0) { /* of a count list */
+        some_results[1].sku = "A";
+        some_results[1].warehouse = "W";
+        some_results[1].open = calls_below(2) == 0;
+        if (some_results[1].open)
+            some_results[1].status = HOLDFAST_UNAVAILABLE;
+    }
     operation.run = ANY(runs);
     operation.digest = digest;
     operation.run_lines = 600;
