@@ -21,7 +21,7 @@
 #include "tests/simulate/world.h"
 
 #define JOBS_MAX 64u
-/* Real time that one seed may take, whatever else the machine does. */
+/* Processor time that one seed may take; a seed takes some hundredths of a second. */
 #define SEED_SECONDS_MAX 120
 
 static const char usage[] =
