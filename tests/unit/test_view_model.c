@@ -203,7 +203,7 @@ static void test_put_back(void **state)
         if (code_is(&r.w->named[i].code, "W3", 2))
             r.w->named[i] = r.w->named[--r.w->named_count];
     }
-    r.w->item_count--;
+    free(r.w->items[--r.w->item_count].barcodes);
     model_forget(r.model, 0, true);
     install(&r);
     same_digests(&r);
