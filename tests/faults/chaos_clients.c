@@ -484,8 +484,8 @@ static void adopt(void *data, const struct holdfast_operation *operation)
     }
 }
 
-/* The history stays: the operations are in it. */
-static void read_former_lives(char **names, int count)
+/* The operations are in the history, so it stays until the end. */
+static struct history *read_former_lives(char **names, int count)
 {
     const struct history_options any = {.partitions = partitions, .clock_skew_us = -1};
     struct history *history = history_new(&any);
@@ -500,6 +500,7 @@ static void read_former_lives(char **names, int count)
         fclose(file);
     }
     history_each_open(history, adopt, NULL);
+    return history;
 }
 
 /* ------------------------------------------------------------- the loop */
@@ -679,12 +680,13 @@ int main(int argc, char **argv)
     if (log_fd < 0)
         die("could not make", options.log);
     name_skus();
-    read_former_lives(argv + first, argc - first);
+    struct history *former = read_former_lives(argv + first, argc - first);
     open_clients();
     if (options.setup)
         set_up();
     int code = run();
     for (unsigned i = 0; i < options.clients; i++)
         holdfast_close(&clients[i].handle);
+    history_destroy(&former);
     return code;
 }
