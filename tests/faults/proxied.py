@@ -15,7 +15,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
                                 "integration"))
 import harness  # noqa: E402
 from harness import *  # noqa: E402,F401,F403
-from harness import Cluster, Failure, check, equal, execute, scale, wait_until, wire  # noqa: E402
+from harness import (Cluster, Failure, check, equal, execute, scale, stands,  # noqa: E402
+                     wait_until, wire)
 from proxy import Proxy  # noqa: E402
 
 
@@ -120,8 +121,7 @@ class Proxied(Cluster):
         """SIGSTOP, and returns when it stands."""
         pid = self.children[name].pid
         os.kill(pid, signal.SIGSTOP)
-        wait_until(lambda: open("/proc/%d/stat" % pid).read().rpartition(")")[2].split()[0] == "T",
-                   5, name + " stands")
+        wait_until(lambda: stands(pid), 5, name + " stands")
 
     def resume(self, name):
         os.kill(self.children[name].pid, signal.SIGCONT)

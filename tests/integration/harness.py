@@ -60,6 +60,18 @@ class Failure(AssertionError):
     pass
 
 
+def stands(pid):
+    """Every thread of it is stopped, or it has ended."""
+    try:
+        for thread in os.listdir("/proc/%d/task" % pid):
+            with open("/proc/%d/task/%s/stat" % (pid, thread)) as file:
+                if file.read().rpartition(")")[2].split()[0] not in "TtZX":
+                    return False
+    except OSError:
+        pass
+    return True
+
+
 class Skip(Exception):
     """raise Skip("why"): counts as a failure when CI=true."""
 
@@ -444,9 +456,10 @@ class Cluster:
                 if not roles or p.role in roles}
 
     def stop(self, process):
-        """SIGSTOP until cont() or the end."""
+        """SIGSTOP until cont() or the end; returns when every thread stands."""
         process.signal(signal.SIGSTOP)
         self.stopped.append(process)
+        wait_until(lambda: stands(process.pid), 5, "%s stands" % (process.name or process.role))
 
     def cont(self, process):
         process.signal(signal.SIGCONT)
