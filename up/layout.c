@@ -41,6 +41,31 @@ static void format_path(char path[LAYOUT_PATH_BYTES], const char *format, ...)
 
 /* ------------------------------------------------------------- where things are */
 
+/* The same folder by another name must meet the same lock, and the cluster's files name it for as
+ * long as it lives. So links and dots are resolved, also when the folder is yet to be made: then
+ * those of what is there of its path, and the names of what is not are put behind that. */
+static void resolve(char path[LAYOUT_PATH_BYTES])
+{
+    char real[PATH_MAX], there[LAYOUT_PATH_BYTES], missing[LAYOUT_PATH_BYTES] = "";
+    size_t upwards = 0;
+
+    format_path(there, "%s", path);
+    while (!realpath(there, real)) {
+        char *slash = strrchr(there, '/'), longer[LAYOUT_PATH_BYTES];
+        const char *name = slash + 1;
+        if (errno != ENOENT)
+            return; /* whoever makes it says what is wrong */
+        if (strcmp(name, "..") == 0) {
+            upwards++;
+        } else if (*name != '\0' && strcmp(name, ".") != 0 && (upwards == 0 || upwards-- == 0)) {
+            format_path(longer, "/%s%s", name, missing);
+            memcpy(missing, longer, sizeof missing);
+        }
+        slash[slash == there] = '\0';
+    }
+    format_path(path, "%s%s", strcmp(real, "/") == 0 && *missing ? "" : real, missing);
+}
+
 static bool absolute_dir(const char *dir, char path[LAYOUT_PATH_BYTES])
 {
     char cwd[PATH_MAX];
@@ -57,9 +82,7 @@ static bool absolute_dir(const char *dir, char path[LAYOUT_PATH_BYTES])
             return false;
         format_path(path, "%s/%s", strcmp(cwd, "/") == 0 ? "" : cwd, dir);
     }
-    char real[PATH_MAX]; /* the same folder by another name must meet the same lock */
-    if (realpath(path, real))
-        format_path(path, "%s", real);
+    resolve(path);
     size_t length = strlen(path);
     while (length > 1 && path[length - 1] == '/')
         path[--length] = '\0';

@@ -127,6 +127,41 @@ def ordinary_user():
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@test("a folder is the same by whatever name it was made: up again, and up after down")
+def other_names():
+    folder, here, wrong = os.path.realpath(tempfile.mkdtemp(prefix="hf-")), os.getcwd(), []
+    os.mkdir(os.path.join(folder, "real"))
+    os.symlink("real", os.path.join(folder, "link"))
+    try:
+        os.chdir(folder)
+        for name, real in ("./c", "c"), ("link/./not//there/../c/", "real/not/c"):
+            cluster = quick()
+            os.rmdir(cluster.dir)
+            cluster.dir = os.path.join(folder, real)
+            cluster.file = os.path.join(cluster.dir, "cluster.yaml")
+            try:
+                done = execute([HOLDFAST, "up", "--dir", name, "--workers", "1",
+                                "--views", "0", "--relays", "0"], 90)
+                equal(done.code, 0, "up: %s" % done)
+                with open(cluster.file) as file:
+                    cluster.config = read_yaml(file.read())
+                equal(cluster.client_endpoint(), "ipc://%s/run/b1.client" % cluster.dir, "endpoint")
+                before = {p.pid for p in cluster.processes()}
+                done = execute([HOLDFAST, "up", "--dir", name], 20)
+                check(done.code == 0 and "running already" in done.err, "up again: %s" % done)
+                equal({p.pid for p in cluster.processes()}, before, "processes")
+                if real == "c":
+                    cluster.down()
+                    done = execute([HOLDFAST, "up", "--dir", name], 90)
+                    equal(done.code, 0, "after down: %s" % done)
+            finally:
+                wrong += cluster.close()
+    finally:
+        os.chdir(here)
+        shutil.rmtree(folder, ignore_errors=True)
+    equal(wrong, [], "close")
+
+
 @test("a folder with a long name has its sockets elsewhere")
 def long_path():
     folder = tempfile.mkdtemp(prefix="hf-")
