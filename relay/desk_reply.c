@@ -371,6 +371,8 @@ static void reply_home(struct desk *desk, struct job *job, int64_t now_us)
                                                               : SUBSCRIPTION_OVER);
         for (uint32_t p = 0; p < desk->config.partitions; p++)
             s->places[p].loaded = false;
+    } else if (job->outcome == JOB_FENCED) {
+        subscription_lost(desk, s, "");
     } else {
         question_deleted(desk, &s->name, STATUS_applied, "", "");
         subscription_deleted(desk, s);

@@ -59,7 +59,7 @@ enum job_outcome {
     JOB_DONE,
     JOB_FAILED,    /* the database does not answer; error says why. It may have taken effect */
     JOB_ELSEWHERE, /* CLAIM: another relay has it; endpoint says which */
-    JOB_FENCED,    /* the epoch is not ours any more */
+    JOB_FENCED,    /* the epoch is not ours any more: nothing was written, or deleted */
     JOB_MISSING,   /* CLAIM without create: there is no such subscription */
     JOB_INVALID,   /* LOAD: a position lies beyond the end of its partition; error says which */
 };

@@ -28,6 +28,7 @@ static const char where_name[] = " WHERE name=";
 static const char and_epoch[] = " AND epoch=";
 static const char give_up_subscription[] = "UPDATE subscription SET endpoint='',lease_until_us=0";
 static const char delete_subscription[] = "DELETE FROM subscription";
+static const char select_named[] = ";SELECT 1 FROM subscription WHERE name=";
 static const char select_now[] = "SELECT " STORE_NOW;
 static const char commit[] = ";COMMIT";
 
@@ -408,16 +409,21 @@ void job_acknowledge(struct db *db, struct job *job)
 /* ------------------------------------------------------------- the end of one */
 
 /* One statement upon what has the part's name and, by `whose`, its epoch. */
+static void add_named(struct sql *sql, const char *what, const struct job *job, const char *whose)
+{
+    sql_add(sql, what);
+    sql_add(sql, where_name);
+    add_name(sql, &job->part.name);
+    sql_add(sql, whose);
+    sql_uint(sql, job->part.epoch);
+}
+
 static void change_named(struct db *db, struct job *job, const char *what, const char *whose)
 {
     struct sql sql;
 
     sql_init(&sql);
-    sql_add(&sql, what);
-    sql_add(&sql, where_name);
-    add_name(&sql, &job->part.name);
-    sql_add(&sql, whose);
-    sql_uint(&sql, job->part.epoch);
+    add_named(&sql, what, job, whose);
     if (db_run(db, &sql, NULL, NULL) == DB_OK)
         job->outcome = JOB_DONE;
     sql_release(&sql);
@@ -435,9 +441,35 @@ void job_forget(struct db *db, struct job *job)
     change_named(db, job, delete_positions, epoch_up_to);
 }
 
+struct deletion {
+    uint64_t deleted;
+    bool there;
+};
+
+static bool see_deletion(void *context, size_t statement, MYSQL_RES *rows, uint64_t affected)
+{
+    struct deletion *deletion = context;
+
+    if (statement == 0)
+        deletion->deleted = affected;
+    else
+        deletion->there = rows && mysql_fetch_row(rows) != NULL;
+    return true;
+}
+
+/* What is not there was deleted before. What is there still has another relay's epoch: it lives. */
 void job_delete(struct db *db, struct job *job)
 {
-    change_named(db, job, delete_subscription, and_epoch);
+    struct deletion deletion = {0};
+    struct sql sql;
+
+    sql_init(&sql);
+    add_named(&sql, delete_subscription, job, and_epoch);
+    sql_add(&sql, select_named);
+    add_name(&sql, &job->part.name);
+    if (db_run(db, &sql, see_deletion, &deletion) == DB_OK)
+        job->outcome = deletion.deleted == 0 && deletion.there ? JOB_FENCED : JOB_DONE;
+    sql_release(&sql);
 }
 
 /* ------------------------------------------------------------- lists */

@@ -25,8 +25,8 @@
 #define SECOND 1000000
 #define PEERS 4
 
-struct seen { /* what a consumer was sent */
-    uint32_t status;
+struct seen {                         /* what a consumer was sent */
+    uint32_t status, answer, answers; /* of SUBSCRIBED; of the last ANSWER, and their number */
     uint32_t assigned[PARTITIONS];
     size_t assigned_count;
     bool mine[PARTITIONS];
@@ -107,6 +107,11 @@ static inline bool sent(void *context, void *peer, enum message_type type, uint6
             p->resume[m->halts[i]->partition] = m->halts[i]->resume;
         }
         hf__halted__free_unpacked(m, NULL);
+    } else if (type == MESSAGE_ANSWER) {
+        Hf__RelayAnswer *m = hf__relay_answer__unpack(NULL, bytes, body);
+        p->answers++;
+        p->answer = m->status;
+        hf__relay_answer__free_unpacked(m, NULL);
     }
     return true;
 }
@@ -207,6 +212,8 @@ static inline void do_job(struct world *w, struct job *job)
             }
         }
         w->stores++;
+    } else if (job->kind == JOB_DELETE) {
+        job->outcome = job->part.epoch == w->epoch ? JOB_DONE : JOB_FENCED;
     } else if (job->kind == JOB_RENEW) {
         for (size_t i = 0; i < job->part_count; i++)
             job->parts[i].fenced = job->parts[i].epoch != w->epoch;
@@ -312,6 +319,18 @@ static inline void positions(struct world *w, size_t peer, enum message_type typ
     m.positions = &list;
     m.n_positions = 1;
     say(w, peer, type, 0, &m.base);
+}
+
+static inline void ask_delete(struct world *w, size_t peer, const char *name)
+{
+    Hf__SubscriptionDeleteQuery m = HF__SUBSCRIPTION_DELETE_QUERY__INIT;
+    Hf__RelayQuery query = HF__RELAY_QUERY__INIT;
+
+    m.name.data = (uint8_t *)(uintptr_t)name;
+    m.name.len = strlen(name);
+    query.kind_case = HF__RELAY_QUERY__KIND_DELETE;
+    query.delete_ = &m;
+    say(w, peer, MESSAGE_QUERY, 1, &query.base);
 }
 
 static inline void give_back(struct world *w, size_t peer, uint32_t partition)

@@ -213,6 +213,40 @@ static void test_another_relay(void **state)
     world_destroy(w);
 }
 
+static void test_delete(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+
+    subscribe(w, 0, "a", HF__FROM__FROM_LAST, 1000);
+    settle(w);
+    ask_delete(w, 1, "a");
+    settle(w);
+    assert_int_equal(w->peers[1].answers, 1);
+    assert_int_equal(w->peers[1].answer, STATUS_applied);
+    assert_true(w->peers[0].ended);
+    assert_int_equal(w->peers[0].why, ERROR_deleted);
+    world_destroy(w);
+}
+
+/* The relay did not notice that another has the subscription now, which therefore lives. */
+static void test_a_delete_that_comes_too_late(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+
+    subscribe(w, 0, "a", HF__FROM__FROM_LAST, 1000);
+    settle(w);
+    w->epoch++;
+    ask_delete(w, 1, "a");
+    settle(w);
+    assert_int_equal(w->peers[1].answers, 1);
+    assert_int_equal(w->peers[1].answer, STATUS_unavailable);
+    assert_true(w->peers[0].ended);
+    assert_int_equal(w->peers[0].why, ERROR_moved);
+    world_destroy(w);
+}
+
 static void test_faults_end_the_session(void **state)
 {
     (void)state;
@@ -264,6 +298,8 @@ int main(void)
         cmocka_unit_test(test_pruned),
         cmocka_unit_test(test_lost),
         cmocka_unit_test(test_another_relay),
+        cmocka_unit_test(test_delete),
+        cmocka_unit_test(test_a_delete_that_comes_too_late),
         cmocka_unit_test(test_faults_end_the_session),
         cmocka_unit_test(test_nothing_lingers),
     };
