@@ -2,7 +2,8 @@
  *
  * One audit of the whole system, and what it found. The owners prove their partitions, each at one
  * moment (audit_owners.c); then every view is compared with what the owners had added up, at the
- * same sequence (audit_views.c). Nothing stands still for it.
+ * same sequence (audit_views.c); and operation ids are compared over all partitions (audit_ids.c).
+ * Nothing stands still for it.
  */
 #ifndef CLI_AUDIT_H
 #define CLI_AUDIT_H
@@ -44,6 +45,8 @@ struct audit {
     const struct config *config;
     int64_t begun_us, took_us; /* wall; how long it all took */
     uint64_t checked;
+    uint64_t ids;             /* of operations, that were compared over all partitions */
+    bool ids_incomplete;      /* not all of them could be read */
     struct audit_part *parts; /* by partition */
     uint32_t partitions, answered;
     uint32_t slowest, slowest_ms; /* the partition that took longest to read */
@@ -88,11 +91,16 @@ struct json_object *audit_found_json(const struct audit_found *found);
 
 struct audit_found *audit_add(struct audit *audit, const char *check, uint32_t partition);
 
-/* One partition's answer to one question of its owner: NULL when there is none before the deadline.
- * The caller frees it; audited[0] is of this partition and not running. */
+uint64_t audit_new_token(void);
+/* One partition's answer to one question of its owner: NULL when there is none before the deadline,
+ * with the reason in status and trouble. The caller frees it; audited[0] is of this partition and
+ * not running. */
+struct holdfast_answer *audit_poll_owner(struct audit *audit, struct holdfast_query *query,
+                                         uint32_t partition);
 struct holdfast_answer *audit_ask_owner(struct audit *audit, uint32_t partition,
                                         enum holdfast_audit_what what, uint32_t bucket);
 void audit_owners(struct audit *audit);
 void audit_views(struct audit *audit);
+void audit_compare_ids(struct audit *audit);
 
 #endif

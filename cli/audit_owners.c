@@ -15,7 +15,7 @@
 #define PAUSE_MIN_MS 2
 #define PAUSE_MAX_MS 100
 
-static uint64_t new_token(void)
+uint64_t audit_new_token(void)
 {
     uint64_t token = 0;
 
@@ -52,8 +52,8 @@ static void note_trouble(struct audit *audit, const struct holdfast_answer *answ
              answer->message[0] ? answer->message : holdfast_status_text(answer->status));
 }
 
-static struct holdfast_answer *poll_owner(struct audit *audit, struct holdfast_query *query,
-                                          uint32_t partition)
+struct holdfast_answer *audit_poll_owner(struct audit *audit, struct holdfast_query *query,
+                                         uint32_t partition)
 {
     int64_t timeout_ms =
         (int64_t)option_number(audit->session->invocation, "timeout", AUDIT_TIMEOUT_MS);
@@ -88,9 +88,9 @@ struct holdfast_answer *audit_ask_owner(struct audit *audit, uint32_t partition,
                                         enum holdfast_audit_what what, uint32_t bucket)
 {
     struct holdfast_query query = {
-        .kind = HOLDFAST_QUERY_AUDIT, .token = new_token(), .audit = what, .bucket = bucket};
+        .kind = HOLDFAST_QUERY_AUDIT, .token = audit_new_token(), .audit = what, .bucket = bucket};
 
-    return poll_owner(audit, &query, partition);
+    return audit_poll_owner(audit, &query, partition);
 }
 
 /* ------------------------------------------------------------- all of them */
@@ -139,7 +139,7 @@ static void finish(struct audit *audit, struct holdfast_query *query,
         const struct holdfast_audited *audited = &begun->audited[i];
         if (audited->partition >= audit->partitions || !audited->running)
             continue;
-        struct holdfast_answer *answer = poll_owner(audit, query, audited->partition);
+        struct holdfast_answer *answer = audit_poll_owner(audit, query, audited->partition);
         if (!answer)
             continue;
         take(audit, answer, &answer->audited[0]);
@@ -152,7 +152,7 @@ static void finish(struct audit *audit, struct holdfast_query *query,
 void audit_owners(struct audit *audit)
 {
     struct holdfast_query query = {
-        .kind = HOLDFAST_QUERY_AUDIT, .token = new_token(), .audit = HOLDFAST_AUDIT_CHECKS};
+        .kind = HOLDFAST_QUERY_AUDIT, .token = audit_new_token(), .audit = HOLDFAST_AUDIT_CHECKS};
     struct holdfast_answer *begun = holdfast_ask(audit->session->client, &query);
 
     audit->partitions = begun->partitions_asked;

@@ -31,6 +31,8 @@ void audit_run(struct audit *audit, struct session *session, const struct config
     audit_owners(audit);
     if (with_views && audit->answered > 0)
         audit_views(audit);
+    if (audit->answered > 0)
+        audit_compare_ids(audit);
     audit->took_us = clock_monotonic_us() - begun_us;
 }
 
@@ -47,7 +49,7 @@ static bool is_complete(const struct audit *audit)
         if (audit->views[i].trouble[0] != '\0')
             return false;
     }
-    return audit->partitions > 0 && audit->answered == audit->partitions;
+    return audit->partitions > 0 && audit->answered == audit->partitions && !audit->ids_incomplete;
 }
 
 int audit_code(const struct audit *audit)
@@ -97,8 +99,9 @@ static void print_words(const struct audit *audit)
     for (size_t i = 0; i < audit->view_count; i++)
         printf("%s compared in %u of %u partitions\n", audit->views[i].name,
                audit->views[i].compared, audit->partitions);
-    printf("%llu rows checked in %u of %u partitions, ", (unsigned long long)audit->checked,
-           audit->answered, audit->partitions);
+    printf("%llu rows checked in %u of %u partitions, %llu operation ids compared, ",
+           (unsigned long long)audit->checked, audit->answered, audit->partitions,
+           (unsigned long long)audit->ids);
     if (audit->found_count > 0)
         printf("%zu differences%s\n", audit->found_count, audit->more ? " and more" : "");
     else
@@ -138,6 +141,7 @@ static void print_json(const struct audit *audit)
     struct json_object *object = json_object_new_object(), *list = json_object_new_array();
 
     json_number(object, "checked", audit->checked);
+    json_number(object, "operation_ids", audit->ids);
     json_number(object, "partitions_asked", audit->partitions);
     json_number(object, "partitions_answered", audit->answered);
     json_number(object, "took_ms", (uint64_t)(audit->took_us / 1000));
@@ -167,6 +171,8 @@ void audit_complain(const struct audit *audit)
         fprintf(stderr, "%s: %s; %u of %u partitions were checked\n",
                 holdfast_status_name(audit->status), audit->trouble, audit->answered,
                 audit->partitions);
+    if (audit->ids_incomplete)
+        complain("audit", "not all operation ids could be compared: %s", audit->trouble);
     for (size_t i = 0; i < audit->view_count; i++) {
         if (audit->views[i].trouble[0] != '\0')
             complain("audit", "view %s was compared in %u of %u partitions: %s",

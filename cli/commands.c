@@ -397,8 +397,8 @@ const struct command commands[] = {
      .summary = "check that stock, reservations, ledger and views agree; exit 1 on a difference",
      .details =
          "Works on a live system: each owner proves its partitions, each at one moment, "
-         "and every view is compared with the database at the same sequence. Nothing "
-         "stands still for it.\n\n"
+         "every view is compared with the database at the same sequence, and operation ids "
+         "are compared over all partitions. Nothing stands still for it.\n\n"
          "--watch goes on until it is interrupted. It prints the first result, and then what "
          "came and what went; `holdfast status` shows what came out last.\n\n"
          "Nothing is mended by itself. --propose writes a bulk file: apply it when you agree.",

@@ -563,6 +563,14 @@ static bool audited(struct pool *pool, struct holdfast_answer *to, const Hf__Ans
         one->buckets = buckets;
         one->bucket_count = from->n_buckets;
     }
+    if (from->operation_ids.len >= UUID_BYTES) {
+        one->id_count = from->operation_ids.len / UUID_BYTES;
+        uint8_t(*ids)[UUID_BYTES] = pool_alloc(pool, one->id_count * UUID_BYTES);
+        if (!ids)
+            return false;
+        memcpy(ids, from->operation_ids.data, one->id_count * UUID_BYTES);
+        one->ids = (const uint8_t(*)[UUID_BYTES])ids;
+    }
     to->audited = one;
     to->audited_count = 1;
     return rows(pool, one, from);

@@ -42,6 +42,8 @@ struct fanout {
     uint64_t before;
     uint64_t token;
     enum holdfast_audit_what audit;
+    bool has_after_id; /* AUDIT_IDS */
+    uint8_t after_id[UUID_BYTES];
     uint32_t bucket;
     bool one_partition;
     uint32_t partition;
@@ -134,6 +136,9 @@ static bool check(const struct holdfast_query *query, struct fault *fault)
         return fault_set(fault, HOLDFAST_INVALID, "limit", "limit is more than %u", LIMIT_MAX);
     if (query->kind == HOLDFAST_QUERY_AUDIT && query->token == 0)
         return fault_set(fault, HOLDFAST_INVALID, "token", "token is 0");
+    uint8_t id[UUID_BYTES];
+    if (query->kind == HOLDFAST_QUERY_AUDIT && query->after && !uuid_parse(query->after, id))
+        return fault_set(fault, HOLDFAST_INVALID, "after", "after is not an operation id");
     if (query->kind == HOLDFAST_QUERY_HISTORY && !check_code(fault, "sku", query->sku))
         return false;
     if (query->kind == HOLDFAST_QUERY_RUN_LINES && !check_code(fault, "run", query->run))
@@ -218,6 +223,8 @@ struct fanout *fanout_new_query(const struct holdfast_query *query, uint8_t op_c
     f->token = query->token;
     f->audit = query->audit;
     f->bucket = query->bucket;
+    f->has_after_id = query->kind == HOLDFAST_QUERY_AUDIT && query->after &&
+                      uuid_parse(query->after, f->after_id);
     f->one_partition = query->one_partition;
     f->partition = query->partition;
     if (!keep_keys(f, query, fault) || !keep_text(f, &f->after, query->after, fault) ||
@@ -415,6 +422,9 @@ static void fill_query(const struct fanout *f, Hf__Query *query, union bodies *b
         body->audit.token = f->token;
         body->audit.what = (Hf__AuditWhat)f->audit;
         body->audit.bucket = f->bucket;
+        if (f->has_after_id)
+            body->audit.after =
+                (ProtobufCBinaryData){UUID_BYTES, (uint8_t *)(uintptr_t)f->after_id};
         return;
     case HOLDFAST_QUERY_RUN:
         hf__run_query__init(query->run = &body->run);

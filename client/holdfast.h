@@ -414,7 +414,7 @@ enum holdfast_query_kind {
     HOLDFAST_QUERY_RESERVATION, /* reservations; or order, sku, expiring, limit */
     HOLDFAST_QUERY_HISTORY,     /* sku, warehouse (NULL: of the item), before, limit */
     HOLDFAST_QUERY_OPERATION,   /* operation_ids */
-    HOLDFAST_QUERY_AUDIT,       /* token, audit, bucket; partition, or all of them */
+    HOLDFAST_QUERY_AUDIT,       /* token, audit, bucket, after; partition, or all of them */
     HOLDFAST_QUERY_RUN,         /* skus (names of runs); or a page, newest first: before, limit */
     HOLDFAST_QUERY_RUN_LINES,   /* run, before (lines above this number), limit */
     HOLDFAST_QUERY_MOVEMENT,    /* partition, sequences: single movements */
@@ -426,7 +426,8 @@ enum holdfast_audit_what {
     HOLDFAST_AUDIT_CHECKS = 0, /* every check, and the digest */
     HOLDFAST_AUDIT_DIGEST,
     HOLDFAST_AUDIT_BUCKETS,
-    HOLDFAST_AUDIT_ROWS /* of one bucket */
+    HOLDFAST_AUDIT_ROWS, /* of one bucket */
+    HOLDFAST_AUDIT_IDS   /* a page of operation ids: after (an id), or from the first */
 };
 
 /* A query that names no partition by itself (a page, an order, operation ids, audit) is sent to all
@@ -527,6 +528,8 @@ struct holdfast_audited {
     size_t bucket_count;
     const struct holdfast_row *rows;
     size_t row_count;
+    const uint8_t (*ids)[16]; /* in their order; the answer's `more`: there are others */
+    size_t id_count;
 };
 
 struct holdfast_answer {

@@ -261,7 +261,10 @@ static enum db_outcome run_audit(struct audit *audit)
 
     if (outcome != DB_OK || !audit->ours)
         return outcome;
-    outcome = add_up(audit); /* first: a view forgets what it was at this sequence */
+    if (audit->request->what == HF__AUDIT_WHAT__AUDIT_IDS)
+        outcome = audit_ids(audit->db, audit->request, audit->arena, &audit->answer);
+    else
+        outcome = add_up(audit); /* first: a view forgets what it was at this sequence */
     if (outcome == DB_OK && audit->request->what == HF__AUDIT_WHAT__AUDIT_CHECKS)
         outcome = run_checks(audit);
     audit->answer.took_ms = (uint32_t)((clock_monotonic_us() - begun_us) / 1000);

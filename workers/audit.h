@@ -10,15 +10,19 @@
 
 #include "common/courier.h"
 #include "protocol/digest.h"
+#include "protocol/ids.h"
 #include "workers/db.h"
 
 #define AUDIT_DIFFERENCES_MAX 100u
+#define AUDIT_IDS_MAX 4096u /* of a page */
 
 struct audit_request {
     uint64_t token;
     uint32_t partition;
     Hf__AuditWhat what;
     uint32_t bucket;
+    bool has_after; /* AUDIT_IDS: go on after this one */
+    uint8_t after[UUID_BYTES];
     uint64_t epoch; /* with the claim: as whose owner we believe to ask */
     uint8_t claim_id[16];
 };
@@ -46,5 +50,11 @@ void audit_reply_destroy(struct audit_reply **reply);
 
 /* Adds up what the partition holds in the open snapshot. */
 enum db_outcome audit_add_up(struct db *db, uint32_t partition, struct digest_sum *sum);
+
+/* ------------------------------------------------------------- audit_ids.c */
+
+/* A page of the operation ids in the ledger, with `more`; in the arena. */
+enum db_outcome audit_ids(struct db *db, const struct audit_request *request, struct arena *arena,
+                          Hf__Answer *answer);
 
 #endif

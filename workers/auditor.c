@@ -83,7 +83,20 @@ void *auditor_socket(const struct auditor *auditor)
 static bool same(const struct audit_request *a, const struct audit_request *b)
 {
     return a->token == b->token && a->partition == b->partition && a->what == b->what &&
-           a->bucket == b->bucket;
+           a->bucket == b->bucket && a->has_after == b->has_after &&
+           memcmp(a->after, b->after, sizeof a->after) == 0;
+}
+
+/* Who asks for the next page has the one before. */
+static void forget_page_before(struct auditor *auditor, const struct audit_request *next)
+{
+    for (struct job **link = &auditor->jobs, *job; (job = *link) != NULL;) {
+        if (job->reply && job->request.what == HF__AUDIT_WHAT__AUDIT_IDS &&
+            job->request.token == next->token && job->request.partition == next->partition)
+            forget(auditor, link);
+        else
+            link = &job->next;
+    }
 }
 
 /* Of the job that runs; there is one only. */
@@ -147,6 +160,8 @@ static enum auditor_says begin(struct auditor *auditor, const struct audit_reque
 {
     struct job **link = &auditor->jobs, *job;
 
+    if (request->what == HF__AUDIT_WHAT__AUDIT_IDS)
+        forget_page_before(auditor, request);
     if (auditor->count >= AUDITOR_JOBS_MAX)
         return AUDITOR_FULL;
     while (*link)

@@ -157,6 +157,10 @@ static const char *audit_fault(const Hf__AuditQuery *asked, const char **field)
     *field = "audit.what";
     if (!protobuf_c_enum_descriptor_get_value(&hf__audit_what__descriptor, (int)asked->what))
         return "is nothing that can be asked";
+    *field = "audit.after";
+    if (asked->after.len > 0 &&
+        (asked->after.len != UUID_BYTES || asked->what != HF__AUDIT_WHAT__AUDIT_IDS))
+        return "is not an id, or not of this question";
     *field = "audit.bucket";
     return asked->bucket < DIGEST_BUCKETS ? NULL : "must be below 256";
 }
@@ -181,11 +185,14 @@ static void answer_audit(struct query *query, int64_t now_us)
                                     .partition = slot->partition,
                                     .what = asked->what,
                                     .bucket = asked->bucket,
+                                    .has_after = asked->after.len == UUID_BYTES,
                                     .epoch = slot->epoch};
     const struct audit_reply *reply;
     const char *field, *fault = audit_fault(asked, &field);
 
     memcpy(request.claim_id, slot->claim_id, sizeof request.claim_id);
+    if (request.has_after)
+        memcpy(request.after, asked->after.data, UUID_BYTES);
     if (fault) {
         (void)query_refuse(query, STATUS_invalid, field, fault);
         tell(query);
