@@ -22,6 +22,8 @@
 /* Reservations must not run out while a round lasts. */
 #define BENCH_HOLD_MS (60u * 60 * 1000)
 
+#define BENCH_ROUNDS_MAX 15
+
 struct load {
     uint32_t skus;    /* drawn from the first so many; 1: all on one */
     uint32_t depth;   /* requests that each client has in flight; the naive side always has 1 */
@@ -41,6 +43,9 @@ struct sample {
 /* Name of a SKU by number. */
 #define BENCH_SKU_BYTES 16
 void bench_sku(char text[BENCH_SKU_BYTES], uint32_t number);
+
+/* count is 1 to BENCH_ROUNDS_MAX. */
+double bench_median(const double *values, long count);
 
 /* A small generator (xorshift), one state per client, never 0. */
 static inline uint32_t bench_random(uint64_t *state)

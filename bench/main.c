@@ -3,13 +3,15 @@
  * The comparison: Holdfast and the naive way on the same MariaDB, in turn, in one run. Called by
  * bench/run.sh with the cluster file. Prints medians, the ratio, and target, figure, met or missed.
  *
- *   bench -C cluster.yaml [--beside other.yaml] [--only writes|reads|views] [--seconds N]
- *         [--rounds N] [--depth N]
+ *   bench -C cluster.yaml [--beside other.yaml --follow third.yaml] [--only writes|reads|views]
+ *         [--seconds N] [--rounds N] [--depth N]
  *
- * --beside: a second cluster, without views, for what views cost the first one's writes.
+ * --beside: a second cluster, without views and relays; --follow: a third, with a relay: for what
+ * views and relays cost the writes.
  *
  * Exit code: 0 all targets met, 1 a target missed, 64 usage, 71 something failed.
  */
+#include "bench/beside.h"
 #include "bench/bench.h"
 #include "bench/processor.h"
 #include "bench/reads.h"
@@ -21,7 +23,6 @@
 #include <string.h>
 #include <sysexits.h>
 
-#define ROUNDS_MAX 15
 #define WARM_US 1000000
 #define SECONDS_MAX 120
 #define DEPTH_MAX 256
@@ -43,19 +44,17 @@ static const struct scenario scenarios[] = {
 };
 
 struct figures {
-    double rate[ROUNDS_MAX];
-    double cost_us[ROUNDS_MAX]; /* processor time per reservation */
+    double rate[BENCH_ROUNDS_MAX];
+    double cost_us[BENCH_ROUNDS_MAX]; /* processor time per reservation */
     struct histogram latency;
     uint64_t retried, failed;
 };
 
-/* Views must cost the write path less than this share of its rate. */
-#define VIEWS_TARGET 0.9
 /* Of a round of writes, a round of reads lasts this share: there are more sides. */
 #define READS_SHARE 4
 
 struct settings {
-    const char *cluster_file, *beside, *only;
+    const char *cluster_file, *beside, *follow, *only;
     char folder[4096]; /* of the cluster file */
     long seconds, rounds, depth;
 };
@@ -71,9 +70,9 @@ static int by_size(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-static double median(const double *values, long count)
+double bench_median(const double *values, long count)
 {
-    double sorted[ROUNDS_MAX];
+    double sorted[BENCH_ROUNDS_MAX];
     memcpy(sorted, values, (size_t)count * sizeof *values);
     qsort(sorted, (size_t)count, sizeof *sorted, by_size);
     return count % 2 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
@@ -125,11 +124,11 @@ static int run_scenario(const struct settings *settings, const struct config_sha
     double rates[SIDE_COUNT];
     for (int side = 0; side < SIDE_COUNT; side++) {
         const struct figures *f = &figures[side];
-        rates[side] = median(f->rate, settings->rounds);
+        rates[side] = bench_median(f->rate, settings->rounds);
         printf("  %-8s %-22s %10.0f %9.2f %9.2f %9.0f", "median", side_names[side], rates[side],
                (double)histogram_percentile(&f->latency, 50) / 1e3,
                (double)histogram_percentile(&f->latency, 99) / 1e3,
-               median(f->cost_us, settings->rounds));
+               bench_median(f->cost_us, settings->rounds));
         if (f->retried || f->failed)
             printf("   %llu sent again, %llu not made", (unsigned long long)f->retried,
                    (unsigned long long)f->failed);
@@ -151,9 +150,13 @@ static bool in_range(long value, long max)
 static bool parse_settings(int argc, char **argv, struct settings *settings)
 {
     static const struct option options[] = {
-        {"seconds", required_argument, NULL, 's'}, {"rounds", required_argument, NULL, 'r'},
-        {"depth", required_argument, NULL, 'd'},   {"beside", required_argument, NULL, 'b'},
-        {"only", required_argument, NULL, 'o'},    {NULL, 0, NULL, 0},
+        {"seconds", required_argument, NULL, 's'},
+        {"rounds", required_argument, NULL, 'r'},
+        {"depth", required_argument, NULL, 'd'},
+        {"beside", required_argument, NULL, 'b'},
+        {"only", required_argument, NULL, 'o'},
+        {"follow", required_argument, NULL, 'f'},
+        {NULL, 0, NULL, 0},
     };
     *settings = (struct settings){.seconds = 5, .rounds = 3, .depth = 16};
     for (int c; (c = getopt_long(argc, argv, "C:", options, NULL)) != -1;) {
@@ -167,16 +170,18 @@ static bool parse_settings(int argc, char **argv, struct settings *settings)
             settings->depth = strtol(optarg, NULL, 10);
         else if (c == 'b')
             settings->beside = optarg;
+        else if (c == 'f')
+            settings->follow = optarg;
         else if (c == 'o')
             settings->only = optarg;
         else
             return false;
     }
     return optind == argc && settings->cluster_file && in_range(settings->seconds, SECONDS_MAX) &&
-           in_range(settings->rounds, ROUNDS_MAX) && in_range(settings->depth, DEPTH_MAX) &&
+           in_range(settings->rounds, BENCH_ROUNDS_MAX) && in_range(settings->depth, DEPTH_MAX) &&
            (!settings->only || strcmp(settings->only, "writes") == 0 ||
             strcmp(settings->only, "reads") == 0 ||
-            (strcmp(settings->only, "views") == 0 && settings->beside));
+            (strcmp(settings->only, "views") == 0 && settings->beside && settings->follow));
 }
 
 static bool wants(const struct settings *settings, const char *what)
@@ -184,48 +189,16 @@ static bool wants(const struct settings *settings, const char *what)
     return !settings->only || strcmp(settings->only, what) == 0;
 }
 
-/* What a view costs the writes: the same load on a cluster with one and on a cluster without, in
- * turn. 0 met, 1 missed, or EX_OSERR. */
-static int compare_views(const struct settings *settings)
-{
-    static struct sample sample;
-    const char *files[] = {settings->cluster_file, settings->beside};
-    static const char *const names[] = {"with a view", "without"};
-    double rates[2][ROUNDS_MAX];
-    struct load load = {.skus = BENCH_SKUS,
-                        .depth = (uint32_t)settings->depth,
-                        .warm_us = WARM_US,
-                        .count_us = settings->seconds * 1000000};
-    char error[512];
-
-    printf("\nwrites spread over 10,000 SKUs, with a view and without\n  %-8s %-22s %10s\n",
-           "round", "", "a second");
-    for (long round = 0; round < settings->rounds; round++) {
-        for (size_t i = 0; i < 2; i++) {
-            if (!cluster_run(files[i], &load, &sample, error, sizeof error)) {
-                fprintf(stderr, "bench: %s\n", error);
-                return EX_OSERR;
-            }
-            rates[i][round] = (double)sample.done * 1e6 / (double)sample.elapsed_us;
-            printf("  %-8ld %-22s %10.0f\n", round + 1, names[i], rates[i][round]);
-            fflush(stdout);
-        }
-    }
-    double without = median(rates[1], settings->rounds);
-    double ratio = without > 0 ? median(rates[0], settings->rounds) / without : 0;
-    printf("  target %.1f of the rate without a view, figure %.2f: %s\n", VIEWS_TARGET, ratio,
-           ratio >= VIEWS_TARGET ? "met" : "MISSED");
-    return ratio >= VIEWS_TARGET ? 0 : 1;
-}
-
 int main(int argc, char **argv)
 {
     struct settings settings;
     if (argc == 4 && strcmp(argv[1], "--echo") == 0)
         return reads_echo_main(argv[2], strtoul(argv[3], NULL, 10));
+    if (argc == 3 && strcmp(argv[1], "--follow") == 0)
+        return beside_follow_main(argv[2]);
     if (!parse_settings(argc, argv, &settings)) {
-        fputs("usage: bench -C cluster.yaml [--beside other.yaml] [--only writes|reads|views] "
-              "[--seconds N] [--rounds N] [--depth N]\n",
+        fputs("usage: bench -C cluster.yaml [--beside other.yaml --follow third.yaml] "
+              "[--only writes|reads|views] [--seconds N] [--rounds N] [--depth N]\n",
               stderr);
         return EX_USAGE;
     }
@@ -249,10 +222,12 @@ int main(int argc, char **argv)
                "in turn, after a second of warming up; latency as a client sees it;\n"
                "processor time of all processes, clients included, per reservation.\n",
                BENCH_CLIENTS, settings.depth, settings.rounds, settings.seconds);
-    bool writes = wants(&settings, "writes"), views = settings.beside && wants(&settings, "views");
+    bool writes = wants(&settings, "writes");
+    bool views = settings.beside && settings.follow && wants(&settings, "views");
     if (!cluster_prepare(settings.cluster_file, error, sizeof error) ||
         (writes && !naive_prepare(&config.shards[0], error, sizeof error)) ||
-        (views && !cluster_prepare(settings.beside, error, sizeof error))) {
+        (views && (!cluster_prepare(settings.beside, error, sizeof error) ||
+                   !cluster_prepare(settings.follow, error, sizeof error)))) {
         fprintf(stderr, "bench: %s\n", error);
         return EX_OSERR;
     }
@@ -268,7 +243,10 @@ int main(int argc, char **argv)
         worst = code > worst ? code : worst;
     }
     if (views) {
-        int code = compare_views(&settings);
+        struct beside beside = {
+            .without = settings.beside, .view = settings.cluster_file, .relay = settings.follow};
+        int code =
+            beside_compare(&beside, settings.seconds, settings.rounds, (uint32_t)settings.depth);
         worst = code > worst ? code : worst;
     }
     return worst;

@@ -13,7 +13,7 @@ clean_up() {
     code=$?
     trap '' INT TERM HUP
     trap - EXIT
-    for cluster in cluster plain; do
+    for cluster in cluster plain followed; do
         [ -d "$folder/$cluster" ] || continue
         "$build/bin/holdfast" down --dir "$folder/$cluster" --destroy >"$folder/down.log" 2>&1 ||
             { cat "$folder/down.log" >&2; [ "$code" -ne 0 ] || code=71; }
@@ -28,11 +28,13 @@ trap 'exit 129' HUP
 
 echo "machine: $(nproc) processors,$(sed -n 's/^model name[^:]*://p' /proc/cpuinfo | head -n 1), $(uname -sr)"
 echo "server: $(mariadbd --version 2>/dev/null || PATH=$PATH:/usr/sbin mariadbd --version), innodb_flush_log_at_trx_commit=1, sync_binlog=1, ROW"
-echo "cluster: 1 shard, 2 workers, 1 broker, 1 view, ipc; and one like it without a view"
+echo "cluster: 1 shard, 2 workers, 1 broker, 1 view, ipc; and two like it, without views: one of them with a relay"
 up() {
-    "$build/bin/holdfast" up --dir "$folder/$1" --shards 1 --workers 2 --views "$2" \
+    "$build/bin/holdfast" up --dir "$folder/$1" --shards 1 --workers 2 --views "$2" --relays "$3" \
         >"$folder/up.log" 2>&1 || { cat "$folder/up.log" >&2; exit 71; }
 }
-up cluster 1
-up plain 0
-"$build/bench/bench" -C "$folder/cluster/cluster.yaml" --beside "$folder/plain/cluster.yaml" "$@"
+up cluster 1 0
+up plain 0 0
+up followed 0 1
+"$build/bench/bench" -C "$folder/cluster/cluster.yaml" --beside "$folder/plain/cluster.yaml" \
+    --follow "$folder/followed/cluster.yaml" "$@"
