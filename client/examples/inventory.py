@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: MIT
 """A client of Holdfast in Python, written from protocol/protocol.md alone.
 
-    inventory.py --cluster NAME --broker ENDPOINT [--broker …] COMMAND …
+    inventory.py --cluster NAME --broker ENDPOINT [--broker …] [--view ENDPOINT …] COMMAND …
 
     warehouse CODE NAME         item SKU NAME
     receive SKU QTY WAREHOUSE   reserve SKU QTY
     purchase RESERVATION        ship RESERVATION        release RESERVATION
-    stock SKU
+    stock SKU…
 
-It prints one JSON object and exits with the result's exit code. It needs python3-zmq,
+With --view, stock is read from a view, and what no view knows from its owner; --at-least
+PARTITION:SEQUENCE (of the results of one's own writes) and --latest say how new it must be. It prints one JSON object and exits with the result's exit code. It needs python3-zmq,
 python3-protobuf, and holdfast_pb2.py, which protoc makes of protocol/holdfast.proto.
 With --guess it does not compute partitions but guesses and follows wrong_partition, as a
 client without XXH3 would; --id repeats an operation that may have been sent before.
@@ -394,6 +395,22 @@ class Client:
             time.sleep(random.uniform(0, 0.1))
         return result_of(UNKNOWN, "call again with the same id, or settle it")
 
+    def read(self, query, timeout=5.0):
+        """The ViewAnswer of a client whose "brokers" are views; a view that is silent for a second is
+        left for another."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            try:
+                self._ensure(deadline)
+                sent = self._post(QUERY, query.SerializeToString(), INTERACTIVE, 0, 0, deadline)
+                got = self._wait({sent}, min(1.0, deadline - time.monotonic()))
+            except SessionLost:
+                continue
+            if got:
+                return pb.ViewAnswer.FromString(got[2])
+            self.session, self.at = 0, (self.at + 1) % len(self.brokers)
+        return pb.ViewAnswer(status=UNAVAILABLE)
+
     def ask(self, query, sku, timeout=10.0):
         deadline = time.monotonic() + timeout
         answer = pb.Answer(status=UNAVAILABLE)
@@ -419,7 +436,46 @@ class Client:
         return answer
 
 
+# ---------------------------------------------------------------- reads
+
+def from_views(views, skus, at_least, latest):
+    """sku: what a view knows of it. What it does not know, or not as new as asked, is left out."""
+    if not views:
+        return {}
+    query = pb.ViewQuery(stock=pb.ViewStockQuery(skus=skus), latest=latest, at_least=[
+        pb.Position(partition=p, sequence=s) for p, s in at_least], wait_ms=200)
+    return {stock.sku: dict(levels=stock.levels, age_ms=stock.age_ms, sequence=stock.sequence,
+                            exists=stock.exists)
+            for stock in views.read(query).stock if stock.knowledge == pb.KNOWLEDGE_KNOWN}
+
+
+def read_stock(views, owners, skus, at_least=(), latest=False):
+    """(status, rows): each sku's levels, from a view or else from its owner."""
+    rows, known = [], from_views(views, skus, at_least, latest)
+    for sku in skus:
+        stock = known.get(sku)
+        if stock is None:
+            answer = owners.ask(pb.Query(stock=pb.StockQuery(skus=[sku])), sku)
+            if answer.status != APPLIED:
+                return answer.status, []
+            stock = dict(levels=[level for one in answer.stock for level in one.levels],
+                         age_ms=max(0, (now_us() + owners.offset - answer.read_at_us) // 1000),
+                         sequence=answer.sequence, exists=bool(answer.stock))
+        rows.append({
+            "sku": sku.decode(), "from": "view" if sku in known else "owner",
+            "exists": stock["exists"], "sequence": stock["sequence"], "age_ms": stock["age_ms"],
+            "warehouses": {level.warehouse.decode(): {
+                "on_hand": level.on_hand, "reserved": level.reserved, "committed": level.committed,
+                "available": level.available} for level in stock["levels"]}})
+    return APPLIED, rows
+
+
 # ---------------------------------------------------------------- the command line
+
+def position(text):
+    partition, sequence = text.split(":")
+    return int(partition), int(sequence)
+
 
 def operation(options):
     made = pb.Operation(operation_id=uuid.UUID(options.id).bytes if options.id
@@ -428,7 +484,7 @@ def operation(options):
     return made
 
 
-def run(client, options):
+def run(client, views, options):
     words = [word.encode() for word in options.words]
     command = options.command
     made = operation(options)
@@ -450,18 +506,14 @@ def run(client, options):
         where["partition"] = partition_of_reservation(options.words[0])
         where["op_class"] = INTERACTIVE if command == "purchase" else FREEING
     elif command == "stock":
-        answer = client.ask(pb.Query(stock=pb.StockQuery(skus=words)), words[0])
-        levels = {level.warehouse.decode(): {"on_hand": level.on_hand, "reserved": level.reserved,
-                                             "committed": level.committed,
-                                             "available": level.available}
-                  for stock in answer.stock for level in stock.levels}
-        return answer.status, {"sku": options.words[0], "warehouses": levels}
+        status, rows = read_stock(views, client, words, options.at_least, options.latest)
+        return status, rows[0] if len(rows) == 1 else {"stock": rows}
     else:
         sys.exit("unknown command: %s" % command)
     result = client.call(made, first=2 if options.id else 1, timeout=options.timeout, **where)
     told = {"operation_id": str(uuid.UUID(bytes=made.operation_id)), "message": result.message,
             "reservation": result.reservation.reservation.decode(), "replayed": result.replayed,
-            "attempts": client.attempts,
+            "attempts": client.attempts, "partition": result.partition, "sequence": result.sequence,
             "shortages": [{"sku": shortage.sku.decode(), "available": shortage.available}
                           for shortage in result.shortages]}
     return result.status, told
@@ -471,6 +523,9 @@ def main():
     parser = argparse.ArgumentParser(description=re.sub(r"\n.*", "", __doc__, flags=re.S))
     parser.add_argument("--cluster", required=True)
     parser.add_argument("--broker", action="append", required=True)
+    parser.add_argument("--view", action="append", default=[])
+    parser.add_argument("--at-least", action="append", type=position, default=[])
+    parser.add_argument("--latest", action="store_true")
     parser.add_argument("--guess", action="store_true")
     parser.add_argument("--id")
     parser.add_argument("--timeout", type=float, default=10.0)
@@ -478,8 +533,11 @@ def main():
     parser.add_argument("words", nargs="*")
     options = parser.parse_args()
     client = Client(options.cluster, options.broker, guess=options.guess)
-    status, told = run(client, options)
+    views = Client(options.cluster, options.view) if options.view else None
+    status, told = run(client, views, options)
     client.close()
+    if views:
+        views.close()
     name, _, code = RESULTS.get(status, RESULTS[UNKNOWN])
     print(json.dumps(dict(result=name, **told)))
     return code

@@ -123,6 +123,31 @@ def guesses(cluster):
         equal(python(cluster, "--guess", "stock", sku)["warehouses"]["W"]["reserved"], 2, sku)
 
 
+@test("the client in Python reads its own writes from a view, and from owners what no view knows")
+def reads_views(cluster):
+    views = ["--view", "ipc:///nobody/is/there", "--view", cluster.view_endpoint(0)]
+    for sku in ("RV", "RW"):
+        python(cluster, "item", sku, "Read " + sku)
+    for quantity in range(1, 6):
+        made = python(cluster, "receive", "RV", str(quantity), "P")
+        at = "%d:%d" % (made["partition"], made["sequence"])
+        told = python(cluster, *views, "--at-least", at, "stock", "RV")
+        check(told["sequence"] >= made["sequence"], "not older than it was asked: %r" % told)
+        equal(told["warehouses"]["P"]["on_hand"], sum(range(quantity + 1)), "its own write")
+    told = python(cluster, *views, "--latest", "stock", "RV", "RW", "NEVER")["stock"]
+    equal([(s["sku"], s["from"], s["exists"]) for s in told],
+          [("RV", "view", True), ("RW", "view", True), ("NEVER", "view", False)], "many keys")
+    # Beyond everything there is: no view has come so far, so the owner is asked.
+    beyond = "%d:%d" % (made["partition"], made["sequence"] + 1000)
+    told = python(cluster, *views, "--at-least", beyond, "stock", "RV")
+    equal((told["from"], told["warehouses"]["P"]["on_hand"]), ("owner", 15), "behind")
+    view = cluster.process("view")
+    cluster.stop(view)
+    told = python(cluster, *views, "stock", "RV")
+    equal((told["from"], told["warehouses"]["P"]["on_hand"]), ("owner", 15), "no view answers")
+    cluster.cont(view)
+
+
 @test("protocol.md's vectors hold in Python and in the harness")
 def vectors(cluster):
     with open(os.path.join(ROOT, "protocol", "protocol.md"), encoding="utf-8") as file:
