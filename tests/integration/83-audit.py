@@ -93,6 +93,40 @@ def in_reservations(cluster):
     cluster.audit()
 
 
+@test("an id that took effect in two partitions, of one shard or of two, is named; a void is no effect")
+def ids_of_partitions(cluster):
+    shard_of = {int(p): shard for shard in range(2) for p, in cluster.sql(
+        "SELECT partition_id FROM `partition` WHERE moved_to IS NULL", shard=shard)}
+    home = cluster.partition("A")
+    others = {cluster.partition("I%d" % i): "I%d" % i for i in range(64)}
+    others.pop(home, None)
+    same, = [sku for p, sku in sorted(others.items()) if shard_of[p] == shard_of[home]][:1]
+    other, = [sku for p, sku in sorted(others.items()) if shard_of[p] != shard_of[home]][:1]
+    for sku in (same, other):
+        cluster.stock(sku)
+    used = []
+    for sku in (same, other):
+        ident = wire.uuid_text(wire.uuid7())
+        # Nobody who has the one partition knows of the other: both are applied.
+        for line in ("A=1@W", sku + "=1@W"):
+            equal(cluster.hf("receive", line, "--id", ident).json["result"], "applied", line)
+        used.append((ident, sorted((home, cluster.partition(sku)))))
+    done = cluster.hf("audit", expect=1, seconds=60).json
+    check(done["operation_ids"] > 10, "ids were compared: %r" % done)
+    equal(names(done["differences"]), ["operation_partitions"], "what differs")
+    for ident, (one, two) in used:
+        check([d for d in done["differences"] if d["partition"] == one and ident in d["message"]
+               and "also in partition %d" % two in d["message"]], "%s: %r" % (ident, done))
+    # To settle one that nobody knows leaves a void in every partition.
+    cluster.hf("settle", wire.uuid_text(wire.uuid7()))
+    equal(len(differences(cluster)), 2, "differences")
+    for ident, _ in used:
+        cluster.sql("UPDATE movement SET operation_id=REVERSE(operation_id) WHERE partition_id<>%d AND"
+                    " operation_id=UNHEX('%s')" % (home, ident.replace("-", "")), all_shards=True,
+                    admin=True)
+    cluster.audit()
+
+
 class Forger:
     """Publishes changes that nobody has committed, as a worker would."""
 
@@ -185,6 +219,90 @@ def silent(cluster):
     equal([v["partitions_compared"] for v in done.json["views"]], [8, 0], "compared")
     cluster.cont(process)
     cluster.audit()
+
+
+class LyingView(threading.Thread):
+    """Passes questions on to a view, and changes its answers. lies: partition → what is done to its
+    digest."""
+
+    def __init__(self, cluster, lies):
+        super().__init__(daemon=True)
+        self.cluster, self.lies, self.over = cluster, lies, False
+        self.context = zmq.Context()
+        self.socket = self.context.socket(zmq.ROUTER)
+        endpoint = "ipc://%s/liar" % cluster.dir
+        self.socket.bind(endpoint)
+        self.file = os.path.join(cluster.dir, "liar.yaml")
+        with open(cluster.file) as file:
+            text = file.read().replace(cluster.view_endpoint(0), endpoint)
+        with open(self.file, "w") as file:
+            file.write(re.sub(r"(?m)^ *- client: %s\n" % re.escape(cluster.view_endpoint(1)), "", text))
+        self.start()
+
+    def run(self):
+        with view_of(self.cluster) as peer:
+            while not self.over:
+                if self.socket.poll(100):
+                    self.answer(peer, *self.socket.recv_multipart())
+                peer.stay()
+
+    def answer(self, peer, routing, head, body=b""):
+        header, kind = Header.unpack(head), None
+        if header.type == wire.HELLO:
+            kind, said = wire.WELCOME, pb.Welcome(version=1, partitions=self.cluster.partitions)
+        elif header.type == wire.QUERY:
+            kind, said = wire.ANSWER, peer.call(body, 0, type=wire.QUERY)
+            for digest in said.digests:
+                self.lies.get(digest.partition, lambda digest: None)(digest)
+        if kind:
+            self.socket.send_multipart([routing, Header(
+                kind, session=7, sequence=header.sequence).pack(), said.SerializeToString()])
+
+    def audit(self, expect):
+        done = execute([os.path.join(BIN, "holdfast"), "-C", self.file, "audit", "--json"], 60)
+        equal(done.code, expect, str(done))
+        return done
+
+    def close(self):
+        self.over = True
+        self.join(scale(20))
+        self.context.destroy(0)
+
+
+def miscounted(digest):
+    digest.miscounted = True
+
+
+def other_sum(digest):
+    digest.sum ^= 1
+
+
+def behind(digest):
+    digest.knowledge = BEHIND
+
+
+def unknown(digest):
+    digest.knowledge = UNKNOWN
+
+
+@test("a view whose rows do not add up, that differs in no row, or that stays behind, is named")
+def digests(cluster):
+    liar = LyingView(cluster, {1: miscounted, 3: other_sum, 4: behind})
+    try:
+        found = liar.audit(1).json["differences"]
+        equal(sorted((d["partition"], d["check"], d["view"]) for d in found),
+              [(1, "view_digest", "v1"), (3, "view_digest", "v1"), (4, "view_behind", "v1")], "named")
+        words = {d["partition"]: d["message"] for d in found}
+        check("do not add up" in words[1] and "differs from the database" in words[3]
+              and "does not reach sequence" in words[4], "what is wrong: %r" % words)
+        liar.lies = {2: unknown}
+        done = liar.audit(69)
+        equal((done.json["differences"], done.json["views"][0]["partitions_compared"]), ([], 7),
+              "not to know is no difference")
+        liar.lies = {}
+        equal(liar.audit(0).json["views"][0]["partitions_compared"], 8, "when it does not lie")
+    finally:
+        liar.close()
 
 
 @test("under load no audit finds anything, and every view is compared everywhere")

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The relay: every movement to every subscription, in order, at least once."""
+import uuid
+
 from relays import *
+from views import reservation_text
 
 
 def goods(cluster, *skus):
@@ -197,6 +200,147 @@ def replay(cluster):
         same_as_ledger(cluster, c.given)
 
 
+# What a movement says, and the column or expression of its row.
+LEVEL = dict(on_hand="on_hand", reserved="reserved", committed="committed", unavailable="unavailable",
+             safety_stock="safety_stock", reorder_point="reorder_point", shortfall="shortfall",
+             version="seq", on_hand_version="on_hand_version")
+LINE = dict(quantity="l_quantity", reserved="l_reserved", committed="l_committed",
+            shipped="l_shipped", cancelled="l_cancelled", released="l_released",
+            returned="l_returned")
+PLAIN = dict(partition="m.partition_id", sequence="seq", operation_id="HEX(operation_id)", index="idx",
+             kind="kind", at_us="at_us", sku="sku", warehouse="warehouse", on_hand_change="d_on_hand",
+             reserved_change="d_reserved", committed_change="d_committed",
+             unavailable_change="d_unavailable", state="state", revision="revision",
+             expires_at_us="expires_at_us", order="order_ref", reason="reason", reference="reference",
+             note="note", actor="actor", principal="principal", undoes="undoes", trace="trace",
+             claim_id="HEX((SELECT c.claim_id FROM claim c WHERE c.partition_id=m.partition_id AND"
+                      " c.epoch=m.epoch))")
+OTHERS = ("HEX(reservation_id)", "line", "signals")
+
+
+def told(event):
+    """An event as its row would be, in the order of the tables above."""
+    def plain(message, name):
+        value = getattr(message, name)
+        if name in ("operation_id", "claim_id"):
+            return value.hex().upper()
+        return value.decode() if isinstance(value, bytes) else str(int(value))
+    after, line = event.after, event.line_after
+    return ([plain(event, name) for name in PLAIN], [plain(after, name) for name in LEVEL],
+            [plain(line, name) for name in LINE],
+            [event.reservation.decode(), str(event.line),
+             str(sum(1 << bit - 1 for bit in event.signals))])
+
+
+def rows_of(cluster):
+    """(partition, sequence) → what an event must say."""
+    found = {}
+    columns = ", ".join([*PLAIN.values(), *LEVEL.values(), *LINE.values(), *OTHERS])
+    for row in cluster.sql("SELECT %s FROM movement m" % columns, all_shards=True):
+        plain, rest = list(row[:len(PLAIN)]), row[len(PLAIN):]
+        level, rest = list(rest[:len(LEVEL)]), rest[len(LEVEL):]
+        line, (ident, number, signals) = list(rest[:len(LINE)]), rest[len(LINE):]
+        if not (plain[6] and plain[7]):  # of no level
+            level = ["0"] * len(LEVEL)
+        ident = reservation_text(bytes.fromhex(ident)) if ident else ""
+        found[int(plain[0]), int(plain[1])] = (plain, level, line, [ident, number, signals])
+    return found
+
+
+def as_json(row):
+    """What `holdfast events --json` must say of such a row."""
+    def time_of(us):
+        seconds, rest = divmod(int(us), 10**6)
+        return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + ".%03dZ" % (rest // 1000)
+    plain, level, line, (reservation, _, signals) = row
+    said = dict(zip(PLAIN, plain))
+    out = {name: int(said[name]) for name in ("partition", "sequence", "index", "on_hand_change",
+                                              "reserved_change", "committed_change",
+                                              "unavailable_change")}
+    out.update(operation_id=str(uuid.UUID(said["operation_id"])), at=time_of(said["at_us"]),
+               movement=pb.MovementKind.Name(int(said["kind"]))[len("MOVEMENT_"):].lower(),
+               sku=said["sku"], warehouse=said["warehouse"], claim_id=said["claim_id"].lower(),
+               signals=[pb.Signal.Name(bit + 1)[len("SIGNAL_"):].lower() for bit in range(8)
+                        if int(signals) >> bit & 1])
+    if said["warehouse"]:
+        out["after"] = dict(zip(LEVEL, map(int, level)), sku=said["sku"], warehouse=said["warehouse"])
+    if reservation:
+        out.update(reservation=reservation, expires_at=time_of(said["expires_at_us"]),
+                   state=pb.ReservationState.Name(int(said["state"]))[len("RESERVATION_"):].lower())
+    if said["undoes"] != "0":
+        out["undoes"] = int(said["undoes"])
+    out.update((name, said[name]) for name in ("order", "reason", "reference", "note", "actor",
+                                               "principal", "trace") if said[name])
+    return out
+
+
+def of_every_kind(cluster):
+    hf = cluster.hf
+    cluster.stock("K", W=0, V=0)
+    hf("reason", "put", "broken", "--name", "Broken")
+    hf("receive", "K=40@W", "--reference", "PO-1", "--actor", "rita")
+    hf("safety-stock", "K=5@W")
+    made = hf("reserve", "K=10@W", "--order", "O-K", "--actor", "kim").json["reservation"]
+    hf("extend", made, "--ttl", "1h")
+    hf("purchase", made, "K=8@W", "--keep-remainder")
+    hf("ship", made, "K=6@W")
+    hf("cancel", made, "K=1@W")
+    hf("return", made, "K=2@W", "--quarantine")
+    hf("release", made)
+    hf("reserve", "K=1@W", "--ttl", "1s")
+    hf("adjust", "K=-1@W", "--reason", "broken", "--note", "fell down")
+    hf("count", "K=33@W", "--reason", "broken")
+    hf("transfer", "K=3@W", "--to", "V")
+    hf("quarantine", "K=2@W", "--reason", "broken")
+    hf("restore", "K=1@W", "--reason", "broken")
+    with cluster.peer() as peer:
+        where = cluster.partition("K")
+        for op in (wire.operation("set_reorder_point", sku="K", warehouse="W", quantity=3,
+                                  trace="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+                   wire.operation("adjust", sku="K", warehouse="V", delta=-1, reason="broken",
+                                  trace="00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01")):
+            equal(peer.call(op, where).status, 0, "applied")
+    (sequence,), = cluster.sql("SELECT MAX(seq) FROM movement WHERE partition_id=%d HAVING MAX(seq)>0"
+                               % where, all_shards=True)
+    hf("undo", "%d:%s" % (where, sequence))
+    hf("reserve", "K=20@W", "K=1@V")
+    hf("adjust", "K=-8@W", "--reason", "broken", "--accept-shortfall")
+    wait_until(lambda: cluster.sql("SELECT seq FROM movement WHERE partition_id=%d AND kind=%d" % (
+        where, pb.MOVEMENT_EXPIRED), all_shards=True), 20, "one has expired")
+
+
+@test("an event says everything that its row in the ledger says, of every kind")
+def every_field(cluster):
+    of_every_kind(cluster)
+    want = rows_of(cluster)
+    with Consumer(cluster) as c:
+        c.subscribe("fields")
+        c.until(lambda: c.all_at_end() and c.count >= len(want), what="the end")
+        given = {(e.partition, e.sequence): e for part in c.given.values() for e in part}
+    for key, row in want.items():
+        equal(told(given[key]), row, "the event %d:%d" % key)
+    kinds = {int(row[0][4]) for row in want.values()}
+    runs = {pb.MOVEMENT_RUN_BEGUN, pb.MOVEMENT_RUN_RECORDED}
+    equal(set(pb.MovementKind.values()) - kinds - runs - {pb.MOVEMENT_NONE, pb.MOVEMENT_VOIDED}, set(),
+          "kinds that were not seen")
+    for place, names in enumerate((PLAIN, LEVEL, LINE, OTHERS)):
+        for at, name in enumerate(names):
+            check(any(row[place][at] not in ("0", "") for row in want.values()),
+                  "%s is set in some row" % name)
+    for event in given.values():
+        record = event.item if event.kind == pb.MOVEMENT_ITEM_PUT else event.named
+        is_put = event.kind in (pb.MOVEMENT_ITEM_PUT, pb.MOVEMENT_WAREHOUSE_PUT, pb.MOVEMENT_REASON_PUT)
+        check(not is_put or (record.name and record.version == event.sequence),
+              "a put says what was put: %s" % event)
+    # The command line says the same.
+    said, _, _ = events(cluster, "fields-json")
+    for part in said.values():
+        for event in part:
+            if "after" in event:
+                del event["after"]["available"]  # made of the others
+            equal(event, as_json(want[event["partition"], event["sequence"]]), "the event as JSON")
+
+
 @test("subscriptions are listed and deleted")
 def listed(cluster):
     with Consumer(cluster) as c, Consumer(cluster) as admin:
@@ -225,6 +369,47 @@ def listed(cluster):
                           all_shards=True), [], "positions")
         answer = admin.ask(delete=dict(name=b"doomed"))
         equal((answer.status, answer.field), (26, "delete.name"), "there is none")
+
+
+class Locked:
+    """Holds the positions of a subscription at a shard, as a database that is slow would."""
+
+    def __init__(self, cluster, shard, name):
+        server = cluster.config["shards"][shard]["servers"][0]
+        self.child = subprocess.Popen(
+            ["mariadb", "--no-defaults", "--batch", "--skip-column-names", "--unbuffered",
+             "--socket=" + server["socket"], "--user=" + ADMINISTRATOR, "holdfast"], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(os.environ, **{MARK: mark}))
+        self.child.stdin.write("BEGIN; SELECT COUNT(*) FROM subscription_position WHERE name='%s'"
+                               " FOR UPDATE;\n" % name)
+        self.child.stdin.flush()
+        check(int(self.child.stdout.readline()) > 0, "positions are locked")
+
+    def release(self):
+        self.child.communicate("COMMIT;\n", timeout=scale(10))
+
+
+@test("a delete that was overtaken by another relay says that nothing was deleted")
+def delete_too_late(cluster):
+    name = next(n for n in ("late-%d" % i for i in range(99)) if partition_of(n, 2) == 0)
+    with Consumer(cluster, 0) as a, Consumer(cluster, 0) as asks, Consumer(cluster, 1) as b:
+        a.subscribe(name)
+        a.until(a.all_at_end, what="the end")
+        a.ack_stored()
+        locked = Locked(cluster, 1, name)
+        question = asks.submit(pb.RelayQuery(delete=dict(name=name.encode())).SerializeToString(), 0,
+                               type=QUERY)
+        # The row is at the other shard. Nobody renews its lease, and the other relay takes it over.
+        while b.subscribe(name, seconds=1, expect=None).status:
+            a.stay()
+            asks.stay()
+        locked.release()
+        answer = asks.outcome(question, seconds=20)
+        equal(answer.status, 43, "the answer: %s" % answer)
+        note("told: %s" % answer.message)
+        b.until(b.all_at_end, what="the end")
+        check(name.encode() in [s.name for s in b.ask(list=dict(limit=100)).subscriptions],
+              "it is there")
 
 
 @test("bad requests are told what is wrong with them")
