@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Operations: trouble before anybody calls. Brokers with queue depth and rate of the last minute,
- * the partitions that are worst off, workers with their credit, sheds by cause, clients, and the
- * view that answers. All of it is what brokers and the view say of themselves.
+ * the partitions that are worst off, workers with their credit, sheds by cause, clients, what came
+ * out of the last audit, and the view that answers. All of it is what brokers and the view say.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +15,8 @@
 
 #define STATUS_EVERY_US 2000000
 #define SHOWN_OF_KIND 8
+/* A watch that is late by so much more than twice its pace has ended; as in `status`. */
+#define AUDIT_LATE_S 5
 
 struct operations {
     struct holdfast_view_answer *status;
@@ -232,12 +234,64 @@ static void draw_view(struct app *app, struct page *page)
              (unsigned long long)v->history_lost);
 }
 
+/* The newest that a broker was told of, with that broker; NULL: none knows one. */
+static const Hf__AuditReport *newest_audit(const struct app *app, const Hf__BrokerState **teller)
+{
+    const Hf__AuditReport *newest = NULL;
+
+    for (size_t i = 0; i < app->config.broker_count; i++) {
+        const Hf__BrokerState *state = broker_watch_state(app->watch, i);
+        if (state && state->audit && (!newest || state->audit->told_at_us > newest->told_at_us)) {
+            newest = state->audit;
+            *teller = state;
+        }
+    }
+    return newest;
+}
+
+static void draw_difference(struct page *page, const Hf__Difference *d)
+{
+    line(page, STYLE_BAD, "   %s%s%.*s: %.*s%s%.*s%s%.*s partition %u: %s", d->check,
+         d->view.len ? " of view " : "", (int)d->view.len, (char *)d->view.data, (int)d->sku.len,
+         (char *)d->sku.data, d->warehouse.len ? "@" : "", (int)d->warehouse.len,
+         (char *)d->warehouse.data, d->reservation.len ? " " : "", (int)d->reservation.len,
+         (char *)d->reservation.data, d->partition, d->message);
+}
+
+static void draw_audit(struct app *app, struct page *page)
+{
+    const Hf__BrokerState *teller = NULL;
+    const Hf__AuditReport *audit = newest_audit(app, &teller);
+    char differences[64] = "no differences";
+
+    if (!audit)
+        return;
+    int64_t age_s = (teller->clock_us - audit->told_at_us) / 1000000;
+    bool late = audit->every_ms > 0 &&
+                age_s > 2 * ((int64_t)audit->every_ms + audit->took_ms) / 1000 + AUDIT_LATE_S;
+    bool whole =
+        audit->partitions_checked == audit->partitions && audit->views_compared == audit->views;
+    if (audit->differences)
+        snprintf(differences, sizeof differences, "%u DIFFERENCES", audit->differences);
+    line(page,
+         audit->differences ? STYLE_BAD
+         : late || !whole   ? STYLE_WARN
+                            : STYLE_STRONG,
+         " audit %llds ago: %s, %u of %u partitions, %u of %u views%s",
+         (long long)(age_s > 0 ? age_s : 0), differences, audit->partitions_checked,
+         audit->partitions, audit->views_compared, audit->views,
+         late ? "; NOT REPEATED" : "");
+    for (size_t i = 0; i < audit->n_first; i++)
+        draw_difference(page, audit->first[i]);
+}
+
 static void draw(struct app *app, struct canvas *c, struct area area)
 {
     struct operations *s = mine(app);
     struct page page = {.c = c, .row = area.row, .rows = area.rows, .top = s->top};
 
     draw_view(app, &page);
+    draw_audit(app, &page);
     for (size_t i = 0; i < app->config.broker_count; i++)
         draw_broker(app, &page, i);
     s->lines = page.lines;
@@ -272,6 +326,7 @@ static void title(struct app *app, char *text, size_t bytes)
         const Hf__BrokerState *state = broker_watch_state(app->watch, i);
         troubles += !link_broker_ok(app, i);
         troubles += state && state->partitions_served < state->partitions;
+        troubles += state && state->audit && state->audit->differences;
     }
     snprintf(text, bytes, " Operations%s", troubles ? "  TROUBLE: see below" : "");
 }

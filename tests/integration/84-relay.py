@@ -302,7 +302,7 @@ def of_every_kind(cluster):
             equal(peer.call(op, where).status, 0, "applied")
     (sequence,), = cluster.sql("SELECT MAX(seq) FROM movement WHERE partition_id=%d HAVING MAX(seq)>0"
                                % where, all_shards=True)
-    hf("undo", "%d:%s" % (where, sequence))
+    hf("undo", "p%d:%s" % (where, sequence))
     hf("reserve", "K=20@W", "K=1@V")
     hf("adjust", "K=-8@W", "--reason", "broken", "--accept-shortfall")
     wait_until(lambda: cluster.sql("SELECT seq FROM movement WHERE partition_id=%d AND kind=%d" % (

@@ -107,6 +107,31 @@ def scans(cluster):
         t.wait("Item WID-2-LONG")
 
 
+@test("Operations shows what the last audit found, and that there is trouble")
+def audit_shown(cluster):
+    report = pb.AuditReport(partitions=8, partitions_checked=8, views=1, views_compared=1, took_ms=5)
+    with Terminal(cluster) as t, cluster.peer() as peer:
+        t.view("Operations")
+        t.wait("broker b1: serves")
+        check(not t.shows("audit "), "none is told of")
+        peer.send(wire.AUDITED, report)
+        t.wait("s ago: no differences, 8 of 8 partitions, 1 of 1 views")
+        report.differences = 1
+        report.first.add(check="level_ledger", sku=b"WID-1", warehouse=b"BER1", partition=3,
+                         message="on_hand 7: the ledger says 8")
+        peer.send(wire.AUDITED, report)
+        t.wait("1 DIFFERENCES")
+        t.wait("level_ledger: WID-1@BER1 partition 3: on_hand 7: the ledger says 8")
+        t.wait("TROUBLE: see below")
+        # One that is to be repeated, and is not.
+        report = pb.AuditReport(partitions=8, partitions_checked=7, every_ms=100)
+        peer.send(wire.AUDITED, report)
+        t.wait("no differences, 7 of 8 partitions")
+        peer.goodbye()
+        t.wait("NOT REPEATED", 15)
+        t.wait_gone("TROUBLE")
+
+
 @test("a burst of scans into every view, form and dialog writes nothing without F2")
 def bursts(cluster):
     before = movements(cluster)
