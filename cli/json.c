@@ -142,8 +142,11 @@ struct json_object *movement_json(const struct holdfast_movement *movement)
     json_change(object, "reserved_change", movement->reserved_change);
     json_change(object, "committed_change", movement->committed_change);
     json_change(object, "unavailable_change", movement->unavailable_change);
-    if (movement->warehouse != NULL && *movement->warehouse != '\0')
-        json_object_object_add(object, "after", level_json(&movement->after));
+    if (movement->warehouse != NULL && *movement->warehouse != '\0') {
+        struct json_object *after = level_json(&movement->after);
+        json_number(after, "reorder_point", movement->after.reorder_point);
+        json_object_object_add(object, "after", after);
+    }
     if (movement->reservation != NULL && *movement->reservation != '\0') {
         json_text(object, "reservation", movement->reservation);
         json_text(object, "state", holdfast_state_name(movement->state));
