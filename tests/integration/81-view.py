@@ -186,7 +186,20 @@ def bad(cluster):
                 (dict(totals={}, at_least=[dict(partition=99)]), "at_least")):
             answer = peer.ask(**fields)
             equal((status_of(answer), answer.field), ("invalid", field), "of %r" % fields)
-        for raw in (b"\xff", b"\x9a\x06\x00", b"\x82\x01\x03\x18\x01\x01"):
+        first = peer.ask(levels=dict(limit=1))
+        check(first.cursor, "there is a second page: %s" % first)
+        equal(len(peer.ask(levels=dict(limit=1, cursor=first.cursor)).levels), 1, "the second page")
+        for other in (dict(warehouse=b"W"), dict(sku_prefix=b"A"), dict(text=b"a"), dict(by_sku=True),
+                      dict(below_safety=True), dict(out_of_stock=True), dict(descending=True),
+                      dict(sort=pb.COLUMN_AVAILABLE)):
+            answer = peer.ask(levels=dict(other, limit=1, cursor=first.cursor))
+            equal((status_of(answer), answer.field), ("invalid", "levels.cursor"), "with %r" % other)
+        answer = peer.ask(levels=dict(limit=1, sort=99))
+        equal((status_of(answer), answer.field), ("invalid", "levels.sort"), "an unknown column")
+        # A filter that is not known here: field 99 of the question for levels.
+        unknown = pb.ViewLevelsQuery(limit=1).SerializeToString() + b"\x98\x06\x01"
+        for raw in (b"\xff", b"\x9a\x06\x00", b"\x82\x01\x03\x18\x01\x01",
+                    b"\x92\x01" + bytes([len(unknown)]) + unknown):
             answer = peer.call(raw, 0, type=wire.QUERY)
             equal(status_of(answer), "invalid", "of %r" % raw)
         peer.send(wire.OPERATION, wire.operation("receive"), attempt=1, sequence=1 << 40,
