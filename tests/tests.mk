@@ -24,6 +24,8 @@ $(BUILD)/tests/unit/test_history: $(HISTORY)
 $(BUILD)/tests/unit/test_history: LINK_PARTS := $(HISTORY) $(LINK_PARTS)
 
 $(FAULT_PROGRAMS): $(HISTORY)
+$(BUILD)/tests/faults/chaos_clients: $(BUILD)/tests/faults/chaos/runs.o
+$(BUILD)/tests/faults/chaos_clients: LINK_PARTS := $(BUILD)/tests/faults/chaos/runs.o $(LINK_PARTS)
 $(BUILD)/tests/faults/%: $(BUILD)/tests/faults/%.o $(ARCHIVES)
 	@echo '  LINK $@'
 	@$(CC) $(LDFLAGS_ALL) -pthread -o $@ $< $(HISTORY) $(LINK_PARTS)

@@ -121,6 +121,9 @@ class ClientProcess:
 # ---------------------------------------------------------------- the ledger as text
 
 
+MOVEMENT_RUN_BEGUN, MOVEMENT_RUN_RECORDED = 21, 22  # of holdfast.proto
+
+
 def fields(*names, **renamed):
     """SQL that gives name=value with tabs between; what is 0 or empty is left out."""
     parts = []
@@ -137,8 +140,9 @@ TABLES = [
     ("movement", "movement", fields(
         "seq", "idx", "kind", "epoch", "at_us", "sku", "warehouse", "prev", "d_on_hand",
         "d_reserved", "d_committed", "d_unavailable", *BALANCES, "line", "state", "revision",
-        "expires_at_us", *("l_" + c for c in COUNTERS), partition="partition_id",
-        id="operation_id", reservation="reservation_id")),
+        "expires_at_us", *("l_" + c for c in COUNTERS), "undoes", partition="partition_id",
+        id="operation_id", reservation="reservation_id") + ",IF(kind IN (%d,%d),%s,NULL)" % (
+            MOVEMENT_RUN_BEGUN, MOVEMENT_RUN_RECORDED, "CONCAT('detail=',HEX(detail))")),
     ("level", "stock_level", fields("sku", "warehouse", "version", *BALANCES,
                                     partition="partition_id")),
     ("reservation", "reservation", fields("state", "revision", "expires_at_us",
@@ -147,6 +151,11 @@ TABLES = [
     ("held", "reservation_line", fields("line", "sku", "warehouse", *COUNTERS,
                                         partition="partition_id",
                                         reservation="reservation_id")),
+    ("run", "run", fields("run", "blank", "actor", "created_at_us", "undoes", "state", "applied",
+                          "refused", "unknown", "changed_at_us", "version", lines="line_count",
+                          **{"in": "partition_id"}) + ",CONCAT('digest=',HEX(file_hash))"),
+    ("run_block", "run_line", fields("run", **{"in": "partition_id"}) +
+     ",CONCAT('detail=',HEX(detail))"),
 ]
 
 
@@ -316,7 +325,7 @@ class Chaos:
         so no refusal may be of the kinds that only say that nothing was applied."""
         equal(int(figures["refusals_skipped"]), 0, "refusals as internal, invalid, too_large, …")
         for name, least in (("applied", 30), ("refusals_judged", 3), ("expiries", 2),
-                            ("groups", 30)):
+                            ("groups", 30), ("undos", 0.2), ("run_lines", 0.5)):
             least *= SECONDS / TIMESCALE
             check(int(figures[name]) >= least, "%s is %s: at least %d" % (
                 name, figures[name], least))

@@ -25,28 +25,13 @@
 
 #include "client/holdfast.h"
 #include "protocol/ids.h"
+#include "tests/faults/chaos/chaos.h"
 #include "tests/history/history.h"
 
-#define SKUS 200u /* besides the hot one */
-#define WAREHOUSES 3u
 #define HOLDS 256u /* reservations remembered, to be used by any client of the process */
 #define CLIENTS_MAX 64u
 #define IN_FLIGHT 4u /* per client */
-#define LINES_MAX 3u
 #define HOT "HOT"
-
-struct task { /* an operation, until it is certain what became of it */
-    struct task *next;
-    struct holdfast_operation operation;
-    struct holdfast_line lines[LINES_MAX];
-    char id[37];
-    char settles[37];
-    char reservation[32];
-    struct client *client; /* that it is with now */
-    uint64_t call;
-    int64_t due_us;            /* of one that is tried again */
-    bool was_sent, is_adopted; /* adopted: its texts belong to the old history */
-};
 
 struct client {
     struct holdfast *handle;
@@ -76,10 +61,10 @@ static struct hold holds[HOLDS];
 static unsigned hold_count;
 static size_t open_tasks;
 static uint32_t partitions;
-static char skus[SKUS + 1][8];
+char skus[SKUS + 1][8];
 static uint32_t partition_of[SKUS + 1];
-static const char *const warehouses[WAREHOUSES] = {"W1", "W2", "W3"};
-static const char *const reasons[] = {"damaged", "found"};
+const char *const warehouses[WAREHOUSES] = {"W1", "W2", "W3"};
+const char *const reasons[2] = {"damaged", "found"};
 /* As last told; what a count names. */
 static uint64_t on_hand_versions[SKUS + 1][WAREHOUSES];
 
@@ -89,7 +74,7 @@ static void die(const char *what, const char *which)
     exit(70);
 }
 
-static int64_t now_us(void)
+int64_t now_us(void)
 {
     struct timespec now;
 
@@ -107,19 +92,24 @@ static uint64_t random_next(void)
     return z ^ (z >> 31);
 }
 
-static uint32_t below(uint32_t limit)
+uint32_t below(uint32_t limit)
 {
     return (uint32_t)(random_next() % limit);
 }
 
-static bool chance(uint32_t percent)
+uint64_t chaos_seed(void)
+{
+    return options.seed;
+}
+
+bool chance(uint32_t percent)
 {
     return below(100) < percent;
 }
 
 /* ------------------------------------------------------------- sending */
 
-static struct task *task_new(enum holdfast_operation_kind kind)
+struct task *task_new(enum holdfast_operation_kind kind)
 {
     struct task *task = calloc(1, sizeof *task);
 
@@ -134,7 +124,7 @@ static struct task *task_new(enum holdfast_operation_kind kind)
     return task;
 }
 
-static void task_free(struct task *task)
+void task_free(struct task *task)
 {
     open_tasks--;
     free(task);
@@ -155,6 +145,8 @@ static void submit(struct client *client, struct task *task)
         operation->settles = task->settles;
     if (task->reservation[0])
         operation->reservation = task->reservation;
+    if (task->undone[0])
+        operation->undone = task->undone;
     task->client = client;
     task->was_sent = true;
     task->call = options.process << 48 | options.life << 32 | next_call++;
@@ -165,7 +157,7 @@ static void submit(struct client *client, struct task *task)
         die("not taken", error);
 }
 
-static void try_later(struct task *task, int64_t after_us)
+void try_later(struct task *task, int64_t after_us)
 {
     struct task **at = &again;
 
@@ -195,6 +187,7 @@ static size_t sku_number(const char *sku)
 
 static void learn(const struct task *task, const struct holdfast_result *result)
 {
+    runs_remember(task, result);
     if (task->operation.kind == HOLDFAST_RESERVE && result->reservation) {
         struct hold *hold = &holds[hold_count++ % HOLDS];
         snprintf(hold->reservation, sizeof hold->reservation, "%s",
@@ -241,6 +234,11 @@ static void on_done(void *data, struct holdfast_result *result)
         die("could not write", options.log);
     if (result->kind == HOLDFAST_KIND_APPLIED)
         learn(task, result);
+    if (task->job) {
+        runs_heard(task, result);
+        holdfast_result_free(&result);
+        return;
+    }
     /* A settle has an answer only when it is applied: shed, it said nothing about the other id. */
     bool certain =
         result->kind == HOLDFAST_KIND_APPLIED ||
@@ -407,7 +405,7 @@ static struct task *make_any(void)
         uint32_t weight;
         enum holdfast_operation_kind kind;
     } kinds[] = {
-        {380, HOLDFAST_RESERVE},
+        {330, HOLDFAST_RESERVE},
         {130, HOLDFAST_PURCHASE},
         {80, HOLDFAST_RELEASE},
         {60, HOLDFAST_EXTEND},
@@ -426,6 +424,8 @@ static struct task *make_any(void)
         {2, HOLDFAST_PUT_WAREHOUSE},
         {2, HOLDFAST_PUT_REASON},
         {6, HOLDFAST_SETTLE},
+        {40, HOLDFAST_UNDO},
+        {10, HOLDFAST_BEGIN_RUN},
     };
     uint32_t draw = below(1000);
     size_t i = 0;
@@ -459,8 +459,10 @@ static struct task *make_any(void)
     case HOLDFAST_SETTLE:
         return make_settle();
     case HOLDFAST_BEGIN_RUN:
-    case HOLDFAST_RECORD_RUN:
+        return runs_make_begin();
     case HOLDFAST_UNDO:
+        return runs_make_undo();
+    case HOLDFAST_RECORD_RUN: /* by a run */
         break;
     }
     return NULL;

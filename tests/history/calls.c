@@ -18,8 +18,7 @@ static bool is_kind(const struct call *call, enum holdfast_kind kind)
     return call->result && call->result->kind == kind;
 }
 
-/* The group in which the id was applied; NULL: none. */
-static const struct group *applied_group(const struct ident *ident)
+const struct group *applied_group(const struct ident *ident)
 {
     for (const struct group *group = ident->groups; group; group = group->next) {
         if (!group->is_void)
@@ -37,8 +36,7 @@ static const struct group *void_group(const struct ident *ident, uint32_t partit
     return NULL;
 }
 
-/* Of its last movement. */
-static uint64_t sequence_of(const struct history *history, const struct group *group)
+uint64_t sequence_of(const struct history *history, const struct group *group)
 {
     return history->logs[group->partition].rows[group->first + group->count - 1].seq;
 }
@@ -105,8 +103,12 @@ static const char *result_fault(const struct history *history, const struct hold
         return "another sequence";
     if ((result->reservation != NULL) != rows->has_reservation)
         return "a reservation, or none";
+    if ((result->run != NULL) != (rows->run != NULL))
+        return "a run, or none";
     if (result->reservation)
         fault = reservation_fault(result->reservation, rows);
+    if (result->run)
+        fault = run_fault(result->run, rows->run);
     for (size_t i = 0; i < group->count && !fault; i++) {
         if (rows[i].sku[0] == '\0' || rows[i].warehouse[0] == '\0')
             continue;
@@ -187,8 +189,7 @@ static void judge_settle(struct history *history, const struct call *call)
     }
 }
 
-/* The id is spent: by a void, or for another body; before the call was answered. */
-static bool is_reused(const struct history *history, const struct call *call)
+bool is_spent(const struct history *history, const struct call *call)
 {
     for (const struct group *group = call->ident->groups; group; group = group->next) {
         const struct log *log = &history->logs[group->partition];
@@ -246,7 +247,9 @@ static void judge_refused(struct history *history, const struct call *call)
 {
     switch (call->result->status) {
     case HOLDFAST_OPERATION_ID_REUSED:
-        if (!is_reused(history, call))
+        if (call->operation->body.kind == HOLDFAST_BEGIN_RUN)
+            return; /* the model says whether the run's name was used */
+        if (!is_spent(history, call))
             bad_call(history, "refusal", call, "its id was neither voided nor another body's", "");
         history->figures.refusals_judged++;
         return;
@@ -262,7 +265,7 @@ static void judge_refused(struct history *history, const struct call *call)
     case HOLDFAST_BARCODE_TAKEN:
     case HOLDFAST_INTERNAL:
     case HOLDFAST_NOT_PERMITTED:
-        history->figures.refusals_skipped++;
+        history->figures.refusals_skipped += !is_judged(history, call);
         return;
     default:
         return;
@@ -275,7 +278,8 @@ static void judge_refused(struct history *history, const struct call *call)
 static void judge_pair(struct history *history, const struct call *call, const struct call *other)
 {
     if (!is_kind(call, HOLDFAST_KIND_APPLIED) || is_settle(call) || !is_denied(other) ||
-        other->operation->same != call->operation->same || other->answer_us <= call->invoke_us)
+        other->operation->same != call->operation->same || other->answer_us <= call->invoke_us ||
+        !speaks_for(other, call))
         return;
     bad_call(history, "certain", call, "and another call of the same id and body was answered ",
              holdfast_status_name(other->result->status));
@@ -284,11 +288,8 @@ static void judge_pair(struct history *history, const struct call *call, const s
 /* Is there a call to which the group can be due? */
 static bool may_be_applied(const struct ident *ident, const struct group *group)
 {
-    int64_t denied_us = denied_until(ident, group->operation);
-
     for (const struct call *call = ident->calls; call; call = call->next) {
-        if (call->operation->same == group->operation->same && !is_denied(call) &&
-            call->invoke_us >= denied_us)
+        if (call->operation->same == group->operation->same && !is_denied(call) && !is_over(call))
             return true;
     }
     return false;

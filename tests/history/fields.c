@@ -52,6 +52,16 @@ const struct field fields_operation[] = {
     O(actor, TEXT),
     O(note, TEXT),
     O(undoes, U64),
+    O(id_time_us, I64),
+    O(run, TEXT),
+    O(run_lines, U32),
+    O(run_blank, U32),
+    O(resume, BOOL),
+    O(run_undoes, TEXT),
+    O(undone, TEXT),
+    O(has_previous, BOOL),
+    O(previous, U32),
+    O(previous_reorder_point, BOOL),
     END,
 };
 
@@ -158,6 +168,7 @@ const struct field fields_movement[] = {
     M(revision, U32),
     M(expires_at_us, I64),
     COUNTERS(history_movement, "l_", line_after),
+    M(undoes, U64),
     END,
 };
 
@@ -190,6 +201,23 @@ const struct field fields_end_line[] = {
     END,
 };
 
+#define U(member, kind) F(holdfast_run, member, kind)
+const struct field fields_run[] = {
+    U(run, TEXT),    U(digest, DIGEST),
+    U(lines, U32),   U(blank, U32),
+    U(actor, TEXT),  U(created_at_us, I64),
+    U(undoes, TEXT), U(state, U32),
+    U(applied, U32), U(refused, U32),
+    U(unknown, U32), U(changed_at_us, I64),
+    U(version, U64), END,
+};
+
+const struct field fields_run_line[] = {
+    F(holdfast_run_line, line, U32),      F(holdfast_run_line, status, STATUS),
+    F(holdfast_run_line, partition, U32), F(holdfast_run_line, sequence, U64),
+    F(holdfast_run_line, text, TEXT),     END,
+};
+
 const struct field fields_options[] = {
     F(history_options, partitions, U32),
     F(history_options, clock_skew_us, I64),
@@ -200,10 +228,11 @@ const struct field fields_options[] = {
 /* ------------------------------------------------------------- names of values */
 
 static const char *const operations[] = {
-    "reserve",  "extend",        "purchase",   "release",          "ship",
-    "cancel",   "return",        "receive",    "adjust",           "count",
-    "transfer", "quarantine",    "restore",    "set_safety_stock", "set_reorder_point",
-    "put_item", "put_warehouse", "put_reason", "settle",
+    "reserve",    "extend",        "purchase",   "release",          "ship",
+    "cancel",     "return",        "receive",    "adjust",           "count",
+    "transfer",   "quarantine",    "restore",    "set_safety_stock", "set_reorder_point",
+    "put_item",   "put_warehouse", "put_reason", "settle",           "begin_run",
+    "record_run", "undo",
 };
 #define OPERATIONS (sizeof operations / sizeof operations[0])
 
@@ -267,8 +296,12 @@ static bool read_unsigned(const char *value, unsigned long long most, unsigned l
     return value[0] >= '0' && value[0] <= '9' && *end == '\0' && *number <= most;
 }
 
-static bool read_hex(const char *value, uint8_t *bytes, size_t count)
+bool field_read_hex(const char *value, void *to, size_t count)
 {
+    uint8_t *bytes = to;
+
+    if (strspn(value, "0123456789abcdefABCDEF") != 2 * count || value[2 * count] != '\0')
+        return false;
     for (size_t i = 0; i < count; i++) {
         if (sscanf(value + 2 * i, "%2" SCNx8, &bytes[i]) != 1)
             return false;
@@ -309,9 +342,9 @@ static bool read_value(enum field_type type, const char *value, void *to)
         memcpy(to, &with_sign, sizeof with_sign);
         return end != value && *end == '\0';
     case FIELD_OPERATION:
-        return read_name(operation_of, HOLDFAST_SETTLE, value, to);
+        return read_name(operation_of, HOLDFAST_UNDO, value, to);
     case FIELD_MOVEMENT:
-        return read_name(holdfast_movement_name, HF__MOVEMENT_KIND__MOVEMENT_VOIDED, value, to);
+        return read_name(holdfast_movement_name, HF__MOVEMENT_KIND__MOVEMENT_UNDONE, value, to);
     case FIELD_STATE:
         return read_name(state_of, HOLDFAST_STATE_EXPIRED, value, to);
     case FIELD_STATUS:
@@ -321,12 +354,14 @@ static bool read_value(enum field_type type, const char *value, void *to)
     case FIELD_SETTLE:
         return read_name(settle_name, HOLDFAST_SETTLE_VOID, value, to);
     case FIELD_UUID:
-        return strlen(value) == 2 * UUID_BYTES ? read_hex(value, to, UUID_BYTES)
+        return strlen(value) == 2 * UUID_BYTES ? field_read_hex(value, to, UUID_BYTES)
                                                : uuid_parse(value, to);
     case FIELD_RESERVATION:
         return strlen(value) == 2 * RESERVATION_ID_BYTES && value[0] != 'R'
-                   ? read_hex(value, to, RESERVATION_ID_BYTES)
+                   ? field_read_hex(value, to, RESERVATION_ID_BYTES)
                    : reservation_id_parse(value, strlen(value), to);
+    case FIELD_DIGEST:
+        return field_read_hex(value, to, HOLDFAST_DIGEST_BYTES);
     }
     return false;
 }
@@ -374,6 +409,16 @@ static void add_field(struct line_text *line, const char *name, const char *valu
         if ((unsigned char)line->bytes[from] < ' ')
             line->bytes[from] = '?';
     }
+}
+
+void line_hex(struct line_text *line, const char *name, const void *bytes, size_t count)
+{
+    const uint8_t *from = bytes;
+    char text[2 * HOLDFAST_DIGEST_BYTES + 1];
+
+    for (size_t i = 0; i < count && i < HOLDFAST_DIGEST_BYTES; i++)
+        snprintf(text + 2 * i, 3, "%02x", from[i]);
+    add_field(line, name, text);
 }
 
 void line_number(struct line_text *line, const char *name, long long value)
@@ -453,6 +498,9 @@ static void add_value(struct line_text *line, const struct field *field, const v
     case FIELD_RESERVATION:
         if (memcmp(at, none, RESERVATION_ID_BYTES) != 0)
             add_field(line, field->name, show_reservation(at));
+        return;
+    case FIELD_DIGEST:
+        line_hex(line, field->name, at, HOLDFAST_DIGEST_BYTES);
         return;
     }
 }

@@ -25,6 +25,7 @@ enum field_type {
     FIELD_SETTLE,      /* enum holdfast_settle_outcome, by name */
     FIELD_UUID,        /* uint8_t[16]: text of a UUID, or 32 hexadecimal digits */
     FIELD_RESERVATION, /* uint8_t[10]: R-…, or 20 hexadecimal digits */
+    FIELD_DIGEST,      /* uint8_t[32]: 64 hexadecimal digits */
 };
 
 struct field {
@@ -44,10 +45,15 @@ extern const struct field fields_movement[];        /* struct history_movement *
 extern const struct field fields_end_level[];       /* struct history_level */
 extern const struct field fields_end_reservation[]; /* struct history_reservation */
 extern const struct field fields_end_line[];        /* struct history_reservation_line */
+extern const struct field fields_run[];             /* struct holdfast_run */
+extern const struct field fields_run_line[];        /* struct holdfast_run_line */
 extern const struct field fields_options[];         /* struct history_options */
 
 /* False: no such field, or no such value. value stays with the object where it is text. */
 bool field_read(const struct field *table, const char *name, const char *value, void *object);
+
+/* Hexadecimal digits. False: not so many of them. */
+bool field_read_hex(const char *value, void *bytes, size_t count);
 
 /* A text that grows. Zeroed: empty. */
 struct line_text {
@@ -58,6 +64,7 @@ struct line_text {
 void line_add(struct line_text *line, const char *text);
 /* Every field that is not 0, each after a tab. */
 void line_fields(struct line_text *line, const struct field *table, const void *object);
+void line_hex(struct line_text *line, const char *name, const void *bytes, size_t count);
 void line_number(struct line_text *line, const char *name, long long value);
 
 #endif

@@ -96,9 +96,61 @@ static void check_lines(struct replay *replay)
                 replay->partition, told, mine);
 }
 
+static void check_runs(struct replay *replay)
+{
+    const struct history *history = replay->history;
+    size_t mine = 0, told = 0;
+
+    for (const struct model_run *run = replay->model->runs; run; run = run->hh.next)
+        mine += run->now.version > 0;
+    for (size_t i = 0; i < history->run_count; i++) {
+        const struct holdfast_run *run = &history->runs[i].run;
+        if (history->runs[i].partition != replay->partition)
+            continue;
+        const struct model_run *kept = model_run(replay->model, run->run);
+        const char *fault = kept->now.version > 0 ? run_fault(run, &kept->now) : "another run";
+        told++;
+        if (fault)
+            finding(replay->history, "final", "run %s has what the movements do not say: %s",
+                    run->run, fault);
+    }
+    if (mine != told)
+        finding(replay->history, "final", "partition %u has %zu runs: the movements say %zu",
+                replay->partition, told, mine);
+}
+
+static void check_run_lines(struct replay *replay)
+{
+    const struct history *history = replay->history;
+    size_t mine = 0, told = 0;
+
+    for (const struct model_run *run = replay->model->runs; run; run = run->hh.next)
+        mine += HASH_COUNT(run->lines);
+    for (size_t i = 0; i < history->run_line_count; i++) {
+        const struct end_run_line *line = &history->run_lines[i];
+        const struct model_line_result *kept;
+        if (line->partition != replay->partition)
+            continue;
+        HASH_FIND(hh, model_run(replay->model, line->run)->lines, &line->line.line,
+                  sizeof line->line.line, kept);
+        told++;
+        if (!kept || kept->result.status != line->line.status ||
+            kept->result.partition != line->line.partition ||
+            kept->result.sequence != line->line.sequence)
+            finding(replay->history, "final", "line %u of run %s is not what was recorded of it",
+                    line->line.line, line->run);
+    }
+    if (mine != told)
+        finding(replay->history, "final",
+                "partition %u has %zu lines of runs: the movements say %zu", replay->partition,
+                told, mine);
+}
+
 void final_check(struct replay *replay)
 {
     check_levels(replay);
     check_reservations(replay);
     check_lines(replay);
+    check_runs(replay);
+    check_run_lines(replay);
 }

@@ -83,6 +83,8 @@ struct history_movement {
     uint32_t revision;
     int64_t expires_at_us;
     struct history_line line_after;
+    uint64_t undoes;                /* sequence of the movement that it takes back */
+    const struct holdfast_run *run; /* of a run's movement: its record then, or NULL */
 };
 
 void history_movement(struct history *history, const struct history_movement *movement);
@@ -112,6 +114,17 @@ struct history_reservation_line { /* a row of reservation_line */
     struct history_line now;
 };
 
+/* A run's row, and what is recorded of its lines: a row of run_line unpacked. */
+void history_run(struct history *history, uint32_t partition, const struct holdfast_run *run);
+void history_run_line(struct history *history, uint32_t partition, const char *run,
+                      const struct holdfast_run_line *line);
+/* The same from what the columns `detail` hold: packed Run (of a movement) and packed RecordRun
+ * (of run_line). False: they do not. Texts live as long as the history. */
+bool history_unpack_run(struct history *history, const void *detail, size_t bytes,
+                        struct holdfast_run *run);
+bool history_unpack_lines(struct history *history, uint32_t partition, const char *run,
+                          const void *detail, size_t bytes);
+
 /* All rows, or none at all: they must be what the movements add up to. history_final says that
  * these were all; without it the tables are not judged. */
 void history_level(struct history *history, const struct history_level *level);
@@ -140,6 +153,8 @@ void history_final(struct history *history);
  *   certain   two certain answers about one id agree
  *   settled   a settle's answer is what the ledger says
  *   refusal   a refusal was true at some moment between invoke and answer; what was due, released
+ *   undone    a movement is taken back once, whoever asks for it
+ *   run       a line of a run takes effect under one id, and is recorded as applied where it was
  *   final     the tables at the end are what the movements add up to
  */
 typedef void history_finding_fn(void *data, const char *rule, const char *text);
@@ -161,6 +176,8 @@ struct history_figures {
     uint64_t refusals_judged;  /* by the model, at a moment of their interval */
     uint64_t refusals_skipped; /* invalid, too_large, …: only judged as not applied */
     uint64_t moments;          /* states at which a refusal was tried */
+    uint64_t undos;            /* operations that were taken back */
+    uint64_t run_lines;        /* results of lines that were recorded */
 };
 /* After history_judge. */
 const struct history_figures *history_figures(const struct history *history);

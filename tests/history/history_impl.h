@@ -3,10 +3,12 @@
  * What the files of the history checker share.
  *   store.c   takes events in: copies, interned codes, ids
  *   model.c, model_state.c   the state of a partition, and what each operation does to it
+ *   model_undo.c, model_run.c   the same for undos and for the records of runs
  *   ledger.c  the order of the ledger: rows, groups, and between which of them a call ran
  *   replay.c  the ledger against the model
  *   refusals.c, final.c   refusals at every moment of their interval; the tables at the end
  *   calls.c   answers against the ledger, id by id
+ *   runs.c    what was recorded of runs against the ledger
  *   text.c, fields.c   the text form
  */
 #ifndef TESTS_HISTORY_IMPL_H
@@ -36,7 +38,7 @@ struct operation {
     struct holdfast_operation body; /* its texts interned, its lines in the arena */
     uint8_t reservation_id[RESERVATION_ID_BYTES];
     bool has_reservation; /* … that can be one */
-    uint8_t settles[UUID_BYTES];
+    uint8_t settles[UUID_BYTES], undone[UUID_BYTES];
     bool has_partition; /* false: it has none (its lines lie on several, a settle of all) */
     uint32_t partition;
     struct want *wants; /* by sku and warehouse */
@@ -96,6 +98,17 @@ struct log { /* one partition */
     size_t future_count;
 };
 
+struct end_run { /* rows of runs at the end */
+    uint32_t partition;
+    struct holdfast_run run;
+};
+
+struct end_run_line {
+    uint32_t partition;
+    const char *run;
+    struct holdfast_run_line line;
+};
+
 struct history {
     struct history_options options;
     struct arena arena;
@@ -111,6 +124,10 @@ struct history {
     size_t reservation_count, reservation_capacity;
     struct history_reservation_line *lines;
     size_t line_count, line_capacity;
+    struct end_run *runs;
+    size_t run_count, run_capacity;
+    struct end_run_line *run_lines;
+    size_t run_line_count, run_line_capacity;
     history_finding_fn *found;
     void *found_data;
     size_t findings;
@@ -145,8 +162,20 @@ const char *operation_text(struct history *history, const struct operation *oper
 void ledger_order(struct history *history);
 /* Was it told that nothing was applied? */
 bool is_denied(const struct call *call);
-/* When the last such answer about this body was told: attempts of calls from before are over. */
-int64_t denied_until(const struct ident *ident, const struct operation *operation);
+/* Does the denial say that nothing of the call can come any more, too? An id that a run or an undo
+ * gives is used by many at once: then the denial of a first attempt speaks for what came before it,
+ * and for nobody else's. */
+bool speaks_for(const struct call *denied, const struct call *call);
+/* Was there such a denial, of the same body and after the call began? */
+bool is_over(const struct call *call);
+/* The group in which the id was applied; NULL: none. */
+const struct group *applied_group(const struct ident *ident);
+/* The id was spent before the call was answered: by a void, or for another body. */
+bool is_spent(const struct history *history, const struct call *call);
+/* Can the model say whether this refusal is true? */
+bool is_judged(const struct history *history, const struct call *call);
+/* Of its last movement. */
+uint64_t sequence_of(const struct history *history, const struct group *group);
 /* How many groups of the log were certainly committed at that time, and how many may have been. */
 size_t ledger_groups_before(const struct log *log, int64_t time_us);
 size_t ledger_groups_possible(const struct log *log, int64_t time_us);
@@ -155,5 +184,9 @@ size_t ledger_groups_possible(const struct log *log, int64_t time_us);
 
 void replay_all(struct history *history);
 void calls_judge(struct history *history);
+void runs_judge(struct history *history);
+/* In what the two differ; NULL: in nothing. */
+const char *run_fault(const struct holdfast_run *a, const struct holdfast_run *b);
+struct holdfast_run *copy_run(struct history *history, const struct holdfast_run *from);
 
 #endif

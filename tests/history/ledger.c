@@ -93,38 +93,74 @@ bool is_denied(const struct call *call)
                             call->result->kind == HOLDFAST_KIND_SHED);
 }
 
-int64_t denied_until(const struct ident *ident, const struct operation *operation)
+/* Ids of version 8 are made of names that many know. */
+static bool is_shared(const struct ident *ident)
 {
-    int64_t until = INT64_MIN;
-
-    for (const struct call *call = ident->calls; call; call = call->next) {
-        if (call->operation->same == operation->same && is_denied(call) && call->answer_us > until)
-            until = call->answer_us;
-    }
-    return until;
+    return ident->id[6] >> 4 == 8;
 }
 
-/* Whose body it is: of the calls of its id, the first that can have been applied, or else any that
- * looks like it. */
-static void attribute(const struct history *history, struct group *group)
+bool speaks_for(const struct call *denied, const struct call *call)
 {
-    int64_t since_us = NEVER_US;
+    return !is_shared(call->ident) || denied->attempt > 1 || call->answer_us <= denied->invoke_us ||
+           denied->result->settle == HOLDFAST_SETTLE_VOID;
+}
+
+bool is_over(const struct call *call)
+{
+    for (const struct call *other = call->ident->calls; other; other = other->next) {
+        if (other->operation->same != call->operation->same || !is_denied(other) ||
+            other->answer_us <= call->invoke_us)
+            continue;
+        if (speaks_for(other, call))
+            return true;
+    }
+    return false;
+}
+
+/* The body whose caller was told that these rows are of it; NULL: nobody was. */
+static const char *told_body(const struct history *history, const struct group *group)
+{
+    for (const struct call *call = group->ident->calls; call; call = call->next) {
+        if (call->result && call->result->kind == HOLDFAST_KIND_APPLIED &&
+            call->result->partition == group->partition &&
+            call->result->sequence == sequence_of(history, group) &&
+            could_be(history, group, call->operation))
+            return call->operation->same;
+    }
+    return NULL;
+}
+
+/* Whose body it is: of the calls of its id, that of whom was told so; or the first that can have
+ * been applied, or else any that looks like it. Several may ask for different things under an id
+ * that everybody can derive; here: only what belongs to this partition. */
+static void attribute_to(const struct history *history, struct group *group, bool here)
+{
+    const char *told = told_body(history, group);
 
     for (const struct call *call = group->ident->calls; call; call = call->next) {
-        if (!could_be(history, group, call->operation))
+        const struct operation *operation = call->operation;
+        if (!could_be(history, group, operation) || (told && operation->same != told) ||
+            (here && operation->has_partition && operation->partition != group->partition))
             continue;
         if (!group->operation)
-            group->operation = call->operation;
-        if (call->invoke_us >= denied_until(group->ident, call->operation) && !is_denied(call)) {
-            group->operation = call->operation;
-            since_us = call->invoke_us;
-            break;
+            group->operation = operation;
+        if (!is_over(call) && !is_denied(call)) {
+            group->operation = operation;
+            group->since_us = call->invoke_us;
+            return;
         }
     }
+}
+
+static void attribute(const struct history *history, struct group *group)
+{
+    group->since_us = NEVER_US;
+    attribute_to(history, group, true);
+    if (!group->operation)
+        attribute_to(history, group, false);
     /* A denied one is judged elsewhere; here it began with its first call. */
-    if (since_us == NEVER_US && group->ident->calls)
-        since_us = group->ident->calls->invoke_us;
-    group->since_us = since_us;
+    if (group->since_us == NEVER_US && group->ident->calls)
+        group->since_us = group->ident->calls->invoke_us;
 }
 
 static void begin_void(struct group *group)

@@ -59,6 +59,8 @@ static void print_figures(const struct history *history, unsigned files, unsigne
         {"refusals_judged", f->refusals_judged},
         {"refusals_skipped", f->refusals_skipped},
         {"moments", f->moments},
+        {"undos", f->undos},
+        {"run_lines", f->run_lines},
     };
 
     printf("figures");

@@ -13,14 +13,6 @@ static int64_t promised(const struct history_balances *balances)
     return balances->reserved + balances->committed + balances->unavailable;
 }
 
-struct deciding {
-    struct model *model;
-    struct effect *effect;
-    const struct operation *operation;
-    const struct holdfast_operation *body;
-    int64_t now_us;
-};
-
 static struct effect *begin_effect(struct model *model)
 {
     struct effect *effect = model->effect;
@@ -28,12 +20,13 @@ static struct effect *begin_effect(struct model *model)
     effect->status = HOLDFAST_APPLIED;
     effect->row_count = effect->shortage_count = 0;
     effect->hold = NULL;
+    effect->run = NULL;
     effect->state = HOLDFAST_STATE_NONE;
     effect->expires_at_us = 0;
     return effect;
 }
 
-static struct effect_row *add_row(struct effect *effect, struct model_level *level, int kind)
+struct effect_row *effect_add_row(struct effect *effect, struct model_level *level, int kind)
 {
     effect->rows =
         history_grow(effect->rows, effect->row_count, &effect->row_capacity, sizeof *effect->rows);
@@ -43,7 +36,7 @@ static struct effect_row *add_row(struct effect *effect, struct model_level *lev
     return row;
 }
 
-static void add_shortage(struct effect *effect, const char *sku, const char *warehouse,
+void effect_add_shortage(struct effect *effect, const char *sku, const char *warehouse,
                          int64_t requested, int64_t available)
 {
     effect->shortages = history_grow(effect->shortages, effect->shortage_count,
@@ -120,7 +113,7 @@ static void take_anywhere(const struct deciding *d, struct model_sku *sku, int64
     }
     int64_t possible = d->body->may_split ? total : most;
     if (possible < wanted) {
-        add_shortage(d->effect, sku->sku, "", wanted, possible);
+        effect_add_shortage(d->effect, sku->sku, "", wanted, possible);
         return;
     }
     while (wanted > 0) {
@@ -148,7 +141,8 @@ static int plan_reserve(const struct deciding *d)
             }
             struct model_level *level = model_level(d->model, want->sku, want->warehouse);
             if (left_of(level) < want->quantity)
-                add_shortage(d->effect, want->sku, want->warehouse, want->quantity, left_of(level));
+                effect_add_shortage(d->effect, want->sku, want->warehouse, want->quantity,
+                                    left_of(level));
             else
                 level->planned += want->quantity;
         }
@@ -171,7 +165,7 @@ static int decide_reserve(struct deciding *d, const uint8_t *operation_id, uint3
         for (struct model_level *level = sku->levels; level; level = level->next) {
             if (level->planned > 0 && status == HOLDFAST_APPLIED) {
                 struct effect_row *row =
-                    add_row(d->effect, level, HF__MOVEMENT_KIND__MOVEMENT_RESERVED);
+                    effect_add_row(d->effect, level, HF__MOVEMENT_KIND__MOVEMENT_RESERVED);
                 row->reserved = row->change.reserved = row->change.quantity = level->planned;
             }
             level->planned = 0;
@@ -218,7 +212,7 @@ static void take_lines(const struct deciding *d, counter_fn *counter)
     const struct operation *operation = d->operation;
 
     for (size_t i = 0; i < hold->line_count; i++) {
-        struct effect_row *row = add_row(d->effect, hold->lines[i].level, 0);
+        struct effect_row *row = effect_add_row(d->effect, hold->lines[i].level, 0);
         row->line = i;
         row->change.quantity = operation->want_count == 0 ? counter(&hold->lines[i]) : 0;
     }
@@ -240,8 +234,8 @@ static void take_lines(const struct deciding *d, counter_fn *counter)
                 left -= taken;
             }
             if (left > 0)
-                add_shortage(d->effect, want->sku, want->warehouse, want->quantity,
-                             want->quantity - left);
+                effect_add_shortage(d->effect, want->sku, want->warehouse, want->quantity,
+                                    want->quantity - left);
         }
     }
 }
@@ -306,7 +300,7 @@ static int decide_extend(struct deciding *d)
     if (over != HOLDFAST_APPLIED)
         return HOLDFAST_NOT_ACTIVE;
     d->effect->expires_at_us = d->now_us + ttl_us(d);
-    add_row(d->effect, NULL, HF__MOVEMENT_KIND__MOVEMENT_EXTENDED);
+    effect_add_row(d->effect, NULL, HF__MOVEMENT_KIND__MOVEMENT_EXTENDED);
     return HOLDFAST_APPLIED;
 }
 
@@ -326,8 +320,8 @@ static int revive(struct deciding *d)
         if (amount == 0)
             continue;
         if (model_available(&row->level->now) < amount)
-            add_shortage(effect, row->level->owner->sku, row->level->warehouse, amount,
-                         model_available(&row->level->now));
+            effect_add_shortage(effect, row->level->owner->sku, row->level->warehouse, amount,
+                                model_available(&row->level->now));
         row->kind = HF__MOVEMENT_KIND__MOVEMENT_PURCHASED;
         row->committed = row->change.committed = amount;
         row->change.released = -amount;
@@ -412,7 +406,7 @@ const struct effect *model_expire(struct model *model, struct model_hold *hold)
         if (held == 0)
             continue;
         struct effect_row *row =
-            add_row(effect, hold->lines[i].level, HF__MOVEMENT_KIND__MOVEMENT_EXPIRED);
+            effect_add_row(effect, hold->lines[i].level, HF__MOVEMENT_KIND__MOVEMENT_EXPIRED);
         row->line = i;
         row->reserved = row->change.reserved = -held;
         row->change.released = held;
@@ -442,8 +436,8 @@ static int decide_ship(struct deciding *d)
         if (amount == 0)
             continue;
         if (row->level->now.on_hand < amount)
-            add_shortage(d->effect, row->level->owner->sku, row->level->warehouse, amount,
-                         row->level->now.on_hand);
+            effect_add_shortage(d->effect, row->level->owner->sku, row->level->warehouse, amount,
+                                row->level->now.on_hand);
         row->kind = HF__MOVEMENT_KIND__MOVEMENT_SHIPPED;
         row->on_hand = row->committed = row->change.committed = -amount;
         row->change.shipped = amount;
@@ -497,7 +491,8 @@ static struct effect_row *place_row(struct deciding *d, const char *sku, const c
 {
     if (!model_sku(d->model, sku)->is_item)
         return NULL;
-    return add_row(d->effect, model_level(d->model, sku, warehouse), movement_of(d->body->kind));
+    return effect_add_row(d->effect, model_level(d->model, sku, warehouse),
+                          movement_of(d->body->kind));
 }
 
 /* What is on the shelf and promised to nobody. */
@@ -532,13 +527,13 @@ static int decide_lines(struct deciding *d)
         } else if (d->body->kind == HOLDFAST_RESTORE) {
             row->unavailable = -want->quantity;
             if (want->quantity > now->unavailable)
-                add_shortage(d->effect, want->sku, want->warehouse, want->quantity,
-                             now->unavailable);
+                effect_add_shortage(d->effect, want->sku, want->warehouse, want->quantity,
+                                    now->unavailable);
         } else {
             row->unavailable = want->quantity;
             if (now->unavailable + want->quantity > now->on_hand || (deepens(row) && !accepts))
-                add_shortage(d->effect, want->sku, want->warehouse, want->quantity,
-                             accepts ? now->on_hand - now->unavailable : unpromised(now));
+                effect_add_shortage(d->effect, want->sku, want->warehouse, want->quantity,
+                                    accepts ? now->on_hand - now->unavailable : unpromised(now));
         }
     }
     return d->effect->shortage_count > 0 ? HOLDFAST_INSUFFICIENT_ON_HAND : HOLDFAST_APPLIED;
@@ -555,8 +550,8 @@ static int decide_adjust(struct deciding *d)
     row->on_hand = d->body->delta;
     if (now->on_hand + d->body->delta >= 0 && (accepts || !deepens(row)))
         return HOLDFAST_APPLIED;
-    add_shortage(d->effect, d->body->sku, d->body->warehouse, -d->body->delta,
-                 accepts ? now->on_hand : unpromised(now));
+    effect_add_shortage(d->effect, d->body->sku, d->body->warehouse, -d->body->delta,
+                        accepts ? now->on_hand : unpromised(now));
     return HOLDFAST_INSUFFICIENT_ON_HAND;
 }
 
@@ -581,7 +576,7 @@ static int decide_transfer(struct deciding *d)
         return HOLDFAST_UNKNOWN_SKU;
     int64_t available = model_available(&row->level->now);
     if (available < quantity) {
-        add_shortage(d->effect, d->body->sku, d->body->warehouse, quantity, available);
+        effect_add_shortage(d->effect, d->body->sku, d->body->warehouse, quantity, available);
         return HOLDFAST_INSUFFICIENT_STOCK;
     }
     row->on_hand = -quantity;
@@ -605,7 +600,7 @@ static int decide_setting(struct deciding *d)
 
 static int decide_record(struct deciding *d)
 {
-    add_row(d->effect, NULL, movement_of(d->body->kind));
+    effect_add_row(d->effect, NULL, movement_of(d->body->kind));
     return HOLDFAST_APPLIED;
 }
 
@@ -653,9 +648,11 @@ int movement_of(enum holdfast_operation_kind kind)
     case HOLDFAST_SETTLE:
         return HF__MOVEMENT_KIND__MOVEMENT_VOIDED;
     case HOLDFAST_BEGIN_RUN:
+        return HF__MOVEMENT_KIND__MOVEMENT_RUN_BEGUN;
     case HOLDFAST_RECORD_RUN:
+        return HF__MOVEMENT_KIND__MOVEMENT_RUN_RECORDED;
     case HOLDFAST_UNDO:
-        break;
+        return HF__MOVEMENT_KIND__MOVEMENT_UNDONE;
     }
     return HF__MOVEMENT_KIND__MOVEMENT_NONE;
 }
@@ -700,10 +697,13 @@ static int decide(struct deciding *d, const uint8_t *operation_id, uint32_t part
     case HOLDFAST_PUT_WAREHOUSE:
     case HOLDFAST_PUT_REASON:
         return decide_record(d);
-    case HOLDFAST_SETTLE:
     case HOLDFAST_BEGIN_RUN:
+        return model_begin_run(d);
     case HOLDFAST_RECORD_RUN:
+        return model_record_run(d);
     case HOLDFAST_UNDO:
+        return model_undo(d);
+    case HOLDFAST_SETTLE:
         break;
     }
     return HOLDFAST_INVALID;

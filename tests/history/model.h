@@ -58,8 +58,32 @@ struct model_hold {
     UT_hash_handle hh;
 };
 
+struct model_line_result { /* what is recorded of a line */
+    uint32_t number;
+    struct holdfast_run_line result;
+    UT_hash_handle hh;
+};
+
+struct model_run {
+    const char *name;        /* interned; the key is the pointer */
+    struct holdfast_run now; /* version 0: there is none yet */
+    struct model_line_result *lines;
+    UT_hash_handle hh;
+};
+
+struct model_taken { /* a movement that was taken back */
+    uint64_t seq, by;
+    UT_hash_handle hh;
+};
+
 struct model {
     struct history *history;
+    const struct log *log; /* whose groups up to `state` are in it */
+    uint32_t partition;
+    size_t state;
+    struct watch watch; /* of what may change with every movement */
+    struct model_run *runs;
+    struct model_taken *taken;
     struct model_sku *skus;
     struct model_hold *holds;
     struct effect *effect; /* the last one decided */
@@ -70,8 +94,9 @@ struct effect_row {
     int kind;
     int64_t on_hand, reserved, committed, unavailable;
     int64_t safety_stock, reorder_point; /* -1: stays */
-    size_t line;                         /* of the hold */
-    struct history_line change;          /* of that line */
+    uint64_t undoes;
+    size_t line;                /* of the hold */
+    struct history_line change; /* of that line */
 };
 
 struct effect {
@@ -83,12 +108,15 @@ struct effect {
     struct model_hold *hold; /* as it will be: */
     int state;
     int64_t expires_at_us;
+    struct model_run *run;         /* as it will be: */
+    struct holdfast_run run_after; /* version and changed_at_us are the movement's */
 };
 
-struct model *model_new(struct history *history);
+struct model *model_new(struct history *history, uint32_t partition);
 void model_destroy(struct model **model);
 
 struct model_sku *model_sku(struct model *model, const char *sku); /* made if needed */
+struct model_run *model_run(struct model *model, const char *name);
 struct model_level *model_level(struct model *model, const char *sku, const char *warehouse);
 struct model_hold *model_hold(struct model *model, const uint8_t id[RESERVATION_ID_BYTES]);
 
@@ -106,6 +134,28 @@ int64_t model_shortfall(const struct history_balances *balances);
 const struct effect *model_decide(struct model *model, const struct operation *operation,
                                   const uint8_t operation_id[UUID_BYTES], uint32_t partition,
                                   int64_t now_us);
+/* For model_*.c: what is being decided. */
+struct deciding {
+    struct model *model;
+    struct effect *effect;
+    const struct operation *operation;
+    const struct holdfast_operation *body;
+    int64_t now_us;
+};
+struct effect_row *effect_add_row(struct effect *effect, struct model_level *level, int kind);
+void effect_add_shortage(struct effect *effect, const char *sku, const char *warehouse,
+                         int64_t requested, int64_t available);
+/* model_undo.c */
+int model_undo(struct deciding *d);
+/* Of a movement that takes back others. NULL, or what is wrong with that. */
+const char *model_take_back(struct model *model, const struct history_movement *row);
+/* model_run.c */
+int model_begin_run(struct deciding *d);
+int model_record_run(struct deciding *d);
+/* The ledger has this record of a run now, because of the operation (NULL: nobody's). */
+void model_apply_run(struct model *model, const struct history_movement *row,
+                     const struct operation *operation);
+
 /* What the expiry of a hold does. */
 const struct effect *model_expire(struct model *model, struct model_hold *hold);
 

@@ -9,7 +9,7 @@
 
 /* ------------------------------------------------------------- state */
 
-struct model *model_new(struct history *history)
+struct model *model_new(struct history *history, uint32_t partition)
 {
     struct model *model = calloc(1, sizeof *model);
     struct effect *effect = calloc(1, sizeof *effect);
@@ -17,6 +17,8 @@ struct model *model_new(struct history *history)
     if (!model || !effect)
         abort();
     model->history = history;
+    model->log = &history->logs[partition];
+    model->partition = partition;
     model->effect = effect;
     return model;
 }
@@ -34,6 +36,11 @@ void model_destroy(struct model **model)
         free(hold->watch.items);
         free(hold->lines);
     }
+    for (struct model_run *run = m->runs; run; run = run->hh.next)
+        HASH_CLEAR(hh, run->lines);
+    HASH_CLEAR(hh, m->runs);
+    HASH_CLEAR(hh, m->taken);
+    free(m->watch.items);
     HASH_CLEAR(hh, m->skus);
     HASH_CLEAR(hh, m->holds);
     free(m->effect->rows);
@@ -52,6 +59,19 @@ struct model_sku *model_sku(struct model *model, const char *sku)
         found = arena_zalloc(&model->history->arena, sizeof *found);
         found->sku = sku;
         HASH_ADD_PTR(model->skus, sku, found);
+    }
+    return found;
+}
+
+struct model_run *model_run(struct model *model, const char *name)
+{
+    struct model_run *found;
+
+    HASH_FIND_PTR(model->runs, &name, found);
+    if (!found) {
+        found = arena_zalloc(&model->history->arena, sizeof *found);
+        found->name = name;
+        HASH_ADD_PTR(model->runs, name, found);
     }
     return found;
 }

@@ -9,10 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Can the model say whether this refusal is true? */
-static bool is_judged(int status)
+bool is_judged(const struct history *history, const struct call *call)
 {
-    switch (status) {
+    enum holdfast_operation_kind kind = call->operation->body.kind;
+
+    switch (call->result->status) {
+    case HOLDFAST_INVALID:
+        /* Of an id that lies in the future nobody here knows more than its owner. */
+        return (kind == HOLDFAST_UNDO && strncmp(call->result->field, "undo.", 5) == 0) ||
+               (kind == HOLDFAST_RECORD_RUN &&
+                strncmp(call->result->field, "record_run.", 11) == 0);
+    case HOLDFAST_OPERATION_ID_REUSED:
+        return kind == HOLDFAST_BEGIN_RUN && !is_spent(history, call);
     case HOLDFAST_INSUFFICIENT_STOCK:
     case HOLDFAST_RESERVATION_EXPIRED:
     case HOLDFAST_ALREADY_PURCHASED:
@@ -79,6 +87,12 @@ static void watch_what_counts(struct replay *replay, struct pending *pending)
 {
     const struct operation *operation = pending->call->operation;
 
+    if (operation->body.kind >= HOLDFAST_BEGIN_RUN) {
+        if (!pending->watches_skus)
+            watch(&replay->model->watch, pending);
+        pending->watches_skus = true;
+        return;
+    }
     if (operation->has_reservation) {
         struct model_hold *hold = model_hold(replay->model, operation->reservation_id);
         if (!pending->watches_hold)
@@ -136,6 +150,7 @@ void refusals_try_after(struct replay *replay, const struct group *group, size_t
 {
     const struct history_movement *rows = &replay->log->rows[group->first];
 
+    try_watchers(replay, &replay->model->watch, state);
     if (rows->has_reservation)
         try_watchers(replay, &model_hold(replay->model, rows->reservation_id)->watch, state);
     for (size_t i = 0; i < group->count; i++) {
@@ -169,7 +184,7 @@ void refusals_collect(struct replay *replay)
     {
         const struct operation *operation = call->operation;
         if (!call->result || call->result->kind != HOLDFAST_KIND_REFUSED ||
-            !is_judged(call->result->status) || !operation->has_partition ||
+            !is_judged(replay->history, call) || !operation->has_partition ||
             operation->partition != replay->partition || operation->body.kind == HOLDFAST_SETTLE)
             continue;
         replay->pendings = history_grow(replay->pendings, replay->pending_count,

@@ -31,6 +31,12 @@ static bool sets_reorder(const struct history_movement *row)
     return row->kind == HF__MOVEMENT_KIND__MOVEMENT_REORDER_POINT_SET;
 }
 
+/* Which of the two, and to what, is for the model to say. */
+static bool takes_back(const struct history_movement *row)
+{
+    return row->kind == HF__MOVEMENT_KIND__MOVEMENT_UNDONE;
+}
+
 static void check_balances(struct replay *replay, const struct history_movement *row,
                            const struct model_level *level)
 {
@@ -44,9 +50,9 @@ static void check_balances(struct replay *replay, const struct history_movement 
         {"committed", after->committed, before->committed + row->d_committed},
         {"unavailable", after->unavailable, before->unavailable + row->d_unavailable},
         {"safety_stock", after->safety_stock,
-         sets_safety(row) ? after->safety_stock : before->safety_stock},
+         sets_safety(row) || takes_back(row) ? after->safety_stock : before->safety_stock},
         {"reorder_point", after->reorder_point,
-         sets_reorder(row) ? after->reorder_point : before->reorder_point},
+         sets_reorder(row) || takes_back(row) ? after->reorder_point : before->reorder_point},
         {"shortfall", after->shortfall, model_shortfall(after)},
         {"prev", (int64_t)row->prev, (int64_t)level->version},
         {"on_hand_version", (int64_t)row->on_hand_version,
@@ -176,6 +182,18 @@ static bool fits_line(const struct effect *effect, const struct effect_row *want
     return equal_lines(&line, &row->line_after);
 }
 
+static const char *run_row_fault(const struct effect *effect, const struct history_movement *row)
+{
+    struct holdfast_run after = effect->run_after;
+
+    after.version = row->seq;
+    after.changed_at_us = row->at_us;
+    if (!row->run || run_fault(row->run, &after))
+        return "the run's record is not as it should be";
+    return row->prev == effect->run->now.version ? NULL
+                                                 : "it does not follow the run's last record";
+}
+
 static const char *row_fault(struct replay *replay, const struct effect *effect,
                              const struct history_movement *row)
 {
@@ -191,6 +209,15 @@ static const char *row_fault(struct replay *replay, const struct effect *effect,
     if ((wanted->safety_stock >= 0 && wanted->safety_stock != row->after.safety_stock) ||
         (wanted->reorder_point >= 0 && wanted->reorder_point != row->after.reorder_point))
         return "it sets another value than it should";
+    if (takes_back(row) && wanted->level &&
+        ((wanted->safety_stock < 0 && row->after.safety_stock != wanted->level->now.safety_stock) ||
+         (wanted->reorder_point < 0 &&
+          row->after.reorder_point != wanted->level->now.reorder_point)))
+        return "it sets what it should not";
+    if (takes_back(row) && wanted->undoes != row->undoes)
+        return "it names another movement than the one that it takes back";
+    if (effect->run)
+        return run_row_fault(effect, row);
     if (!fits_line(effect, wanted, row))
         return "the reservation's line is not as it should be";
     if (!effect->hold)
@@ -283,6 +310,11 @@ static void apply_row(struct replay *replay, const struct history_movement *row)
     }
     if (row->warehouse[0] == '\0' || row->sku[0] == '\0')
         return;
+    const char *fault = takes_back(row) ? model_take_back(replay->model, row) : NULL;
+    if (fault)
+        finding(replay->history, "undone", "%u:%llu (%s): %s: %llu", replay->partition,
+                (unsigned long long)row->seq, show_id(row->operation_id), fault,
+                (unsigned long long)row->undoes);
     struct model_level *level = model_level(replay->model, row->sku, row->warehouse);
     level->now = row->after;
     level->version = row->seq;
@@ -304,6 +336,8 @@ static void apply_group(struct replay *replay, const struct group *group)
             check_oversold(replay, row, level);
         }
         apply_row(replay, row);
+        if (row->run)
+            model_apply_run(replay->model, row, group->operation);
     }
     if (rows->kind == HF__MOVEMENT_KIND__MOVEMENT_RESERVED ||
         rows->kind == HF__MOVEMENT_KIND__MOVEMENT_EXTENDED)
@@ -315,7 +349,7 @@ static void apply_group(struct replay *replay, const struct group *group)
 static void replay_log(struct history *history, uint32_t partition)
 {
     struct replay replay = {.history = history,
-                            .model = model_new(history),
+                            .model = model_new(history, partition),
                             .log = &history->logs[partition],
                             .partition = partition};
 
@@ -324,6 +358,7 @@ static void replay_log(struct history *history, uint32_t partition)
     for (size_t i = 0; i < replay.log->group_count; i++) {
         const struct group *group = &replay.log->groups[i];
         apply_group(&replay, group);
+        replay.model->state = i + 1;
         refusals_try_after(&replay, group, i + 1);
         refusals_begin(&replay, i + 1);
     }

@@ -58,6 +58,8 @@ void history_destroy(struct history **history)
     free(h->levels);
     free(h->reservations);
     free(h->lines);
+    free(h->runs);
+    free(h->run_lines);
     arena_release(&h->arena);
     free(h);
     *history = NULL;
@@ -212,10 +214,29 @@ static void find_partition(const struct history *history, struct operation *to)
         return;
     case HOLDFAST_BEGIN_RUN:
     case HOLDFAST_RECORD_RUN:
+        to->partition = partition_of_sku(to->body.run, strlen(to->body.run), partitions);
+        return;
     case HOLDFAST_UNDO:
-        break;
+        to->partition = (uint32_t)to->body.partition;
+        return;
     }
     to->has_partition = false;
+}
+
+/* What only operations on runs have. */
+static void copy_run_fields(struct history *history, struct holdfast_operation *body)
+{
+    struct arena *arena = &history->arena;
+    struct holdfast_run_line *results =
+        arena_alloc(arena, (body->run_result_count + 1) * sizeof *results);
+
+    if (body->digest)
+        body->digest = arena_copy(arena, body->digest, HOLDFAST_DIGEST_BYTES);
+    for (size_t i = 0; i < body->run_result_count; i++) {
+        results[i] = body->run_results[i];
+        results[i].text = intern(history, results[i].text);
+    }
+    body->run_results = results;
 }
 
 static const char *const *copy_codes(struct history *history, const char *const *codes,
@@ -244,16 +265,18 @@ static const struct operation *copy_operation(struct history *history,
     body->lines = lines;
     body->warehouses = copy_codes(history, from->warehouses, from->warehouse_count);
     body->barcodes = copy_codes(history, from->barcodes, from->barcode_count);
-    const char **const texts[] = {&body->operation_id, &body->actor,       &body->note,
-                                  &body->trace,        &body->reservation, &body->order,
-                                  &body->sku,          &body->warehouse,   &body->to_warehouse,
-                                  &body->reason,       &body->reference,   &body->text,
-                                  &body->settles};
+    const char **const texts[] = {
+        &body->operation_id, &body->actor,  &body->note,       &body->trace,
+        &body->reservation,  &body->order,  &body->sku,        &body->warehouse,
+        &body->to_warehouse, &body->reason, &body->reference,  &body->text,
+        &body->settles,      &body->run,    &body->run_undoes, &body->undone};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         *texts[i] = intern(history, *texts[i]);
     to->has_reservation =
         reservation_id_parse(body->reservation, strlen(body->reservation), to->reservation_id);
     uuid_parse(body->settles, to->settles);
+    uuid_parse(body->undone, to->undone);
+    copy_run_fields(history, body);
     make_wants(history, to);
     find_partition(history, to);
     to->same = operation_text(history, to);
@@ -338,6 +361,8 @@ static const struct holdfast_result *copy_result(struct history *history,
     to->shortages = shortages;
     to->moved = NULL;
     to->moved_count = 0;
+    if (from->run)
+        to->run = copy_run(history, from->run);
     if (from->settled)
         to->settled = copy_result(history, from->settled);
     return to;
@@ -409,6 +434,8 @@ void history_movement(struct history *history, const struct history_movement *mo
     *row = *movement;
     row->sku = intern(history, movement->sku);
     row->warehouse = intern(history, movement->warehouse);
+    if (movement->run)
+        row->run = copy_run(history, movement->run);
 }
 
 void history_level(struct history *history, const struct history_level *level)
@@ -451,6 +478,7 @@ size_t history_judge(struct history *history, history_finding_fn *found, void *d
     ledger_order(history);
     replay_all(history);
     calls_judge(history);
+    runs_judge(history);
     return history->findings;
 }
 

@@ -17,8 +17,10 @@
 static void add_operation(struct line_text *line, const struct holdfast_operation *operation)
 {
     line_fields(line, fields_operation, operation);
-    if (operation->kind == HOLDFAST_SETTLE)
+    if (operation->kind == HOLDFAST_SETTLE || operation->kind == HOLDFAST_UNDO)
         line_number(line, "partition", operation->partition);
+    if (operation->digest)
+        line_hex(line, "digest", operation->digest, HOLDFAST_DIGEST_BYTES);
     for (size_t i = 0; i < operation->line_count; i++) {
         line_add(line, "\tline");
         line_fields(line, fields_line, &operation->lines[i]);
@@ -30,6 +32,10 @@ static void add_operation(struct line_text *line, const struct holdfast_operatio
     for (size_t i = 0; i < operation->barcode_count; i++) {
         line_add(line, "\tbarcode\tcode=");
         line_add(line, operation->barcodes[i]);
+    }
+    for (size_t i = 0; i < operation->run_result_count; i++) {
+        line_add(line, "\trecorded");
+        line_fields(line, fields_run_line, &operation->run_results[i]);
     }
 }
 
@@ -51,6 +57,10 @@ static void add_result(struct line_text *line, const struct holdfast_result *res
     for (size_t i = 0; i < result->shortage_count; i++) {
         line_add(line, "\tshortage");
         line_fields(line, fields_shortage, &result->shortages[i]);
+    }
+    if (result->run) {
+        line_add(line, "\trun");
+        line_fields(line, fields_run, result->run);
     }
     if (result->settled) {
         line_add(line, "\tsettled");
@@ -143,12 +153,15 @@ struct reader {
     struct holdfast_line lines[PARTS_MAX];
     const char *warehouses[PARTS_MAX];
     const char *barcodes[PARTS_MAX];
+    struct holdfast_run_line recorded[PARTS_MAX];
+    uint8_t digest[HOLDFAST_DIGEST_BYTES];
     struct answer {
         struct holdfast_result result;
         struct holdfast_reservation reservation;
         struct holdfast_reservation_line held[PARTS_MAX];
         struct holdfast_level levels[PARTS_MAX];
         struct holdfast_shortage shortages[PARTS_MAX];
+        struct holdfast_run run;
     } answers[2]; /* and what it settled */
     const char *trouble;
     char trouble_field[160];
@@ -191,11 +204,31 @@ static bool read_call(struct reader *reader, const char *name, const char *value
     return *end == '\0' && end != value;
 }
 
-static bool read_settle_partition(struct reader *reader, const char *name, const char *value)
+/* Fields of an operation that are no plain members of it. */
+static bool read_special(struct reader *reader, const char *name, const char *value)
 {
-    if (strcmp(name, "partition") != 0)
+    if (strcmp(name, "partition") == 0) {
+        reader->operation.partition = (int32_t)strtol(value, NULL, 10);
+        return true;
+    }
+    reader->operation.digest = reader->digest;
+    return strcmp(name, "digest") == 0 &&
+           field_read_hex(value, reader->digest, sizeof reader->digest);
+}
+
+static bool open_invoke_part(struct reader *reader, const char *part)
+{
+    struct holdfast_operation *operation = &reader->operation;
+
+    if (operation->line_count == PARTS_MAX || operation->warehouse_count == PARTS_MAX ||
+        operation->barcode_count == PARTS_MAX || operation->run_result_count == PARTS_MAX)
         return false;
-    reader->operation.partition = (int32_t)strtol(value, NULL, 10);
+    if (strcmp(part, "line") == 0)
+        memset(&reader->lines[operation->line_count++], 0, sizeof reader->lines[0]);
+    else if (strcmp(part, "recorded") == 0)
+        memset(&reader->recorded[operation->run_result_count++], 0, sizeof reader->recorded[0]);
+    else
+        return strcmp(part, "choice") == 0 || strcmp(part, "barcode") == 0;
     return true;
 }
 
@@ -210,17 +243,15 @@ static bool read_invoke(struct reader *reader)
         bool good;
         if (!value) {
             part = name;
-            good = operation->line_count < PARTS_MAX && operation->warehouse_count < PARTS_MAX &&
-                   operation->barcode_count < PARTS_MAX;
-            if (good && strcmp(part, "line") == 0)
-                memset(&reader->lines[operation->line_count++], 0, sizeof reader->lines[0]);
-            else if (good && strcmp(part, "choice") != 0 && strcmp(part, "barcode") != 0)
-                good = false;
+            good = open_invoke_part(reader, part);
         } else if (part[0] == '\0') {
             good = read_call(reader, name, value) ||
-                   (strcmp(name, "partition") == 0
-                        ? read_settle_partition(reader, name, value)
+                   (strcmp(name, "partition") == 0 || strcmp(name, "digest") == 0
+                        ? read_special(reader, name, value)
                         : field_read(fields_operation, name, value, operation));
+        } else if (strcmp(part, "recorded") == 0) {
+            good = field_read(fields_run_line, name, value,
+                              &reader->recorded[operation->run_result_count - 1]);
         } else if (strcmp(part, "line") == 0) {
             good = field_read(fields_line, name, value, &reader->lines[operation->line_count - 1]);
         } else if (strcmp(part, "choice") == 0) {
@@ -236,6 +267,7 @@ static bool read_invoke(struct reader *reader)
     operation->lines = reader->lines;
     operation->warehouses = reader->warehouses;
     operation->barcodes = reader->barcodes;
+    operation->run_results = reader->recorded;
     if (!reader->has_call || !reader->has_time || !operation->operation_id)
         return trouble(reader, "lacks a field", "time, call or id");
     return history_invoke(reader->history, reader->call, reader->time_us, operation) ||
@@ -251,6 +283,8 @@ static bool open_answer_part(struct answer *answer, const char *part)
         return false;
     if (strcmp(part, "reservation") == 0)
         result->reservation = &answer->reservation;
+    else if (strcmp(part, "run") == 0)
+        result->run = &answer->run;
     else if (strcmp(part, "held") == 0)
         memset(&answer->held[answer->reservation.line_count++], 0, sizeof answer->held[0]);
     else if (strcmp(part, "level") == 0)
@@ -269,6 +303,8 @@ static bool read_answer_field(struct answer *answer, const char *part, const cha
 
     if (strcmp(part, "reservation") == 0)
         return field_read(fields_reservation, name, value, &answer->reservation);
+    if (strcmp(part, "run") == 0)
+        return field_read(fields_run, name, value, &answer->run);
     if (strcmp(part, "held") == 0)
         return field_read(fields_held, name, value,
                           &answer->held[answer->reservation.line_count - 1]);
@@ -284,6 +320,7 @@ static void begin_answer(struct answer *answer)
 {
     memset(&answer->result, 0, sizeof answer->result);
     memset(&answer->reservation, 0, sizeof answer->reservation);
+    memset(&answer->run, 0, sizeof answer->run);
     answer->result.field = answer->result.message = "";
     answer->result.levels = answer->levels;
     answer->result.shortages = answer->shortages;
@@ -344,16 +381,102 @@ static bool check_partition(struct reader *reader, uint32_t partition)
     return partition <= PARTITION_MAX || trouble(reader, "too large", "partition");
 }
 
+/* NULL: not hexadecimal digits. Free it. */
+static uint8_t *unhex(const char *value, size_t *bytes)
+{
+    uint8_t *to = malloc(strlen(value) / 2 + 1);
+
+    *bytes = strlen(value) / 2;
+    if (to && field_read_hex(value, to, *bytes))
+        return to;
+    free(to);
+    return NULL;
+}
+
+static bool read_packed_run(struct reader *reader, const char *value, struct holdfast_run *run)
+{
+    size_t bytes;
+    uint8_t *packed = unhex(value, &bytes);
+    bool good = packed && history_unpack_run(reader->history, packed, bytes, run);
+
+    free(packed);
+    return good;
+}
+
+static bool read_packed_lines(struct reader *reader, uint32_t partition, const char *run,
+                              const char *value)
+{
+    size_t bytes;
+    uint8_t *packed = unhex(value, &bytes);
+    bool good = packed && history_unpack_lines(reader->history, partition, run, packed, bytes);
+
+    free(packed);
+    return good;
+}
+
 static bool read_movement(struct reader *reader)
 {
     static const uint8_t none[RESERVATION_ID_BYTES];
     struct history_movement movement = {.sku = "", .warehouse = ""};
+    struct holdfast_run run = {0};
+    char *name, *value;
 
-    if (!read_flat(reader, fields_movement, &movement, sizeof movement) ||
-        !check_partition(reader, movement.partition))
+    while (next_word(reader, &name, &value)) {
+        bool good;
+        if (!value) {
+            good = strcmp(name, "run") == 0 && !movement.run;
+            movement.run = &run;
+        } else if (strcmp(name, "detail") == 0) {
+            good = read_packed_run(reader, value, &run);
+            movement.run = &run;
+        } else {
+            good = movement.run ? field_read(fields_run, name, value, &run)
+                                : field_read(fields_movement, name, value, &movement);
+        }
+        if (!good)
+            return trouble(reader, "not a field, or not a value of it", name);
+    }
+    if (!check_partition(reader, movement.partition))
         return false;
     movement.has_reservation = memcmp(movement.reservation_id, none, sizeof none) != 0;
     history_movement(reader->history, &movement);
+    return true;
+}
+
+/* A run at the end, or a part of what is recorded of one. */
+static bool read_end_run(struct reader *reader, const char *event)
+{
+    struct holdfast_run run = {0};
+    struct holdfast_run_line line = {0};
+    uint32_t partition = 0;
+    const char *of = "", *detail = NULL;
+    char *name, *value;
+
+    while (next_word(reader, &name, &value)) {
+        bool in = value && strcmp(name, "in") == 0, good = true;
+        if (in)
+            partition = (uint32_t)strtoul(value, NULL, 10);
+        else if (value && strcmp(event, "run") == 0)
+            good = field_read(fields_run, name, value, &run);
+        else if (value && strcmp(name, "run") == 0)
+            of = value;
+        else if (value && strcmp(event, "run_block") == 0 && strcmp(name, "detail") == 0)
+            detail = value;
+        else
+            good = value && strcmp(event, "run_line") == 0 &&
+                   field_read(fields_run_line, name, value, &line);
+        if (!good)
+            return trouble(reader, "not a field, or not a value of it", name);
+    }
+    if (!check_partition(reader, partition))
+        return false;
+    if (strcmp(event, "run") == 0)
+        history_run(reader->history, partition, &run);
+    else if (strcmp(event, "run_line") == 0)
+        history_run_line(reader->history, partition, of, &line);
+    else
+        return read_packed_lines(reader, partition, of, detail ? detail : "") ||
+               trouble(reader, "not a packed RecordRun", "detail");
     return true;
 }
 
@@ -377,6 +500,9 @@ static bool read_rest(struct reader *reader, const char *event)
         if (!read_flat(reader, fields_end_line, &line, sizeof line))
             return false;
         history_reservation_line(history, &line);
+    } else if (strcmp(event, "run") == 0 || strcmp(event, "run_line") == 0 ||
+               strcmp(event, "run_block") == 0) {
+        return read_end_run(reader, event);
     } else if (strcmp(event, "final") == 0) {
         history_final(history);
     } else if (strcmp(event, "history") == 0) {

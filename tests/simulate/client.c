@@ -63,7 +63,8 @@ static int64_t effect_us(int64_t timeout_us)
 static void submit(struct caller *caller, struct note *note)
 {
     struct encode_defaults defaults = {.actor = caller->client->process->name,
-                                       .op_class = HOLDFAST_CLASS_SERVICE};
+                                       .op_class = note->job ? HOLDFAST_CLASS_BULK
+                                                             : HOLDFAST_CLASS_SERVICE};
     struct encoded encoded;
     struct fault fault;
     uint8_t fresh[UUID_BYTES] = {0};
@@ -113,6 +114,9 @@ static void done(struct caller *caller, struct note *note, struct holdfast_resul
 /* After a start: what an earlier life has sent has unknown attempts. */
 static void pick_up_notes(struct caller *caller)
 {
+    struct sim_process *back = sim_enter(NULL);
+    bulk_killed(caller->client);
+    sim_leave(back);
     for (struct note *note = caller->client->notes; note; note = note->next) {
         if (note->state != NOTE_SENT)
             continue;

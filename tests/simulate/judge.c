@@ -34,6 +34,9 @@ static const char *const kind_names[WORLD_KINDS] = {
     [HOLDFAST_PUT_WAREHOUSE] = "put_warehouse",
     [HOLDFAST_PUT_REASON] = "put_reason",
     [HOLDFAST_SETTLE] = "settle",
+    [HOLDFAST_BEGIN_RUN] = "begin_run",
+    [HOLDFAST_RECORD_RUN] = "record_run",
+    [HOLDFAST_UNDO] = "undo",
 };
 
 /* An owner refuses from memory as long as its lease has not run out; so long it may not have seen
@@ -125,6 +128,17 @@ const struct note *judge_note(const uint8_t id[UUID_BYTES])
             return one->note;
     }
     return NULL;
+}
+
+int64_t judge_effect_until_us(const uint8_t id[UUID_BYTES])
+{
+    int64_t until_us = INT64_MIN;
+
+    for (const struct told_id *one = *bucket_of(id); one; one = one->next) {
+        if (memcmp(one->id, id, UUID_BYTES) == 0 && one->note->effect_until_us > until_us)
+            until_us = one->note->effect_until_us;
+    }
+    return until_us;
 }
 
 static void remember_id(const struct note *note)
@@ -266,10 +280,19 @@ static bool give_movement(void *context, const struct movement *from)
         .revision = from->revision,
         .expires_at_us = from->expires_at_us,
         .line_after = line_of(&from->line_after),
+        .undoes = from->undoes,
     };
+    struct holdfast_run run;
     char seen[40];
 
     (void)context;
+    if (from->kind == HF__MOVEMENT_KIND__MOVEMENT_RUN_BEGUN ||
+        from->kind == HF__MOVEMENT_KIND__MOVEMENT_RUN_RECORDED) {
+        sim_require(history_unpack_run(judge.history, from->detail.data, from->detail.len, &run),
+                    "movement %llu of partition %u has no run", (unsigned long long)from->seq,
+                    from->partition);
+        to.run = &run;
+    }
     memcpy(to.operation_id, from->operation_id, sizeof to.operation_id);
     memcpy(to.reservation_id, from->reservation_id, sizeof to.reservation_id);
     history_movement(judge.history, &to);
@@ -320,10 +343,43 @@ static bool give_reservation(void *context, uint32_t partition, const struct res
     return true;
 }
 
+static bool give_run(void *context, uint32_t partition, const struct run *from)
+{
+    struct holdfast_run to = {
+        .run = text_of(&from->run),
+        .lines = from->lines,
+        .blank = from->blank,
+        .actor = text_of(&from->actor),
+        .created_at_us = from->created_at_us,
+        .undoes = text_of(&from->undoes),
+        .state = (enum holdfast_run_state)from->state,
+        .applied = from->applied,
+        .refused = from->refused,
+        .unknown = from->unknown,
+        .changed_at_us = from->changed_at_us,
+        .version = from->version,
+    };
+
+    (void)context;
+    memcpy(to.digest, from->digest, sizeof to.digest);
+    history_run(judge.history, partition, &to);
+    return true;
+}
+
+static bool give_run_block(void *context, uint32_t partition, const struct run_block *from)
+{
+    (void)context;
+    return history_unpack_lines(judge.history, partition, text_of(&from->run), from->detail,
+                                from->detail_bytes);
+}
+
 static void found(void *data, const char *rule, const char *text)
 {
     (void)data;
     sim_trace("finding %s: %s", rule, text);
+    /* What a line did may be in the tail that another server has lost. */
+    if (judge.lost_at > 0 && strcmp(rule, "run") == 0)
+        return;
     /* Nothing is pruned in the checker's history. */
     if (world.prunes && (strstr(text, "refused as unknown_reservation") ||
                          strstr(text, "refused as reservation_expired")))
@@ -351,6 +407,8 @@ void judge_end(void)
         }
         model_levels(server, give_level, NULL);
         model_reservations(server, give_reservation, NULL);
+        model_runs(server, give_run, NULL);
+        model_run_blocks(server, give_run_block, NULL);
     }
     history_final(judge.history);
     (void)history_judge(judge.history, found, NULL);
@@ -362,5 +420,9 @@ void judge_end(void)
         SIM_SEEN("seed with refusals judged by the model");
     if (figures->voids > 0)
         SIM_SEEN("seed with voids");
+    if (figures->undos > 0)
+        SIM_SEEN("seed with undos");
+    if (figures->run_lines > 0)
+        SIM_SEEN("seed with lines of runs");
     history_destroy(&judge.history);
 }

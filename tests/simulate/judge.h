@@ -23,6 +23,8 @@ void judge_result(const struct note *note, const struct holdfast_result *result)
 void judge_tail_lost(void);
 /* The note that was handed over last under this id; NULL: nobody's. */
 const struct note *judge_note(const uint8_t id[UUID_BYTES]);
+/* True time until which an operation under this id may be begun, whoever asked. */
+int64_t judge_effect_until_us(const uint8_t id[UUID_BYTES]);
 /* Everything is quiet: sim_fail unless history and tables agree. */
 void judge_end(void);
 

@@ -443,6 +443,12 @@ static bool has_fence(const struct model_commit *commit, uint32_t partition)
     return broken("partition %u was written without its fence", partition);
 }
 
+/* What another file has found. */
+static bool holds(const char *why)
+{
+    return !why || broken("%s", why);
+}
+
 static bool check_touched(const struct model_commit *commit, const struct model_touched *touched)
 {
     switch (touched->table) {
@@ -458,14 +464,15 @@ static bool check_touched(const struct model_commit *commit, const struct model_
         return touched_reservation(commit, touched);
     case MODEL_ITEM:
         return touched_record(touched);
+    case MODEL_RUN:
+    case MODEL_RUN_BLOCK:
+        return holds(model_audit_run(commit, touched));
     case MODEL_WORKER:
     case MODEL_ONCE:
     case MODEL_LINE:
     case MODEL_BARCODE:
     case MODEL_WAREHOUSE:
     case MODEL_REASON:
-    case MODEL_RUN:
-    case MODEL_RUN_BLOCK:
     case MODEL_CHECKPOINT:
     case MODEL_GONE_MOVEMENT:
     case MODEL_GONE_RESERVATION:
@@ -479,7 +486,10 @@ static bool check_touched(const struct model_commit *commit, const struct model_
 const char *model_audit_commit(const struct model_commit *commit)
 {
     for (size_t i = 0; i < commit->movement_count; i++) {
-        if (!has_fence(commit, commit->movements[i]->partition))
+        const struct movement *movement = commit->movements[i];
+        if (!has_fence(commit, movement->partition) ||
+            (movement->kind == HF__MOVEMENT_KIND__MOVEMENT_UNDONE &&
+             !holds(model_audit_undo(commit->server, movement))))
             return found;
     }
     for (size_t i = 0; i < commit->touched_count; i++) {

@@ -12,7 +12,7 @@
  *   model_connection.c  statements as events, lock waits, KILL, timeouts
  *   model_call.c     the worker's end of a connection: db.h, and the faults of a request
  *   model_claims.c   store_claims.h;  model_load.c, model_write.c: store.h; model_history.c, …
- *   model_audit.c    what must hold of the rows
+ *   model_audit.c    what must hold of the rows; model_runs.c: of runs and undos
  *
  * What it has of InnoDB, at READ COMMITTED: a plain read sees what is committed and what its own
  * transaction did, and waits for nobody. Whatever changes a row locks it first, until COMMIT or
@@ -87,6 +87,18 @@ typedef bool model_visit_reservation(void *context, uint32_t partition,
 void model_reservations(const struct model_server *server, model_visit_reservation *visit,
                         void *context);
 
+typedef bool model_visit_run(void *context, uint32_t partition, const struct run *run);
+void model_runs(const struct model_server *server, model_visit_run *visit, void *context);
+typedef bool model_visit_run_block(void *context, uint32_t partition,
+                                   const struct run_block *block);
+void model_run_blocks(const struct model_server *server, model_visit_run_block *visit,
+                      void *context);
+/* A committed movement, and the first of an operation. NULL: there is none (any more). */
+const struct movement *model_movement_at(const struct model_server *server, uint32_t partition,
+                                         uint64_t seq);
+const struct movement *model_operation(const struct model_server *server, uint32_t partition,
+                                       const uint8_t id[UUID_BYTES]);
+
 /* ------------------------------------------------------------- what must hold */
 
 /* Called right after every commit that changed something, on behalf of the world, before anybody
@@ -113,5 +125,8 @@ void model_on_write(model_write_hook *hook);
 const char *model_audit(const struct model_server *server, uint32_t partition);
 /* The same, cheaper: what this commit touched, before and after. */
 const char *model_audit_commit(const struct model_commit *commit);
+/* Of it: a run or a block of one that was touched, a movement that takes back another. */
+const char *model_audit_run(const struct model_commit *commit, const struct model_touched *touched);
+const char *model_audit_undo(const struct model_server *server, const struct movement *movement);
 
 #endif

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
  * What production code asks of its machine, answered by the simulation: clocks, random numbers and
- * the log. Linked in place of common/clock.c, common/random.c and common/log.c.
+ * the log. Linked in place of common/clock.c, common/random.c and common/log.c. And the ids of
+ * lines, which are made with a library that keeps memory of its own.
  */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <xxhash.h>
 
+#include "client/holdfast.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/random.h"
+#include "protocol/ids.h"
 #include "tests/simulate/sim.h"
 
 int64_t clock_wall_us(void)
@@ -69,4 +73,16 @@ bool log_allowed(long *state)
 {
     (void)state;
     return sim_tracing;
+}
+
+/* As client/holdfast.c, with another digest. */
+void holdfast_derive_operation_id(const void *name, size_t name_bytes, uint64_t index,
+                                  char text[UUID_TEXT_BYTES])
+{
+    XXH128_canonical_t digest;
+    uint8_t id[UUID_BYTES];
+
+    XXH128_canonicalFromHash(&digest, XXH3_128bits_withSeed(name, name_bytes, index));
+    uuid_v8(id, digest.digest);
+    uuid_format(id, text);
 }

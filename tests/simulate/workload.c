@@ -51,7 +51,7 @@ static void fresh_id(struct client *client, char id[UUID_TEXT_BYTES])
     uuid_format(uuid, id);
 }
 
-static struct note *note_new(struct client *client, enum holdfast_operation_kind kind)
+struct note *workload_note(struct client *client, enum holdfast_operation_kind kind)
 {
     struct note *note = calloc(1, sizeof *note);
 
@@ -264,7 +264,7 @@ static void fill_record(struct note *note)
     }
 }
 
-static void fill(struct note *note)
+void workload_fill(struct note *note)
 {
     enum holdfast_operation_kind kind = note->operation.kind;
 
@@ -274,7 +274,7 @@ static void fill(struct note *note)
         fill_hold(note);
     else if (kind < HOLDFAST_PUT_ITEM)
         fill_stock(note);
-    else
+    else if (kind < HOLDFAST_SETTLE)
         fill_record(note);
 }
 
@@ -290,8 +290,10 @@ static uint32_t partition_of_note(const struct note *note)
         return reservation_id_partition(id);
     if (operation->kind == HOLDFAST_PUT_WAREHOUSE || operation->kind == HOLDFAST_PUT_REASON)
         return 0;
-    if (operation->kind == HOLDFAST_SETTLE)
+    if (operation->kind == HOLDFAST_SETTLE || operation->kind == HOLDFAST_UNDO)
         return (uint32_t)operation->partition;
+    if (operation->run)
+        sku = operation->run;
     if (operation->line_count > 0)
         sku = operation->lines[0].sku;
     return partition_of_sku(sku, strlen(sku), world.config.partitions);
@@ -299,7 +301,7 @@ static uint32_t partition_of_note(const struct note *note)
 
 struct note *workload_settle(struct client *client, struct note *asked_for)
 {
-    struct note *note = note_new(client, HOLDFAST_SETTLE);
+    struct note *note = workload_note(client, HOLDFAST_SETTLE);
 
     strcpy(note->settles, asked_for->id);
     note->operation.settles = note->settles;
@@ -338,8 +340,8 @@ static bool reuse_id(struct client *client, struct note *note)
 {
     const struct note *old = client->notes->next ? any_note(client) : NULL;
 
-    if (world.restores || !old || old == note || !old->applied || id_is_open(client, old->id) ||
-        partition_of_note(old) != partition_of_note(note))
+    if (world.restores || !old || old == note || !old->applied || old->job ||
+        id_is_open(client, old->id) || partition_of_note(old) != partition_of_note(note))
         return false;
     strcpy(note->id, old->id);
     note->attempts = old->attempts;
@@ -369,8 +371,15 @@ struct note *workload_next(struct client *client)
             return workload_settle(client, asked_for);
         }
     }
-    struct note *note = note_new(client, any_kind());
-    fill(note);
+    enum holdfast_operation_kind kind = any_kind();
+    if (kind == HOLDFAST_BEGIN_RUN || kind == HOLDFAST_UNDO) {
+        struct note *first = bulk_next(client, kind);
+        if (first)
+            return first;
+        kind = HOLDFAST_RESERVE;
+    }
+    struct note *note = workload_note(client, kind);
+    workload_fill(note);
     if (sim_fault_on(SIM_FAULT_KILLER) && percent(KILLS)) {
         note->kills = true;
         return note;
@@ -382,22 +391,37 @@ struct note *workload_next(struct client *client)
 
 /* ------------------------------------------------------------- results */
 
-static void again_after(struct note *note, int64_t low_us, int64_t high_us)
+void workload_again(struct note *note, int64_t low_us, int64_t high_us)
 {
     note->state = NOTE_LATER;
     note->again_us = sim_now_us() + sim_between(low_us, high_us);
 }
 
-static void certain(struct client *client, struct note *note)
+void workload_certain(struct client *client, struct note *note)
 {
     note->state = NOTE_CERTAIN;
     client->open--;
 }
 
-static void learn(const struct holdfast_result *result)
+static void note_done(const struct note *note, const struct holdfast_result *result)
+{
+    struct done *done = &world.done[world.done_count++ % WORLD_DONE_MAX];
+    uint8_t id[UUID_BYTES];
+
+    sim_require(uuid_parse(note->id, id), "not an id: %s", note->id);
+    strcpy(done->id, note->id);
+    done->kind = note->operation.kind;
+    done->partition = result->partition;
+    done->id_time_us = note->operation.id_time_us ? note->operation.id_time_us : uuid_time_us(id);
+}
+
+static void learn(const struct note *note, const struct holdfast_result *result)
 {
     const struct holdfast_reservation *reservation = result->reservation;
 
+    if (!result->replayed &&
+        (note->operation.kind < HOLDFAST_SETTLE || note->operation.kind == HOLDFAST_UNDO))
+        note_done(note, result);
     if (result->level_count > 0) {
         const struct holdfast_level *level = &result->levels[sim_below(result->level_count)];
         for (unsigned i = 0; i < world.sku_count; i++) {
@@ -436,14 +460,14 @@ static void unknown(struct client *client, struct note *note)
     if (!note->kills &&
         (note->must || note->operation.kind == HOLDFAST_SETTLE || !percent(SETTLE_UNKNOWN))) {
         SIM_SEEN("caller asks again after unknown");
-        again_after(note, 1000, 1000000);
+        workload_again(note, 1000, 1000000);
         return;
     }
     SIM_SEEN("caller settles after unknown");
     struct note *settle = workload_settle(client, note);
     settle->state = NOTE_LATER;
     settle->again_us = sim_now_us();
-    certain(client, note); /* by the settle, which is asked until it is */
+    workload_certain(client, note); /* by the settle, which is asked until it is */
 }
 
 /* What must be done is asked for until it is; with another id when the library has spent this. */
@@ -454,24 +478,31 @@ static void must_again(struct client *client, struct note *note,
         fresh_id(client, note->id);
         note->attempts = 0;
     }
-    again_after(note, (int64_t)result->retry_after_ms * 1000,
-                (int64_t)result->retry_after_ms * 1000 + 300000);
+    workload_again(note, (int64_t)result->retry_after_ms * 1000,
+                   (int64_t)result->retry_after_ms * 1000 + 300000);
 }
 
 void workload_result(struct client *client, struct note *note, const struct holdfast_result *result)
 {
     bool calm = sim_faults_stopped();
 
+    if (note->job) {
+        if (result->kind == HOLDFAST_KIND_APPLIED)
+            learn(note, result);
+        note->applied = result->kind == HOLDFAST_KIND_APPLIED;
+        bulk_result(client, note, result);
+        return;
+    }
     switch (result->kind) {
     case HOLDFAST_KIND_APPLIED:
         note->applied = true;
-        learn(result);
+        learn(note, result);
         if (!calm && !note->must && percent(AGAIN_AFTER_APPLIED)) {
             SIM_SEEN("caller asks again after applied");
-            again_after(note, 0, 2000000);
+            workload_again(note, 0, 2000000);
             return;
         }
-        certain(client, note);
+        workload_certain(client, note);
         return;
     case HOLDFAST_KIND_REFUSED:
         if (note->must) {
@@ -488,10 +519,10 @@ void workload_result(struct client *client, struct note *note, const struct hold
         }
         if (!calm && result->settle != HOLDFAST_SETTLE_VOID && percent(AGAIN_AFTER_REFUSED)) {
             SIM_SEEN("caller asks again after refused");
-            again_after(note, 0, 2000000);
+            workload_again(note, 0, 2000000);
             return;
         }
-        certain(client, note);
+        workload_certain(client, note);
         return;
     case HOLDFAST_KIND_SHED:
         if (note->must) {
@@ -501,21 +532,21 @@ void workload_result(struct client *client, struct note *note, const struct hold
         if (note->operation.kind == HOLDFAST_SETTLE ||
             (!calm && result->settle != HOLDFAST_SETTLE_VOID && percent(AGAIN_AFTER_SHED))) {
             SIM_SEEN("caller asks again after shed");
-            again_after(note, (int64_t)result->retry_after_ms * 1000,
-                        (int64_t)result->retry_after_ms * 1000 + 300000);
+            workload_again(note, (int64_t)result->retry_after_ms * 1000,
+                           (int64_t)result->retry_after_ms * 1000 + 300000);
             return;
         }
-        certain(client, note);
+        workload_certain(client, note);
         return;
     case HOLDFAST_KIND_UNKNOWN:
         if (result->status == HOLDFAST_OPERATION_ID_EXPIRED && note->must) {
             fresh_id(client, note->id); /* twice does no harm here */
             note->attempts = 0;
-            again_after(note, 0, 300000);
+            workload_again(note, 0, 300000);
             return;
         }
         if (result->status == HOLDFAST_OPERATION_ID_EXPIRED) {
-            certain(client, note); /* nobody will ever say more */
+            workload_certain(client, note); /* nobody will ever say more */
             return;
         }
         unknown(client, note);
@@ -531,19 +562,19 @@ struct note *workload_preamble(struct client *client, unsigned index)
     struct note *note = NULL;
 
     if (index < world.warehouse_count) {
-        note = note_new(client, HOLDFAST_PUT_WAREHOUSE);
+        note = workload_note(client, HOLDFAST_PUT_WAREHOUSE);
         note->operation.warehouse = world.warehouses[index];
         note->operation.text = "warehouse";
     } else if ((index -= world.warehouse_count) < WORLD_REASONS) {
-        note = note_new(client, HOLDFAST_PUT_REASON);
+        note = workload_note(client, HOLDFAST_PUT_REASON);
         note->operation.reason = world.reasons[index];
         note->operation.text = "reason";
     } else if ((index -= WORLD_REASONS) < world.sku_count) {
-        note = note_new(client, HOLDFAST_PUT_ITEM);
+        note = workload_note(client, HOLDFAST_PUT_ITEM);
         note->operation.sku = world.skus[index];
         note->operation.text = "item";
     } else if ((index -= world.sku_count) < levels) {
-        note = note_new(client, HOLDFAST_RECEIVE);
+        note = workload_note(client, HOLDFAST_RECEIVE);
         note->lines[0] = (struct holdfast_line){
             .sku = world.skus[index / world.warehouse_count],
             .warehouse = world.warehouses[index % world.warehouse_count],

@@ -12,7 +12,7 @@
  *   world.c         configuration, the phases, starting again what died
  *   world_faults.c  faults by time
  *   client.c        the body of a client: the real core, and a caller with notes
- *   workload.c      what callers want
+ *   workload.c      what callers want; bulk.c: of runs and undos
  *   broker.c        the body of a broker: the real dispatch
  *   check.c         what must hold after every commit and at the end
  */
@@ -34,6 +34,9 @@
 #define WORLD_WAREHOUSES_MAX 3u
 #define WORLD_REASONS 2u
 #define WORLD_LINES_MAX 3u
+#define WORLD_RUNS_MAX 6u
+#define WORLD_RUN_LINES 4u
+#define WORLD_DONE_MAX 64u
 #define WORLD_KINDS 40u /* above every enum holdfast_operation_kind */
 
 enum phase {
@@ -53,6 +56,8 @@ enum note_state {
     NOTE_CERTAIN, /* applied or not; nobody asks again */
 };
 
+struct job;
+
 /* One operation that a caller wants, with everything that it points to. In the world's memory: a
  * client that is killed finds it again. */
 struct note {
@@ -64,6 +69,7 @@ struct note {
     char settles[UUID_TEXT_BYTES];
     char reservation[RESERVATION_TEXT_BYTES];
     char order[16];
+    char undone[UUID_TEXT_BYTES];
     struct holdfast_line lines[WORLD_LINES_MAX];
     const char *warehouses[WORLD_WAREHOUSES_MAX];
     const char *barcodes[2];
@@ -78,11 +84,26 @@ struct note {
     int64_t effect_until_us; /* true time: nothing of it may begin after it */
     struct note *settled_by; /* the newest settle of this id */
     struct note *asked_for;  /* of a settle: what it settles */
+    struct job *job;         /* that it is part of: then bulk.c hears the result; or NULL … */
+    size_t job_line;         /* … and of which of its lines it is */
+    uint32_t generation;     /* of the line's id */
+    struct holdfast_run_line results[WORLD_RUN_LINES]; /* that it records */
+};
+
+/* A run as a file has it: the same for everybody. */
+struct bulk_run {
+    char name[16];
+    uint8_t digest[HOLDFAST_DIGEST_BYTES];
+    uint32_t numbers[WORLD_RUN_LINES];   /* of its lines; all others are blank */
+    struct note *lines[WORLD_RUN_LINES]; /* what they ask for, under no id */
+    size_t count;
+    bool together; /* two have applied it at once */
 };
 
 struct client {
     struct sim_process *process;
     struct note *notes, *open_notes;
+    struct job *jobs;
     size_t open;      /* notes that are not certain */
     uint32_t planned; /* how many are still to be made */
     int64_t think_us; /* mean time between two */
@@ -97,6 +118,14 @@ struct target {
     size_t line_count;
 };
 #define WORLD_TARGETS_MAX 256u
+
+/* An operation that somebody was told to be applied, and might be taken back. */
+struct done {
+    char id[UUID_TEXT_BYTES];
+    enum holdfast_operation_kind kind;
+    int64_t id_time_us;
+    uint32_t partition;
+};
 
 /* ------------------------------------------------------------- the world */
 
@@ -152,6 +181,10 @@ struct world {
         const char *sku, *warehouse;
         uint64_t on_hand_version;
     } seen;
+    struct bulk_run runs[WORLD_RUNS_MAX];
+    size_t run_count;
+    struct done done[WORLD_DONE_MAX];
+    size_t done_count;
     uint64_t calls;
     int64_t calm_since_us;
 };
@@ -186,6 +219,22 @@ struct note *workload_preamble(struct client *client, unsigned index);
 /* What a result means to its caller: certain, or again later. */
 void workload_result(struct client *client, struct note *note,
                      const struct holdfast_result *result);
+
+/* For bulk.c. */
+struct note *workload_note(struct client *client, enum holdfast_operation_kind kind);
+void workload_fill(struct note *note);
+void workload_certain(struct client *client, struct note *note);
+void workload_again(struct note *note, int64_t low_us, int64_t high_us);
+
+/* ------------------------------------------------------------- bulk.c */
+
+/* The first thing of applying a run, or of taking something back; NULL: there is nothing to. */
+struct note *bulk_next(struct client *client, enum holdfast_operation_kind kind);
+void bulk_result(struct client *client, struct note *note, const struct holdfast_result *result);
+/* The client was killed: of some jobs nothing was kept on its machine. */
+void bulk_killed(struct client *client);
+/* At the end: what is recorded of lines is what became of them. A model_visit_run_block. */
+model_visit_run_block bulk_check_block;
 
 /* ------------------------------------------------------------- world_faults.c */
 

@@ -19,9 +19,10 @@
 #include "protocol/holdfast.pb-c.h"
 #include "tests/history/history.h"
 
-static const char *const rules[] = {
-    "sequence", "epoch", "clock", "rows",   "once",   "phantom", "balance", "oversold", "hold",
-    "effect",   "order", "lost",  "denied", "result", "certain", "settled", "refusal",  "final"};
+static const char *const rules[] = {"sequence", "epoch",   "clock",    "rows",   "once",
+                                    "phantom",  "balance", "oversold", "hold",   "effect",
+                                    "order",    "lost",    "denied",   "result", "certain",
+                                    "settled",  "refusal", "final",    "undone", "run"};
 #define RULES (sizeof rules / sizeof rules[0])
 
 /* ------------------------------------------------------------- files and verdicts */
@@ -201,7 +202,8 @@ static void change_each(const char *text, const char *file, long long by, size_t
 static void test_every_figure_counts(void **state)
 {
     static const char *const files[] = {"tests/history/good/every-operation.txt",
-                                        "tests/history/good/unknown-and-settled.txt"};
+                                        "tests/history/good/unknown-and-settled.txt",
+                                        "tests/history/good/runs-and-undos.txt"};
     size_t changes = 0;
 
     (void)state;
