@@ -201,12 +201,13 @@ static void on_settled(void *data, struct holdfast_result *result)
 }
 
 /* The line's id was used before. The digest says that the body is the same, so it is either this
- * very line, or was settled as void. */
+ * very line, or was settled as void. Or the library has given the id up: then nothing comes of what
+ * this process sent, but another one that applies the run may have sent it, too. */
 static bool settle(struct engine *engine, struct job *job, const struct holdfast_result *used)
 {
     struct holdfast_operation operation = {.kind = HOLDFAST_SETTLE,
                                            .settles = used->operation_id,
-                                           .partition = (int32_t)used->partition};
+                                           .partition = (int32_t)job->partition};
     struct flight *flight = memory_grow(NULL, 1, sizeof *flight);
 
     *flight = (struct flight){engine, job};
@@ -236,9 +237,7 @@ static void on_result(void *data, struct holdfast_result *result)
         }
         break;
     case HOLDFAST_KIND_SHED:
-        if (result->settle == HOLDFAST_SETTLE_VOID)
-            next_generation(engine, job, result);
-        else
+        if (result->settle != HOLDFAST_SETTLE_VOID || !settle(engine, job, result))
             again(engine, job, result);
         break;
     case HOLDFAST_KIND_UNKNOWN:

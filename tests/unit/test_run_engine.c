@@ -27,18 +27,21 @@ static struct played {
     size_t count;
     unsigned sent, settled; /* of the line */
     int recorded;           /* its status; -1: none */
+    bool other_applies;     /* another process does the line, while ours is not begun */
 } played;
 
 /* ------------------------------------------------------------- the client */
 
-/* The line's id was used, whatever its generation is; and it was settled as void. */
+/* The line's id was used, whatever its generation is; and it was settled as void. Or it was not
+ * begun in time, and had to be settled; only then another's attempt came. */
 bool holdfast_submit(struct holdfast *client, const struct holdfast_operation *operation,
                      holdfast_result_fn *done, void *data, char *error, size_t error_bytes)
 {
     static const uint8_t id[16] = {1};
     bool is_line = operation->kind == HOLDFAST_COUNT;
-    struct holdfast_result *result =
-        make_result(is_line ? HOLDFAST_OPERATION_ID_REUSED : HOLDFAST_APPLIED, id, "", "");
+    int used = played.other_applies && played.sent == 0 ? HOLDFAST_DEADLINE_EXCEEDED
+                                                        : HOLDFAST_OPERATION_ID_REUSED;
+    struct holdfast_result *result = make_result(is_line ? used : HOLDFAST_APPLIED, id, "", "");
 
     (void)client;
     (void)error;
@@ -47,8 +50,10 @@ bool holdfast_submit(struct holdfast *client, const struct holdfast_operation *o
     played.sent += is_line;
     if (operation->kind == HOLDFAST_SETTLE) {
         played.settled++;
-        result->settle = HOLDFAST_SETTLE_VOID;
+        result->settle = played.other_applies ? HOLDFAST_SETTLE_APPLIED : HOLDFAST_SETTLE_VOID;
     }
+    if (is_line && used == HOLDFAST_DEADLINE_EXCEEDED)
+        result->settle = HOLDFAST_SETTLE_VOID; /* or may be at any moment */
     if (operation->kind == HOLDFAST_RECORD_RUN) {
         assert_int_equal(operation->run_result_count, 1);
         played.recorded = operation->run_results[0].status;
@@ -203,10 +208,30 @@ static void test_a_line_of_which_every_id_is_void_is_not_applied(void **state)
     assert_int_not_equal(engine_code(&engine), 0);
 }
 
+/* That the library gave an id up does not say that nobody else does anything under it. */
+static void test_an_id_that_was_given_up_is_settled_before_the_next(void **state)
+{
+    struct one_line line = {.told = -1};
+    const struct engine_source source = {next_line, build, tell, free_job, &line, false};
+    struct session session = {0};
+    struct engine engine = {.session = &session, .source = &source, .words = "apply"};
+
+    (void)state;
+    played = (struct played){.recorded = -1, .other_applies = true};
+    engine_run(&engine);
+    assert_int_equal(played.sent, 1);
+    assert_int_equal(played.settled, 1);
+    assert_int_equal(engine.applied, 1);
+    assert_int_equal(line.told, HOLDFAST_APPLIED);
+    assert_int_equal(played.recorded, HOLDFAST_APPLIED);
+    assert_int_equal(engine_code(&engine), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_line_of_which_every_id_is_void_is_not_applied),
+        cmocka_unit_test(test_an_id_that_was_given_up_is_settled_before_the_next),
     };
     return cmocka_run_group_tests_name("runs: the engine", tests, NULL, NULL);
 }
