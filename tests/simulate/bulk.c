@@ -528,8 +528,7 @@ static void line_result(struct client *client, struct note *note,
         return;
     case HOLDFAST_KIND_SHED:
         if (result->settle == HOLDFAST_SETTLE_VOID) {
-            workload_certain(client, note);
-            next_generation(job, note, result);
+            settle_line(client, note); /* somebody else may have sent it, too */
         } else {
             ask_again(note, result);
         }

@@ -110,9 +110,9 @@ static uint32_t draw(struct run_job *job, uint32_t limit)
 
 static void draw_line(struct run_job *job, unsigned at)
 {
-    static const enum holdfast_operation_kind kinds[] = {
-        HOLDFAST_RECEIVE, HOLDFAST_ADJUST,  HOLDFAST_ADJUST,
-        HOLDFAST_COUNT,   HOLDFAST_RESTORE, HOLDFAST_QUARANTINE};
+    static const enum holdfast_operation_kind kinds[] = {HOLDFAST_RECEIVE, HOLDFAST_ADJUST,
+                                                         HOLDFAST_ADJUST,  HOLDFAST_COUNT,
+                                                         HOLDFAST_RESTORE, HOLDFAST_QUARANTINE};
     struct holdfast_operation *operation = &job->operations[at];
     const char *sku = skus[draw(job, 4) == 0 ? 0 : 1 + draw(job, SKUS)];
     const char *warehouse = warehouses[draw(job, WAREHOUSES)];
@@ -255,12 +255,12 @@ static void next_generation(const struct task *task, const struct holdfast_resul
 }
 
 /* The line's id was used, for the same or as a void. */
-static void settle_line(const struct task *task, const struct holdfast_result *result)
+static void settle_line(const struct task *task)
 {
     struct task *settle = job_task(task->job, HOLDFAST_SETTLE);
 
     memcpy(settle->settles, task->id, sizeof settle->settles);
-    settle->operation.partition = (int32_t)result->partition;
+    settle->operation.partition = HOLDFAST_ALL_PARTITIONS;
     settle->line = task->line;
     settle->generation = task->generation;
     try_later(settle, 0);
@@ -275,14 +275,14 @@ static bool line_heard(struct task *task, const struct holdfast_result *result)
         return true;
     case HOLDFAST_KIND_REFUSED:
         if (result->status == HOLDFAST_OPERATION_ID_REUSED)
-            settle_line(task, result);
+            settle_line(task);
         else
             line_known(task->job, task->line, result->status, result);
         return true;
     case HOLDFAST_KIND_SHED:
         if (result->settle != HOLDFAST_SETTLE_VOID)
             return false;
-        next_generation(task, result);
+        settle_line(task); /* somebody else may have sent it, too */
         return true;
     case HOLDFAST_KIND_UNKNOWN:
         if (result->status != HOLDFAST_POISON && result->status != HOLDFAST_OPERATION_ID_EXPIRED)
