@@ -10,7 +10,7 @@
 #include "cli/report.h"
 #include "cli/session.h"
 
-#define BARCODES_MAX 32
+#define BARCODES_MAX 64
 
 int cmd_warehouse_put(const struct invocation *invocation)
 {

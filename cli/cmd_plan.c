@@ -6,8 +6,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/json.h"
+#include "cli/memory.h"
 #include "cli/plan.h"
 #include "cli/run_engine.h"
 
@@ -15,7 +18,8 @@
 
 struct plan {
     const struct invocation *invocation;
-    FILE *out; /* --out, or NULL */
+    FILE *out;  /* --out, or NULL */
+    char *part; /* what it is called until it is whole; NULL: it is no file, as /dev/stdout */
     uint64_t lines, applied, refused, done;
     int64_t on_hand;
     uint64_t refused_by[64]; /* by wire code */
@@ -188,13 +192,25 @@ static int find_run(struct session *session, const struct run_input *input, bool
     return code;
 }
 
+/* What was there stays until the plan is whole. */
 static int open_out(struct plan *plan, const struct run_input *input)
 {
     const char *path = option_text(plan->invocation, "out");
+    struct stat there, file;
+    bool exists;
 
     if (!path)
         return 0;
-    plan->out = fopen(path, "we");
+    exists = stat(path, &there) == 0;
+    if (exists && fstat(fileno(input->file), &file) == 0 && there.st_dev == file.st_dev &&
+        there.st_ino == file.st_ino) {
+        complain("plan", "--out \"%s\" is the file that is planned: give the plan another name",
+                 path);
+        return EX_USAGE;
+    }
+    if (!exists || S_ISREG(there.st_mode))
+        plan->part = memory_printf("%s.part", path);
+    plan->out = fopen(plan->part ? plan->part : path, "we");
     if (plan->out && plan_save_begin(plan->out, input))
         return 0;
     complain("plan", "could not write \"%s\": %s", path, strerror(errno));
@@ -203,17 +219,23 @@ static int open_out(struct plan *plan, const struct run_input *input)
 
 static int close_out(struct plan *plan, int code)
 {
+    const char *path = option_text(plan->invocation, "out");
+
     if (!plan->out)
         return code;
-    bool good = !ferror(plan->out);
+    bool good = fflush(plan->out) == 0 && !ferror(plan->out);
+    if (good && plan->part && code == 0)
+        good = fsync(fileno(plan->out)) == 0;
     good = fclose(plan->out) == 0 && good;
+    if (good && code == 0 && plan->part)
+        good = rename(plan->part, path) == 0;
     if (good && code == 0)
         return 0;
     if (code == 0)
-        complain("plan", "could not write \"%s\": %s", option_text(plan->invocation, "out"),
-                 strerror(errno));
+        complain("plan", "could not write \"%s\": %s", path, strerror(errno));
     /* Half a plan is none. */
-    remove(option_text(plan->invocation, "out"));
+    if (plan->part)
+        remove(plan->part);
     return code ? code : EX_OSERR;
 }
 
@@ -232,6 +254,7 @@ static int walk(struct plan *plan, struct session *session, struct run_input *in
     if (code == 0)
         code = plan_walk(session, input, known, visit, plan);
     code = close_out(plan, code);
+    free(plan->part);
     free(known);
     return code;
 }

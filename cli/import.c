@@ -101,6 +101,12 @@ static void take_lines(struct import *import, const struct import_scan *scan,
     int64_t next_us = 0;
     csv_open(reader, reader->file);
     record = csv_next(reader);
+    if (record == NULL) {
+        complain("import", "%s: it has changed while it was read", import->path);
+        import->stopped = HOLDFAST_INVALID;
+        free(rows);
+        return;
+    }
     import_header(record, &columns, import->path, false, text);
     if (import->rejects != NULL)
         fprintf(import->rejects, "%.*s%creason\n", (int)record->raw_bytes, record->raw,
@@ -242,14 +248,21 @@ static FILE *open_input(const char *path)
     return S_ISREG(stat.st_mode) ? file : spool(file, path);
 }
 
-static bool open_rejects(struct import *import, const char *path)
+static int open_rejects(struct import *import, const char *path, FILE *input)
 {
+    struct stat there, file;
     if (path == NULL)
-        return true;
+        return 0;
+    if (stat(path, &there) == 0 && fstat(fileno(input), &file) == 0 &&
+        there.st_dev == file.st_dev && there.st_ino == file.st_ino) {
+        complain("import", "--rejects \"%s\" is the file that is imported: give it another name",
+                 path);
+        return EX_USAGE;
+    }
     import->rejects = fopen(path, "we");
     if (import->rejects == NULL)
         complain("import", "could not open \"%s\": %s", path, strerror(errno));
-    return import->rejects != NULL;
+    return import->rejects != NULL ? 0 : EX_OSERR;
 }
 
 /* The name that ids are derived from: the file's digest, and --id when one was given, which makes
@@ -274,8 +287,8 @@ static int import_file(const struct invocation *invocation, struct import *impor
     int code = import_scan_file(&scan, reader, import->path);
     if (code == 0)
         code = session_open(&session, invocation, HOLDFAST_CLASS_BULK, IMPORT_TIMEOUT_MS);
-    if (code == 0 && !open_rejects(import, option_text(invocation, "rejects")))
-        code = EX_OSERR;
+    if (code == 0)
+        code = open_rejects(import, option_text(invocation, "rejects"), reader->file);
     if (code == 0) {
         import->session = &session;
         import->delimiter = reader->delimiter;

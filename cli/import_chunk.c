@@ -16,9 +16,9 @@
 #include "cli/import.h"
 #include "cli/memory.h"
 
-#define ASK_SKUS 256 /* of one query */
-#define KNOWN_BARCODES_MAX 32
-#define GENERATIONS_MAX 64 /* tries of one line, each after a refused import of the same file */
+#define ASK_SKUS 256          /* of one query */
+#define KNOWN_BARCODES_MAX 64 /* that an item may have */
+#define GENERATIONS_MAX 64    /* tries of one line, each after a refused import of the same file */
 #define GENERATION_SHIFT 48
 
 /* Which of a record's operations an id is for. */

@@ -149,8 +149,10 @@ static void compare(struct comparison *comparison, const struct plan_outcome *ou
 
     json_object_object_get_ex(then, "levels", &old_levels);
     json_object_object_get_ex(now, "levels", &new_levels);
-    size_t count = json_object_array_length(new_levels);
-    for (size_t i = 0; old_levels && i < count && i < json_object_array_length(old_levels); i++) {
+    /* It is a file: somebody may have changed it. */
+    size_t count =
+        json_object_is_type(old_levels, json_type_array) ? json_object_array_length(old_levels) : 0;
+    for (size_t i = 0; i < count && i < json_object_array_length(new_levels); i++) {
         struct json_object *old_level = json_object_array_get_idx(old_levels, i);
         differs(old_level, json_object_array_get_idx(new_levels, i), why, sizeof why);
         if (why[0] == '\0')

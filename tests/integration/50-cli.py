@@ -541,6 +541,27 @@ def import_keeps(cluster):
     equal((item["name"], item["barcodes"], item["reorder_point"]), ("new", ["555"], 7), "kept")
 
 
+@test("import changes an item with as many barcodes as one may have, and loses none of them")
+def import_barcodes(cluster):
+    many = ["M%02d" % i for i in range(60)]
+    cluster.hf("item", "put", "MANY", "--name", "m", *sum((["--barcode", b] for b in many), []))
+    path = write_csv(cluster, "many-codes.csv",
+                     "sku,warehouse,on_hand,name,barcode\nMANY,BER1,1,renamed,M60\n")
+    equal(cluster.hf("import", path).json["applied"], 1, "taken")
+    item = cluster.hf("item", "get", "MANY").json
+    equal((item["name"], sorted(item["barcodes"])), ("renamed", many + ["M60"]), "all of them")
+
+
+@test("rejects are not written over the file that is imported")
+def import_rejects_itself(cluster):
+    text = "sku,warehouse,on_hand\nOWN,BER1,1\n"
+    path = write_csv(cluster, "own.csv", text)
+    done = cluster.hf("import", path, "--rejects", path, expect=64)
+    check("is the file that is imported" in done.err, "told: %s" % done)
+    with open(path) as file:
+        equal(file.read(), text, "the file")
+
+
 def peak_kib(process):
     """The most memory that it has had, asked until it ends: what wait4 tells is never less than
     what Python had at the fork."""

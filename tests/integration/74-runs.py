@@ -213,6 +213,47 @@ def saved(cluster):
     cluster.hf("release", held)
 
 
+@test("a plan takes the place of what was there when it is whole, and never that of its own file")
+def plan_beside(cluster):
+    path = write("own.yaml", "own", "op: receive, sku: B, by: 1", warehouse="W")
+    with open(path) as file:
+        text = file.read()
+    for out in (path, os.path.join(folder, ".", "own.yaml")):
+        done = cluster.hf("plan", path, "--out", out, expect=64)
+        check("is the file that is planned" in done.err, "told: %s" % done)
+    with open(path) as file:
+        equal(file.read(), text, "the file that was planned")
+    saved = os.path.join(folder, "kept.plan")
+    cluster.hf("plan", path, "--out", saved, expect=1)
+    with open(saved) as file:
+        kept = file.read()
+    # The disk is full in the middle.
+    done = execute(["sh", "-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh",
+                    os.path.join(BIN, "holdfast"), "-C", cluster.file, "plan", path, "--out",
+                    saved])
+    equal(done.code, 71, "no room: %s" % done)
+    with open(saved) as file:
+        equal(file.read(), kept, "what was there")
+    equal([name for name in os.listdir(folder) if name.endswith(".part")], [], "nothing half")
+    # What is no file is written as it is.
+    done = cluster.hf("plan", path, "--out", "/dev/stdout", expect=1)
+    check('{"holdfast_plan":1' in done.out, "on the standard output: %s" % done.out[:200])
+
+
+@test("a saved plan that somebody has changed is an error, not a crash")
+def plan_changed(cluster):
+    path = write("spoil.yaml", "spoil", "op: receive, sku: B, by: 1", warehouse="W")
+    saved = os.path.join(folder, "spoil.plan")
+    cluster.hf("plan", path, "--out", saved, expect=1)
+    with open(saved) as file:
+        lines = file.read().splitlines()
+    for last in ('{"line":1,"levels":7}', '{"line":1,"levels":[3,null]}', "[]", "7"):
+        with open(saved, "w") as file:
+            file.write("\n".join(lines[:-1] + [last]) + "\n")
+        done = cluster.hf("apply", saved, expect=3 if "line" in last else 65)
+        check("has moved" in done.err or "cut off" in done.err, "told: %s" % done)
+
+
 @test("a saved plan is refused when stock that it touches has moved, and the lines are named")
 def stale(cluster):
     saved = os.path.join(folder, "stale.plan")
