@@ -73,7 +73,8 @@ void audit_publish(const struct audit *audit, uint64_t every_ms)
     while (hf__audit_report__get_packed_size(&report) > sizeof body)
         report.n_first--;
     size_t bytes = hf__audit_report__pack(&report, body);
-    for (size_t i = 0; i < audit->config->broker_count && !was_interrupted(); i++) {
+    bool last = every_ms == 0; /* told although we are being ended */
+    for (size_t i = 0; i < audit->config->broker_count && (last || !was_interrupted()); i++) {
         if (!peer_tell(audit->config, audit->config->brokers[i].client, MESSAGE_AUDITED, body,
                        bytes, TELL_MS, error))
             complain("audit", "could not tell broker b%zu: %s", i + 1, error);
@@ -196,6 +197,9 @@ int audit_watch(struct session *session, const struct config *config, bool with_
         code_before = code;
         rest_until(begun_us + (int64_t)every_ms * 1000);
     }
+    /* Whoever ends a watch has not lost it: nothing more is expected of it. */
+    if (code_before >= 0)
+        audit_publish(&before, 0);
     audit_release(&before);
     return code;
 }

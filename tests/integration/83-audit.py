@@ -362,10 +362,10 @@ class Watch:
         return code
 
 
-def told(cluster, expect):
+def told(cluster, expect, every_ms=300):
     done = cluster.hf("status", expect=None)
-    audit = done.json["audit"]
-    return done if audit and audit["differences"] == expect else None
+    audit = done.json["audit"] or {}
+    return done if (audit.get("differences"), audit.get("every_ms")) == (expect, every_ms) else None
 
 
 @test("--watch prints what comes and what goes, and brokers tell of it; what it proposes mends it")
@@ -406,6 +406,8 @@ def watched(cluster, watch):
     third = watch.next(2)
     equal((third["code"], names(third["went"]), third["came"]), (0, ["shortfall"], []), "what went")
     equal(watch.stop(), 0, "the exit code is the last audit's")
+    done = wait_until(lambda: told(cluster, 0, 0), 5, "it is told that no audit follows")
+    equal(done.code, 0, "a watch that was ended is not missed")
     equal(len(watch.lines), 3, "no line without a change")
 
 
