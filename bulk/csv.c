@@ -34,6 +34,18 @@ static struct bulk_place place_of(const struct csv_record *record, size_t column
     return place;
 }
 
+bool csv_is_formula(const char *text)
+{
+    text += strspn(text, "'");
+    return text[0] != '\0' && strchr("=+-@", text[0]);
+}
+
+/* What the writer put before it is no part of it. */
+static const char *text_of(const char *field)
+{
+    return field[0] == '\'' && csv_is_formula(field) ? field + 1 : field;
+}
+
 /* ------------------------------------------------------------- the header */
 
 static void take_column(struct bulk_reader *reader, const struct csv_record *header, size_t i)
@@ -130,7 +142,7 @@ static void take_run(struct bulk_reader *reader)
     front->held = next_row(front);
     if (front->run != NOT_THERE && front->held && !front->held->fault &&
         (size_t)front->run < front->held->field_count) {
-        const char *field = front->held->fields[front->run];
+        const char *field = text_of(front->held->fields[front->run]);
         if (field[0] != '\0' || !name) {
             cell_set(&cell, place_of(front->held, (size_t)front->run), field, strlen(field), true);
             reader_take_run(reader, &cell);
@@ -160,6 +172,10 @@ static void take_field(struct bulk_reader *reader, const struct csv_record *reco
     struct draft *draft = &reader->draft;
     const char *text = record->fields[i];
 
+    if (front->uses[i] == USE_RUN ||
+        (front->uses[i] == USE_KEY &&
+         (TEXT_KEYS | KEY_BIT(KEY_BARCODES)) & KEY_BIT(front->keys[i])))
+        text = text_of(text);
     switch (front->uses[i]) {
     case USE_REMARK:
         return;

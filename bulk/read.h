@@ -40,6 +40,14 @@ enum key {
     (KEY_BIT(KEY_WAREHOUSE) | KEY_BIT(KEY_TO_WAREHOUSE) | KEY_BIT(KEY_REASON) |                    \
      KEY_BIT(KEY_REFERENCE) | KEY_BIT(KEY_NOTE))
 
+/* Codes and free text may look like anything; the rest are words and numbers. */
+#define TEXT_KEYS                                                                                  \
+    (KEY_BIT(KEY_SKU) | KEY_BIT(KEY_WAREHOUSE) | KEY_BIT(KEY_TO_WAREHOUSE) | KEY_BIT(KEY_REASON) | \
+     KEY_BIT(KEY_REFERENCE) | KEY_BIT(KEY_NOTE) | KEY_BIT(KEY_NAME))
+
+/* Would a spreadsheet compute this field, or is it such a one with a ' before it? */
+bool csv_is_formula(const char *text);
+
 enum amount { AMOUNT_NONE, AMOUNT_CHANGE, AMOUNT_QUANTITY, AMOUNT_TO };
 
 struct op {

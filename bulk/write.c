@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Writes bulk files: exports, count sheets, the demo's corrections. What is written reads back as
- * the same lines (tests/fuzz/fuzz_bulk.c holds it to that).
+ * the same lines (tests/fuzz/bulk_checks.h holds it to that).
  */
 #include "bulk/bulk.h"
 
@@ -139,14 +139,6 @@ static void write_comment(FILE *file, const char *text)
     }
 }
 
-/* Codes and free text may look like anything; the rest are words and numbers. */
-static bool is_text(enum key key)
-{
-    return (KEY_BIT(KEY_SKU) | KEY_BIT(KEY_WAREHOUSE) | KEY_BIT(KEY_TO_WAREHOUSE) |
-            KEY_BIT(KEY_REASON) | KEY_BIT(KEY_REFERENCE) | KEY_BIT(KEY_NOTE) | KEY_BIT(KEY_NAME)) &
-           KEY_BIT(key);
-}
-
 static void write_yaml(FILE *file, const struct bulk_line *line, const struct op *op, bool open,
                        const char *remark)
 {
@@ -158,7 +150,7 @@ static void write_yaml(FILE *file, const struct bulk_line *line, const struct op
         if (!value)
             continue;
         fprintf(file, "%s%s: ", key > 0 ? ", " : "", key_name(key));
-        if (is_text(key))
+        if (KEY_BIT(key) & TEXT_KEYS)
             write_quoted(file, value);
         else if (key != KEY_TO || !open)
             fputs(value, file);
@@ -176,6 +168,33 @@ static void write_yaml(FILE *file, const struct bulk_line *line, const struct op
 /* ------------------------------------------------------------- CSV */
 
 #define DELIMITER ','
+#define BARCODES_BYTES (BULK_BARCODES_MAX * (CODE_BYTES_MAX + 1) + 1)
+
+/* A spreadsheet computes what looks like a formula, whoever wrote it. With a ' before it, it is
+ * text; reading takes that away again. */
+static void write_text(FILE *file, const char *text)
+{
+    char guarded[BARCODES_BYTES + 1];
+
+    if (!csv_is_formula(text)) {
+        csv_write_field(file, text, DELIMITER);
+        return;
+    }
+    snprintf(guarded, sizeof guarded, "'%s", text);
+    csv_write_field(file, guarded, DELIMITER);
+}
+
+static void write_barcodes(FILE *file, const struct bulk_line *line)
+{
+    char text[BARCODES_BYTES] = "", *to = text;
+
+    for (size_t i = 0; i < line->barcode_count; i++) {
+        if (i > 0)
+            *to++ = ' ';
+        to = stpcpy(to, line->barcodes[i]);
+    }
+    write_text(file, text);
+}
 
 static bool write_csv(const struct bulk_writer *writer, const struct bulk_line *line,
                       const struct op *op, bool open, const char *remark)
@@ -187,24 +206,21 @@ static bool write_csv(const struct bulk_writer *writer, const struct bulk_line *
         if (strchr(line->barcodes[i], ' '))
             return false;
     }
-    csv_write_field(file, writer->run, DELIMITER);
+    write_text(file, writer->run);
     for (enum key key = 0; key < KEY_COUNT; key++) {
         const char *value = value_of(line, op, key, text);
         if (!(writer->columns & KEY_BIT(key)))
             continue;
         putc(DELIMITER, file);
-        if (key == KEY_BARCODES) {
-            for (size_t i = 0; i < line->barcode_count; i++) {
-                if (i > 0)
-                    putc(' ', file);
-                csv_write_field(file, line->barcodes[i], DELIMITER);
-            }
-        } else if (value && !(key == KEY_TO && open)) {
+        if (key == KEY_BARCODES)
+            write_barcodes(file, line);
+        else if (value && KEY_BIT(key) & TEXT_KEYS)
+            write_text(file, value);
+        else if (value && !(key == KEY_TO && open))
             csv_write_field(file, value, DELIMITER);
-        }
     }
     putc(DELIMITER, file);
-    csv_write_field(file, remark ? remark : "", DELIMITER);
+    write_text(file, remark ? remark : "");
     putc('\n', file);
     return true;
 }

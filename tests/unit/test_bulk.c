@@ -158,6 +158,70 @@ static void the_same_from_a_spreadsheet(void **state)
     assert_memory_not_equal(head.digest, digest, sizeof digest);
 }
 
+/* The file's lines as a spreadsheet; the caller's. */
+static char *as_csv(void)
+{
+    static const enum holdfast_operation_kind kinds[] = {HOLDFAST_PUT_ITEM, HOLDFAST_ADJUST};
+    char *text;
+    size_t bytes;
+    struct bulk_writer writer;
+    struct bulk_line line;
+    struct bulk_reader *reader = bulk_open(file, &options, &head);
+
+    assert_non_null(reader);
+    FILE *out = open_memstream(&text, &bytes);
+    bulk_write_begin(&writer, out, BULK_CSV, head.run, kinds, 2);
+    while (bulk_next(reader, &line) == BULK_LINE)
+        assert_true(bulk_write_line(&writer, &line, false, "=1+1"));
+    bulk_close(&reader);
+    fclose(out);
+    return text;
+}
+
+/* What looks like a formula is none when a spreadsheet opens the file, and is itself again when the
+ * file is read. */
+static void codes_are_no_formulas(void **state)
+{
+    uint8_t digest[BULK_DIGEST_BYTES];
+
+    (void)state;
+    assert_true(check(BULK_YAML,
+                      "version: 1\nrun: \"@r\"\nlines:\n"
+                      "- {op: put_item, sku: =1+1, name: \"=HYPERLINK(\\\"x\\\")\"}\n"
+                      "- {op: put_item, sku: \"'+1\", name: \"-\", barcodes: [\"=b\", \"c\"]}\n"
+                      "- {op: adjust, sku: \"''=1\", warehouse: BER1, by: -3, reason: damaged,\n"
+                      "   note: \"'tis\"}\n"));
+    memcpy(digest, head.digest, sizeof digest);
+    char *text = as_csv();
+    bool good = check(BULK_CSV, text);
+    assert_string_equal(said, "");
+    assert_true(good);
+    assert_memory_equal(head.digest, digest, sizeof digest);
+    assert_string_equal(
+        text, "run,op,sku,warehouse,by,reason,note,accept_shortfall,name,reorder_point,barcodes,#\n"
+              "'@r,put_item,'=1+1,,,,,,\"'=HYPERLINK(\"\"x\"\")\",,,'=1+1\n"
+              "'@r,put_item,''+1,,,,,,'-,,'=b c,'=1+1\n"
+              "'@r,adjust,'''=1,BER1,-3,damaged,'tis,,,,,'=1+1\n");
+    free(text);
+}
+
+static void barcodes_go_out_in_one_field(void **state)
+{
+    uint8_t digest[BULK_DIGEST_BYTES];
+
+    (void)state;
+    assert_true(check(BULK_YAML, YAML_HEAD
+                      "- {op: put_item, sku: A, name: a, barcodes: [\"x\", \"a,b\", 'q\"t']}\n"
+                      "- {op: put_item, sku: B, name: b, barcodes: [\"c,d\", \"y\"]}\n"));
+    memcpy(digest, head.digest, sizeof digest);
+    char *text = as_csv();
+    bool good = check(BULK_CSV, text);
+    assert_string_equal(said, "");
+    assert_true(good);
+    assert_memory_equal(head.digest, digest, sizeof digest);
+    free(text);
+}
+
 static void crlf_and_a_mark_are_no_matter(void **state)
 {
     (void)state;
@@ -574,6 +638,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_file_in_the_manual),
         cmocka_unit_test(the_same_from_a_spreadsheet),
+        cmocka_unit_test(codes_are_no_formulas),
+        cmocka_unit_test(barcodes_go_out_in_one_field),
         cmocka_unit_test(crlf_and_a_mark_are_no_matter),
         cmocka_unit_test(a_sheet_that_is_half_filled_in),
         cmocka_unit_test(limits_are_inside),
