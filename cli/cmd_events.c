@@ -98,7 +98,7 @@ static int read_options(const struct invocation *invocation, struct holdfast_opt
         .cluster_file = path,
         .timeout_ms = (int64_t)option_number(invocation, "timeout", TIMEOUT_MS)};
     if (!config_find(invocation->cluster_file, path, path_bytes, error, sizeof(error))) {
-        complain(invocation->command->words, "no cluster: %s", error);
+        complain(invocation->command->words, "%s", error);
         return EX_OSERR;
     }
     if (options->timeout_ms == 0)

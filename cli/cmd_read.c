@@ -14,10 +14,11 @@
 #define PAGE_MAX 1000
 #define LIST_DEFAULT 100
 
-/* A sku's row, and one for each warehouse. */
+/* A sku's row, and one for each warehouse, or for the one that was asked for. */
 static void show_stock(const struct invocation *invocation, const struct holdfast_view_stock *stock,
-                       struct table *table)
+                       const char *warehouse, struct table *table)
 {
+    const char *none = warehouse != NULL ? warehouse : "-";
     if (invocation->json) {
         json_line(stock_json(stock));
         return;
@@ -25,7 +26,7 @@ static void show_stock(const struct invocation *invocation, const struct holdfas
     for (size_t i = 0; i < stock->level_count; i++)
         level_cells(table, &stock->levels[i], stock->sku, stock->levels[i].warehouse);
     if (stock->level_count != 1)
-        level_cells(table, &stock->total, stock->sku, stock->level_count == 0 ? "-" : "(all)");
+        level_cells(table, &stock->total, stock->sku, stock->level_count == 0 ? none : "(all)");
 }
 
 /* Asks until the limit or the end. */
@@ -33,7 +34,7 @@ static int show_pages(struct session *session, struct holdfast_view_query *query
                       struct table *table)
 {
     char after[CODE_BYTES_MAX + 1] = "";
-    bool more = true;
+    bool more = true, any = false;
     int code = 0;
     if (query->after != NULL)
         snprintf(after, sizeof(after), "%s", query->after);
@@ -45,7 +46,8 @@ static int show_pages(struct session *session, struct holdfast_view_query *query
         if (answer == NULL)
             return code;
         for (size_t i = 0; i < answer->stock_count; i++)
-            show_stock(session->invocation, &answer->stock[i], table);
+            show_stock(session->invocation, &answer->stock[i], query->warehouse, table);
+        any = any || answer->stock_count > 0;
         more = answer->more && answer->stock_count > 0;
         if (answer->stock_count > 0)
             snprintf(after, sizeof(after), "%s", answer->stock[answer->stock_count - 1].sku);
@@ -53,6 +55,8 @@ static int show_pages(struct session *session, struct holdfast_view_query *query
         read_tell_age(session->invocation, answer);
         holdfast_view_answer_free(&answer);
     }
+    if (!any && code == 0 && query->warehouse != NULL)
+        return session_find_warehouse(session, query->warehouse);
     if (more && code == 0)
         fprintf(stderr, "there is more: go on with --after '%s'\n", after);
     return code;
@@ -68,8 +72,11 @@ static int show_one(struct session *session, struct holdfast_view_query *query, 
     stock = &answer->stock[0];
     if (code == 0 && !stock->exists)
         code = not_found(HOLDFAST_UNKNOWN_SKU, stock->sku);
-    else if (stock->knowledge == HOLDFAST_KNOWLEDGE_KNOWN && stock->exists)
-        show_stock(session->invocation, stock, table);
+    else if (code == 0 && stock->level_count == 0 && query->warehouse != NULL)
+        code = session_find_warehouse(session, query->warehouse);
+    if (stock->knowledge == HOLDFAST_KNOWLEDGE_KNOWN && stock->exists &&
+        (code == 0 || stock->level_count > 0))
+        show_stock(session->invocation, stock, query->warehouse, table);
     if (code == 0)
         read_tell_age(session->invocation, answer);
     holdfast_view_answer_free(&answer);

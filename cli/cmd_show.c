@@ -266,6 +266,18 @@ static int history_add_all(struct session *session, struct history *history,
     return code;
 }
 
+/* Nothing ever moved there: is there such an item, and such a warehouse? */
+static int why_nothing(struct session *session, const char *sku, const char *warehouse)
+{
+    struct holdfast_query query = {.kind = HOLDFAST_QUERY_STOCK, .skus = &sku, .sku_count = 1};
+    int code;
+    struct holdfast_answer *answer = session_ask(session, &query, &code);
+    if (code == 0 && answer->stock_count == 0)
+        code = not_found(HOLDFAST_UNKNOWN_SKU, sku);
+    holdfast_answer_free(&answer);
+    return code == 0 ? session_find_warehouse(session, warehouse) : code;
+}
+
 static int newest_first(const void *a, const void *b)
 {
     const struct holdfast_movement *const *x = a, *const *y = b;
@@ -312,6 +324,8 @@ int cmd_history(const struct invocation *invocation)
         code = history_add(&session, &history, &query, warehouse);
     else
         code = history_add_all(&session, &history, &query);
+    if (code == 0 && warehouse != NULL && history.movement_count == 0)
+        code = why_nothing(&session, query.sku, warehouse);
     history_print(invocation, &history, (size_t)limit);
     history_release(&history);
     session_close(&session);

@@ -67,6 +67,7 @@ struct command {
     const struct option_spec *options; /* its own, ended by a NULL name; NULL: none */
     const char *summary;               /* one line, lower case, no full stop */
     const char *details;               /* paragraphs for --help, or NULL */
+    const char *timeout;               /* what --timeout is when not given; NULL: 10s */
     int (*run)(const struct invocation *invocation);
 };
 

@@ -21,7 +21,7 @@ const struct option_spec options_client[] = {
     {.name = "timeout",
      .kind = OPTION_DURATION,
      .value = "D",
-     .help = "give up after this time, retries included (default 10s)"},
+     .help = "give up after this time, retries included"},
     END_OF_OPTIONS,
 };
 

@@ -35,6 +35,11 @@ static const char line_details[] =
     "A LINE is SKU=QTY or SKU=QTY@WAREHOUSE, split at the last '=' and the first '@' after "
     "it.";
 
+static const char reserve_details[] =
+    "A LINE is SKU=QTY or SKU=QTY@WAREHOUSE, split at the last '=' and the first '@' after "
+    "it. All LINEs of a reservation lie on one partition of the cluster: skus that do not are "
+    "refused by name. Reserve them by commands of their own, with the same --order.";
+
 static const char lines_details[] =
     "A LINE is SKU=QTY@WAREHOUSE, split at the last '=' and the first '@' after it. Each of "
     "several LINEs is an operation of its own; repeating the command with the same --id and "
@@ -148,6 +153,7 @@ const struct command commands[] = {
      .options = import_options,
      .summary = "take items and opening stock from a CSV file; the same file twice changes nothing",
      .details = import_details,
+     .timeout = "60s for each operation",
      .run = cmd_import},
     {.words = "plan",
      .arguments = "FILE",
@@ -158,6 +164,7 @@ const struct command commands[] = {
      .options = plan_options,
      .summary = "show what a bulk file would do, and change nothing",
      .details = plan_details,
+     .timeout = "20s for each question",
      .run = cmd_plan},
     {.words = "apply",
      .arguments = "FILE|P",
@@ -168,6 +175,7 @@ const struct command commands[] = {
      .options = apply_options,
      .summary = "do what a bulk file says, each line once",
      .details = apply_details,
+     .timeout = "60s without any answer",
      .run = cmd_apply},
     {.words = "undo",
      .arguments = "RUN|MOVEMENT",
@@ -176,6 +184,7 @@ const struct command commands[] = {
      .flags = COMMAND_WRITE | COMMAND_CLIENT,
      .summary = "take back what a run, or one movement, did to stock",
      .details = undo_details,
+     .timeout = "60s without any answer",
      .run = cmd_undo},
     {.words = "run list",
      .arguments = "",
@@ -206,7 +215,7 @@ const struct command commands[] = {
      .flags = COMMAND_WRITE | COMMAND_CLIENT,
      .options = reserve_options,
      .summary = "hold stock for a while: all LINEs or none",
-     .details = line_details,
+     .details = reserve_details,
      .run = cmd_reserve},
     {.words = "extend",
      .arguments = "R",
@@ -389,6 +398,7 @@ const struct command commands[] = {
      .options = export_options,
      .summary = "write a bulk file of what is there, or a count sheet",
      .details = export_details,
+     .timeout = "60s for each question",
      .run = cmd_export},
     {.words = "audit",
      .arguments = "",
@@ -402,6 +412,7 @@ const struct command commands[] = {
          "--watch goes on until it is interrupted. It prints the first result, and then what "
          "came and what went; `holdfast status` shows what came out last.\n\n"
          "Nothing is mended by itself. --propose writes a bulk file: apply it when you agree.",
+     .timeout = "5m",
      .run = cmd_audit},
     {.words = "version", .arguments = "", .summary = "show the version", .run = cmd_version},
     {.words = NULL},

@@ -64,18 +64,27 @@ void help_all(FILE *out)
         0, 0);
 }
 
+struct option_row {
+    FILE *out;
+    const struct command *command;
+};
+
 static bool print_option(const struct option_spec *spec, void *data)
 {
-    FILE *out = data;
-    char left[64];
+    const struct option_row *row = data;
+    const char *timeout = row->command->timeout;
+    FILE *out = row->out;
+    char left[64], help[512];
     if (spec->value != NULL)
         snprintf(left, sizeof(left), "--%s %s%s", spec->name,
                  spec->choices != NULL ? spec->choices : spec->value, spec->repeats ? " …" : "");
     else
         snprintf(left, sizeof(left), "--%s", spec->name);
     size_t columns = columns_of(left, strlen(left));
-    char help[512];
-    snprintf(help, sizeof(help), "%s%s", spec->help, spec->required ? " (required)" : "");
+    if (strcmp(spec->name, "timeout") == 0)
+        snprintf(help, sizeof(help), "%s (default %s)", spec->help, timeout ? timeout : "10s");
+    else
+        snprintf(help, sizeof(help), "%s%s", spec->help, spec->required ? " (required)" : "");
     if (columns >= HELP_COLUMN)
         fprintf(out, "  %s\n  %*s ", left, HELP_COLUMN, "");
     else
@@ -86,6 +95,7 @@ static bool print_option(const struct option_spec *spec, void *data)
 
 void help_command(FILE *out, const struct command *command)
 {
+    struct option_row row = {out, command};
     fprintf(out, "usage: holdfast %s%s%s [options]\n\n", command->words,
             *command->arguments != '\0' ? " " : "", command->arguments);
     print_filled(out, command->summary, 0, 0);
@@ -94,7 +104,7 @@ void help_command(FILE *out, const struct command *command)
         print_filled(out, command->details, 0, 0);
     }
     fputs("\noptions:\n", out);
-    command_options(command, print_option, out);
+    command_options(command, print_option, &row);
 }
 
 static const char *completes_name(enum completes completes)
@@ -112,14 +122,9 @@ static const char *completes_name(enum completes completes)
     return "-";
 }
 
-struct table_row {
-    FILE *out;
-    const struct command *command;
-};
-
 static bool table_option(const struct option_spec *spec, void *data)
 {
-    struct table_row *row = data;
+    struct option_row *row = data;
     fprintf(row->out, "option\t%s\t--%s\t%s\t%s\t%s\n", row->command->words, spec->name,
             spec->value != NULL ? spec->value : "-", completes_name(spec->completes),
             spec->choices != NULL ? spec->choices : "-");
@@ -129,7 +134,7 @@ static bool table_option(const struct option_spec *spec, void *data)
 void help_table(FILE *out)
 {
     for (const struct command *c = commands; c->words != NULL; c++) {
-        struct table_row row = {out, c};
+        struct option_row row = {out, c};
         if (c->flags & COMMAND_HIDDEN)
             continue;
         fprintf(out, "command\t%s\t%s\t%s\n", c->words, *c->arguments != '\0' ? c->arguments : "-",

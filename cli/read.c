@@ -7,8 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/lines.h"
 #include "cli/parse.h"
 #include "cli/report.h"
+
+#define PAGE 1000
 
 /* Older than this is worth a word. */
 #define OLD_US 2000000
@@ -118,6 +121,31 @@ struct holdfast_view_answer *session_read(struct session *session,
     if (*code != 0 && !has_something(answer))
         holdfast_view_answer_free(&answer);
     return answer;
+}
+
+int session_find_warehouse(struct session *session, const char *warehouse)
+{
+    char after[CODE_BYTES_MAX + 1] = "";
+    bool more = true;
+    int code = 0;
+
+    while (more) {
+        struct holdfast_query query = {
+            .kind = HOLDFAST_QUERY_WAREHOUSE, .after = after, .limit = PAGE};
+        struct holdfast_answer *answer = session_ask(session, &query, &code);
+        if (!answer)
+            return code;
+        bool found = false;
+        for (size_t i = 0; i < answer->named_count; i++)
+            found = found || strcmp(answer->named[i].code, warehouse) == 0;
+        more = code == 0 && !found && answer->more && answer->named_count > 0;
+        if (more)
+            snprintf(after, sizeof after, "%s", answer->named[answer->named_count - 1].code);
+        holdfast_answer_free(&answer);
+        if (code != 0 || found)
+            return code;
+    }
+    return not_found(HOLDFAST_UNKNOWN_WAREHOUSE, warehouse);
 }
 
 void read_tell_age(const struct invocation *invocation, const struct holdfast_view_answer *answer)

@@ -19,6 +19,10 @@ int read_consistency(const struct invocation *invocation, struct session *sessio
 struct holdfast_view_answer *session_read(struct session *session,
                                           const struct holdfast_view_query *query, int *code);
 
+/* For an answer that has nothing of a warehouse: 0 when there is such a warehouse, otherwise an exit
+ * code after having told that there is none, or that nobody could tell. */
+int session_find_warehouse(struct session *session, const char *warehouse);
+
 /* Tells on stderr when what is shown is older than a person would expect. */
 void read_tell_age(const struct invocation *invocation, const struct holdfast_view_answer *answer);
 

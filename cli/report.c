@@ -4,6 +4,7 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "cli/json.h"
 #include "cli/report.h"
@@ -86,10 +87,53 @@ static void print_moved(const struct holdfast_result *result)
     }
 }
 
-void report_fault(const struct holdfast_result *result, const char *line)
+/* What stood in the field that a result names, such as receive.lines[0].sku; NULL: not one of those
+ * that a person typed. */
+static const char *value_of(const struct holdfast_operation *operation, const char *field)
+{
+    const char *dot = strrchr(field, '.'), *open = strchr(field, '[');
+    size_t index = open != NULL ? strtoul(open + 1, NULL, 10) : 0;
+    bool in_lines = open != NULL && index < operation->line_count && dot != NULL && dot > open;
+    const char *last = dot != NULL ? dot + 1 : field;
+    if (strcmp(last, "sku") == 0)
+        return in_lines ? operation->lines[index].sku : operation->sku;
+    if (strcmp(last, "warehouse") == 0)
+        return in_lines ? operation->lines[index].warehouse : operation->warehouse;
+    if (strcmp(last, "to") == 0)
+        return operation->to_warehouse;
+    if (strcmp(last, "reason") == 0)
+        return operation->reason;
+    if (strncmp(last, "barcodes[", 9) == 0 && index < operation->barcode_count)
+        return operation->barcodes[index];
+    return NULL;
+}
+
+/* What is unknown or taken is told as it was typed; JSON names the field. */
+static const char *what_of(const struct holdfast_operation *operation,
+                           const struct holdfast_result *result)
+{
+    const char *value = NULL;
+    switch (result->status) {
+    case HOLDFAST_UNKNOWN_SKU:
+    case HOLDFAST_UNKNOWN_WAREHOUSE:
+    case HOLDFAST_UNKNOWN_REASON:
+    case HOLDFAST_BARCODE_TAKEN:
+        value = operation != NULL ? value_of(operation, result->field) : NULL;
+        break;
+    case HOLDFAST_UNKNOWN_RESERVATION:
+        value = operation != NULL ? operation->reservation : NULL;
+        break;
+    default:
+        break;
+    }
+    return value != NULL ? value : result->field;
+}
+
+void report_fault(const struct holdfast_operation *operation, const struct holdfast_result *result,
+                  const char *line)
 {
     struct fault fault;
-    fault_begin(&fault, result->status, line, result->field,
+    fault_begin(&fault, result->status, line, what_of(operation, result),
                 result->shortage_count > 0 ? NULL : result->message);
     fault_shortages(&fault, result);
     if (result->retry_after_ms > 0)
@@ -111,7 +155,7 @@ void report_refusal(const struct invocation *invocation, const struct holdfast_r
 {
     if (invocation->json)
         json_line(result_json(result, false, NULL));
-    report_fault(result, NULL);
+    report_fault(NULL, result, NULL);
 }
 
 int not_found(int status, const char *what)
@@ -197,7 +241,7 @@ int report_result(const struct invocation *invocation, const struct holdfast_ope
         json_line(object);
     }
     if (result->kind != HOLDFAST_KIND_APPLIED)
-        report_fault(result, line);
+        report_fault(operation, result, line);
     else if (!invocation->json)
         print_applied(operation, result);
     if (result->kind == HOLDFAST_KIND_UNKNOWN)

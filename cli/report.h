@@ -19,8 +19,10 @@ void local_time(int64_t time_us, char text[TIME_TEXT_BYTES]);
 int report_result(const struct invocation *invocation, const struct holdfast_operation *operation,
                   const struct holdfast_result *result, const char *line);
 
-/* `name: text: what exactly` on stderr; line (may be NULL) goes between name and text. */
-void report_fault(const struct holdfast_result *result, const char *line);
+/* `name: text: what exactly` on stderr; line (may be NULL) goes between name and text. operation
+ * (may be NULL): whose values are told. */
+void report_fault(const struct holdfast_operation *operation, const struct holdfast_result *result,
+                  const char *line);
 /* A result that is not applied, of an operation that has no id of its own to repeat it with. */
 void report_refusal(const struct invocation *invocation, const struct holdfast_result *result);
 /* The same line for something that a query did not find; returns the status's exit code. */

@@ -86,7 +86,7 @@ int session_open(struct session *session, const struct invocation *invocation,
         .size = sizeof(options), .cluster_file = path, .op_class = op_class};
     *session = (struct session){.invocation = invocation};
     if (!config_find(invocation->cluster_file, path, sizeof(path), error, sizeof(error))) {
-        complain(invocation->command->words, "no cluster: %s", error);
+        complain(invocation->command->words, "%s", error);
         return EX_OSERR;
     }
     options.timeout_ms = (int64_t)option_number(invocation, "timeout", timeout_ms);

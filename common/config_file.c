@@ -58,7 +58,10 @@ bool config_find(const char *given, char *path, size_t path_bytes, char *error, 
         if (try_path(places[i], path, path_bytes, tried, sizeof tried))
             return true;
     }
-    snprintf(error, error_bytes, "no cluster file: looked for %s; name one with -C", tried);
+    snprintf(error, error_bytes,
+             "no cluster file: looked for %s; start a cluster with `holdfast up`, or name its file "
+             "with -C",
+             tried);
     return false;
 }
 

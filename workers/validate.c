@@ -448,6 +448,16 @@ static enum status check_together(const struct check *check, const Hf__Operation
     return STATUS_applied;
 }
 
+/* Two that cannot be of one operation. */
+static void tell_apart(const struct check *check, const Hf__Line *one, const Hf__Line *other)
+{
+    check->checked->message = arena_printf(
+        check->arena,
+        "%.*s and %.*s lie on several partitions: send these lines as operations of their own",
+        (int)one->sku.len, (const char *)one->sku.data, (int)other->sku.len,
+        (const char *)other->sku.data);
+}
+
 static enum status find_partition(const struct check *check)
 {
     struct checked *checked = check->checked;
@@ -460,8 +470,10 @@ static enum status find_partition(const struct check *check)
             if (i > 0 && partition != checked->partition) {
                 checked->message = "lies on several partitions: send these lines as operations of "
                                    "their own";
-                if (check->arena)
+                if (check->arena) {
                     checked->field = arena_printf(check->arena, "%s.lines", check->kind->name);
+                    tell_apart(check, checked->list.lines[0], line);
+                }
                 return STATUS_invalid;
             }
             checked->partition = partition;

@@ -64,6 +64,9 @@ def help_of_all(_):
         if words.split()[-1] in writes:
             wanted |= {"--id", "--actor", "--note", "--timeout"}
         check(wanted <= set(options), "%s lacks %s" % (words, wanted - set(options)))
+    for words, how_long in ("stock", "10s"), ("audit", "5m"), ("import", "60s for each operation"):
+        text = " ".join(plain(*words.split(), "--help").out.split())
+        check("retries included (default %s)" % how_long in text, "the timeout of " + words)
     listed = plain("help").out
     check(max(map(len, listed.splitlines())) <= 80, "the list fits a terminal")
     for words in commands:
@@ -150,6 +153,46 @@ def pages(cluster):
     equal([i["sku"] for i in rest.lines], ["PAGE-2", "PAGE-3", "PAGE-4"], "the rest")
 
 
+@test("a warehouse that is not there is unknown to reads, and none of it is shown as 0")
+def unknown_warehouse(cluster):
+    cluster.hf("warehouse", "put", "EMPTY", "--name", "Nothing in it")
+    cluster.hf("warehouse", "put", "FULL", "--name", "Something in it")
+    cluster.hf("item", "put", "SEEN", "--name", "seen")
+    cluster.hf("receive", "SEEN=3@FULL")
+    for words in (["stock"], ["stock", "SEEN"], ["history", "SEEN"]):
+        done = cluster.hf(*words, "--warehouse", "FUL", expect=1, json=False)
+        equal((done.out, done.err), ("", "unknown_warehouse: no warehouse has this code: FUL\n"),
+              " ".join(words))
+        done = cluster.hf(*words, "--warehouse", "EMPTY", json=False)
+        check("FULL" not in done.out and not done.err, "nothing, and no fault: %s" % done)
+    check(re.search(r"^SEEN +EMPTY +0 ", cluster.hf("stock", "SEEN", "--warehouse", "EMPTY", json=False).out,
+                    re.M), "a level that never moved")
+    done = cluster.hf("history", "UNSEEN", "--warehouse", "FULL", expect=1, json=False)
+    equal(done.err, "unknown_sku: no item has this sku: UNSEEN\n", "an item that is not there")
+
+
+@test("a refusal says what was typed, and which skus do not go together")
+def says_which(cluster):
+    skus = ["WHICH-%d" % n for n in range(20)]
+    for sku in skus:
+        cluster.hf("item", "put", sku, "--name", sku)
+    cluster.hf("warehouse", "put", "HERE", "--name", "Here")
+    cluster.hf("item", "put", skus[0], "--name", "a", "--barcode", "96385074")
+    for status, what, words in (
+            ("unknown_sku", "NOWHAT", ["receive", "NOWHAT=1@HERE"]),
+            ("unknown_warehouse", "NOHERE", ["receive", skus[0] + "=1@NOHERE"]),
+            ("unknown_warehouse", "NOHERE", ["transfer", skus[0] + "=1@HERE", "--to", "NOHERE"]),
+            ("unknown_reason", "NOWHY", ["adjust", skus[0] + "=1@HERE", "--reason", "NOWHY"]),
+            ("unknown_reservation", "R-00ADHR7ARBT2S87HQ", ["release", "R-00ADHR7ARBT2S87HQ"]),
+            ("barcode_taken", "96385074", ["item", "put", skus[1], "--name", "b", "--barcode", "1234",
+                                           "--barcode", "96385074"])):
+        done = cluster.refused(status, *words)
+        check(done.err.endswith(": %s\n" % what), "%s is named: %s" % (what, done))
+    apart = next(s for s in skus if cluster.partition(s) != cluster.partition(skus[0]))
+    done = cluster.refused("invalid", "reserve", skus[0] + "=1", apart + "=1")
+    check("%s and %s lie on several partitions" % (skus[0], apart) in done.err, done.err)
+
+
 @test("stock: JSON of one sku is that of the contract, text is aligned")
 def stock(cluster):
     cluster.hf("receive", "WID-1=10@BER1", "--reference", "D1")
@@ -174,7 +217,6 @@ def stock(cluster):
     rest = cluster.hf("stock", "--after", first.lines[0]["sku"]).lines
     equal([first.lines[0]["sku"]] + [s["sku"] for s in rest],
           [s["sku"] for s in cluster.hf("stock").lines], "and what comes then")
-    equal(cluster.hf("stock", "--warehouse", "NOPE").lines, [], "of a warehouse without stock")
 
 
 def without_age(stock):
