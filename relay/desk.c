@@ -265,6 +265,8 @@ struct desk *desk_new(const struct desk_config *config, const struct desk_sink *
     desk->look_wanted = desk_alloc(shards, sizeof(bool));
     desk->last_kind = desk_alloc(shards, sizeof *desk->last_kind);
     desk->read_next = desk_alloc(shards, sizeof *desk->read_next);
+    desk->read_next_us = desk_alloc(shards, sizeof(int64_t));
+    desk->read_waits = desk_alloc(shards, sizeof(bool));
     desk->body = desk_alloc(config->message_bytes + EVENT_BYTES_MORE, 1);
     arena_init(&desk->arena);
     for (uint32_t p = 0; p < config->partitions; p++)
@@ -292,6 +294,8 @@ void desk_destroy(struct desk **desk)
     free(c->look_wanted);
     free(c->last_kind);
     free(c->read_next);
+    free(c->read_next_us);
+    free(c->read_waits);
     free(c->body);
     arena_release(&c->arena);
     free(c);

@@ -31,6 +31,9 @@
 /* Between two stores of acknowledgements at a shard, and two looks at all its partitions. */
 #define STORE_US 50000
 #define LOOK_US 1000000
+/* Between two reads of movements at a shard: what comes meanwhile is read at once, which costs the
+ * database much less than one by one. The first after a rest does not wait. */
+#define READ_US 10000
 /* After a job that failed, and between two tries at a subscription that another relay has let go.
  */
 #define RETRY_US 500000
@@ -157,7 +160,9 @@ struct desk {
     int64_t *shard_not_before_us, *store_next_us, *look_next_us;
     bool *look_wanted;
     enum job_kind *last_kind;
-    uint32_t *read_next; /* by shard: partition that is looked at first */
+    uint32_t *read_next;   /* by shard: partition that is looked at first */
+    int64_t *read_next_us; /* by shard */
+    bool *read_waits;      /* by shard: for that time */
     struct arena arena;
     uint8_t *body; /* of EVENTS */
     bool stopping; /* nothing lingers */

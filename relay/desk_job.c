@@ -215,11 +215,14 @@ static void add_ask(struct job *job, struct place *place, uint32_t partition, en
     place->reading = true;
 }
 
-static struct job *read_job(struct desk *desk, size_t shard)
+static struct job *read_job(struct desk *desk, size_t shard, int64_t now_us)
 {
     struct job *job = NULL;
     uint32_t count = desk->config.partitions, first = desk->read_next[shard];
 
+    desk->read_waits[shard] = now_us < desk->read_next_us[shard];
+    if (desk->read_waits[shard])
+        return NULL;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t p = (first + i) % count;
         if (desk->parts[p].shard != shard)
@@ -238,6 +241,9 @@ static struct job *read_job(struct desk *desk, size_t shard)
         }
         desk->read_next[shard] = p + 1;
     }
+    /* Those that there was no room for are read next. */
+    if (job && job->ask_count < ASKS_MAX)
+        desk->read_next_us[shard] = now_us + READ_US;
     return job;
 }
 
@@ -256,9 +262,9 @@ struct job *desk_next_job(struct desk *desk, size_t shard, int64_t now_us)
     job = job ? job : question_job(desk, shard);
     /* By turns: neither may wait for the other. */
     if (!job && desk->last_kind[shard] == JOB_STORE)
-        job = read_job(desk, shard);
+        job = read_job(desk, shard, now_us);
     job = job ? job : store_job(desk, shard, now_us);
-    job = job ? job : read_job(desk, shard);
+    job = job ? job : read_job(desk, shard, now_us);
     if (job)
         desk->last_kind[shard] = job->kind;
     return job;
@@ -293,6 +299,10 @@ int64_t desk_due_us(const struct desk *desk, int64_t now_us)
 
     if (desk->queries)
         due = now_us + TICK_US;
+    for (size_t shard = 0; shard < desk->config.shard_count; shard++) {
+        if (desk->read_waits[shard])
+            due = earlier(due, desk->read_next_us[shard]);
+    }
     for (const struct subscription *s = desk->subscriptions; s; s = s->next)
         due = earlier(due, subscription_due_us(desk, s, now_us));
     return due > now_us ? due : now_us;

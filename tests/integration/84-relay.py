@@ -346,6 +346,10 @@ def listed(cluster):
     with Consumer(cluster) as c, Consumer(cluster) as admin:
         c.subscribe("doomed")
         c.until(c.all_at_end, what="the end")
+        # Given is not acknowledged.
+        s, = admin.ask(list=dict(limit=1000, name=b"doomed")).subscriptions
+        equal((s.behind, {p.partition: p.last for p in s.positions if p.last}),
+              (c.count, {p: rows[-1][0] for p, rows in ledger(cluster).items()}), "behind")
         c.ack_stored()
         answer = admin.ask(list=dict(limit=1000, name=b"doomed"))
         equal((answer.status, [s.name for s in answer.subscriptions]), (0, [b"doomed"]), "listed")

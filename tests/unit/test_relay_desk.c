@@ -39,6 +39,54 @@ static void test_everything_is_given_and_stored(void **state)
     world_destroy(w);
 }
 
+/* A movement is committed, and heard of. */
+static void commit_heard(struct world *w, uint32_t partition)
+{
+    uint8_t claim[16];
+
+    memset(claim, w->claim, sizeof claim);
+    desk_heard(w->desk, partition, ++w->last[partition], claim, sizeof claim);
+}
+
+/* Reads until nothing is wanted now; returns how many reads. */
+static size_t reads_now(struct world *w)
+{
+    struct job *job;
+    size_t reads = 0;
+
+    while ((job = desk_next_job(w->desk, 0, w->now_us)) != NULL) {
+        reads += job->kind == JOB_READ;
+        do_job(w, job);
+        desk_reply(w->desk, &job, w->now_us);
+        desk_tick(w->desk, w->now_us);
+    }
+    return reads;
+}
+
+static void test_what_comes_close_together_is_read_at_once(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct seen *p = &w->peers[0];
+
+    subscribe(w, 0, "a", HF__FROM__FROM_NOW, 1000);
+    settle(w);
+    assert_int_equal(p->events, 0);
+    commit_heard(w, 0);
+    assert_int_equal(reads_now(w), 1); /* the first does not wait */
+    assert_int_equal(p->events, 1);
+    for (int i = 0; i < 5; i++) {
+        w->now_us += 1000;
+        commit_heard(w, (uint32_t)i % PARTITIONS);
+        assert_int_equal(reads_now(w), 0);
+        assert_true(desk_due_us(w->desk, w->now_us) <= w->now_us + 10000);
+    }
+    w->now_us += 10000;
+    assert_int_equal(reads_now(w), 1);
+    assert_int_equal(p->events, 6);
+    world_destroy(w);
+}
+
 static void test_credit(void **state)
 {
     (void)state;
@@ -291,6 +339,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_everything_is_given_and_stored),
+        cmocka_unit_test(test_what_comes_close_together_is_read_at_once),
         cmocka_unit_test(test_credit),
         cmocka_unit_test(test_two_share_and_hand_over),
         cmocka_unit_test(test_who_does_not_give_back_loses_it),
