@@ -13,7 +13,7 @@
 
 /* Between two looks whether it is done. */
 #define PAUSE_MIN_MS 2
-#define PAUSE_MAX_MS 100
+#define PAUSE_MAX_MS 500
 
 uint64_t audit_new_token(void)
 {
@@ -52,34 +52,55 @@ static void note_trouble(struct audit *audit, const struct holdfast_answer *answ
              answer->message[0] ? answer->message : holdfast_status_text(answer->status));
 }
 
+static int64_t timeout_us(const struct audit *audit)
+{
+    return (int64_t)option_number(audit->session->invocation, "timeout", AUDIT_TIMEOUT_MS) * 1000;
+}
+
+static unsigned longer(unsigned ms)
+{
+    return ms * 3 / 2 + 1 < PAUSE_MAX_MS ? ms * 3 / 2 + 1 : PAUSE_MAX_MS;
+}
+
+static void note_late(struct audit *audit, uint32_t partition)
+{
+    audit->status = HOLDFAST_DEADLINE_EXCEEDED;
+    snprintf(audit->trouble, sizeof audit->trouble, "the audit of partition %u goes on", partition);
+}
+
+/* One look. NULL: there is nothing yet (*running), or there will be none, with the reason noted. */
+static struct holdfast_answer *look(struct audit *audit, struct holdfast_query *query,
+                                    uint32_t partition, bool *running)
+{
+    query->one_partition = true;
+    query->partition = partition;
+    struct holdfast_answer *answer = holdfast_ask(audit->session->client, query);
+    bool good = answer->status == HOLDFAST_APPLIED && answer->audited_count == 1;
+
+    *running = good && answer->audited[0].running;
+    if (!good)
+        note_trouble(audit, answer);
+    if (!good || *running)
+        holdfast_answer_free(&answer);
+    return answer;
+}
+
 struct holdfast_answer *audit_poll_owner(struct audit *audit, struct holdfast_query *query,
                                          uint32_t partition)
 {
-    int64_t timeout_ms =
-        (int64_t)option_number(audit->session->invocation, "timeout", AUDIT_TIMEOUT_MS);
-    int64_t deadline_us = clock_monotonic_us() + timeout_ms * 1000;
-    unsigned ms = PAUSE_MIN_MS;
+    int64_t deadline_us = clock_monotonic_us() + timeout_us(audit);
+    bool running = true;
 
-    query->one_partition = true;
-    query->partition = partition;
-    while (!was_interrupted()) {
-        struct holdfast_answer *answer = holdfast_ask(audit->session->client, query);
-        bool good = answer->status == HOLDFAST_APPLIED && answer->audited_count == 1;
-        if (!good)
-            note_trouble(audit, answer);
-        if (good && !answer->audited[0].running)
+    for (unsigned ms = PAUSE_MIN_MS; running && !was_interrupted(); ms = longer(ms)) {
+        struct holdfast_answer *answer = look(audit, query, partition, &running);
+        if (answer)
             return answer;
-        holdfast_answer_free(&answer);
-        if (!good)
-            return NULL;
-        if (clock_monotonic_us() > deadline_us) {
-            audit->status = HOLDFAST_DEADLINE_EXCEEDED;
-            snprintf(audit->trouble, sizeof audit->trouble, "the audit of partition %u goes on",
-                     partition);
+        if (running && clock_monotonic_us() > deadline_us) {
+            note_late(audit, partition);
             return NULL;
         }
-        pause_ms(ms);
-        ms = ms * 3 / 2 + 1 < PAUSE_MAX_MS ? ms * 3 / 2 + 1 : PAUSE_MAX_MS;
+        if (running)
+            pause_ms(ms);
     }
     return NULL;
 }
@@ -131,15 +152,17 @@ static void take(struct audit *audit, const struct holdfast_answer *answer,
     take_differences(audit, answer, audited->partition);
 }
 
-/* begun: of every partition that its owner has begun, whether it was done at once or not. */
-static void finish(struct audit *audit, struct holdfast_query *query,
-                   const struct holdfast_answer *begun)
+/* A look at each that is not done. Owners work side by side and keep what came out for a minute
+ * only, so none waits to be asked until the others are done. Returns how many are left. */
+static uint32_t look_round(struct audit *audit, struct holdfast_query *query, bool *left)
 {
-    for (size_t i = 0; i < begun->audited_count && !was_interrupted(); i++) {
-        const struct holdfast_audited *audited = &begun->audited[i];
-        if (audited->partition >= audit->partitions || !audited->running)
+    uint32_t count = 0;
+
+    for (uint32_t p = 0; p < audit->partitions && !was_interrupted(); p++) {
+        if (!left[p])
             continue;
-        struct holdfast_answer *answer = audit_poll_owner(audit, query, audited->partition);
+        struct holdfast_answer *answer = look(audit, query, p, &left[p]);
+        count += left[p];
         if (!answer)
             continue;
         take(audit, answer, &answer->audited[0]);
@@ -147,6 +170,40 @@ static void finish(struct audit *audit, struct holdfast_query *query,
         audit->more = audit->more || answer->more;
         holdfast_answer_free(&answer);
     }
+    return count;
+}
+
+/* begun: of every partition that its owner has begun, whether it was done at once or not. The time
+ * counts from when one was done last. */
+static void finish(struct audit *audit, struct holdfast_query *query,
+                   const struct holdfast_answer *begun)
+{
+    bool *left = calloc(audit->partitions + 1, sizeof *left);
+    int64_t since_us = clock_monotonic_us();
+    uint32_t before = UINT32_MAX, count = 1;
+
+    if (!left)
+        abort();
+    for (size_t i = 0; i < begun->audited_count; i++) {
+        if (begun->audited[i].partition < audit->partitions)
+            left[begun->audited[i].partition] = begun->audited[i].running;
+    }
+    for (unsigned ms = PAUSE_MIN_MS; count > 0 && !was_interrupted(); ms = longer(ms)) {
+        count = look_round(audit, query, left);
+        if (count < before)
+            since_us = clock_monotonic_us();
+        before = count;
+        if (count > 0 && clock_monotonic_us() > since_us + timeout_us(audit)) {
+            uint32_t p = 0;
+            while (!left[p])
+                p++;
+            note_late(audit, p);
+            break;
+        }
+        if (count > 0)
+            pause_ms(ms);
+    }
+    free(left);
 }
 
 void audit_owners(struct audit *audit)
