@@ -80,4 +80,5 @@ test-scale: deps
 	@$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD) all test-programs
 	@BUILD=$(BUILD) /usr/bin/python3 -B tests/scale/console.py
 	@BUILD=$(BUILD) /usr/bin/python3 -B tests/scale/restart.py
+	@BUILD=$(BUILD) /usr/bin/python3 -B tests/scale/audit.py
 include tests/simulate/model/model.mk
