@@ -136,6 +136,8 @@ struct history {
 
 /* Never NULL. */
 void *history_grow(void *items, size_t count, size_t *capacity, size_t size);
+/* The empty text, wherever an interned one can stand: they are compared as pointers. */
+extern const char no_word[];
 const char *intern(struct history *history, const char *text);
 struct ident *ident_find(const struct history *history, const uint8_t id[UUID_BYTES]);
 struct ident *ident_obtain(struct history *history, const uint8_t id[UUID_BYTES]);

@@ -113,7 +113,7 @@ static void take_anywhere(const struct deciding *d, struct model_sku *sku, int64
     }
     int64_t possible = d->body->may_split ? total : most;
     if (possible < wanted) {
-        effect_add_shortage(d->effect, sku->sku, "", wanted, possible);
+        effect_add_shortage(d->effect, sku->sku, no_word, wanted, possible);
         return;
     }
     while (wanted > 0) {

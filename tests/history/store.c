@@ -67,13 +67,15 @@ void history_destroy(struct history **history)
 
 /* ------------------------------------------------------------- words and ids */
 
+const char no_word[] = "";
+
 const char *intern(struct history *history, const char *text)
 {
     struct word *word;
     size_t length = text ? strlen(text) : 0;
 
     if (length == 0)
-        return "";
+        return no_word;
     HASH_FIND(hh, history->words, text, length, word);
     if (!word) {
         word = arena_alloc(&history->arena, sizeof *word + length + 1);
