@@ -200,11 +200,17 @@ static void need_codes(struct ledger *ledger, const Hf__Operation *operation,
         need_reason(ledger, &operation->put_reason->reason, needs);
 }
 
-/* A reservation that a first attempt is to make is there already: look how. */
+/* A reservation or a run that a first attempt is to make is there already: look how. A later
+ * attempt of the same may have come first. */
 static bool made_before(const struct ledger *ledger, const Hf__Operation *operation)
 {
     uint8_t id[RESERVATION_ID_BYTES];
 
+    if (operation->kind_case == HF__OPERATION__KIND_BEGIN_RUN) {
+        const ProtobufCBinaryData *name = &operation->begin_run->run;
+        const struct run_entry *run = cache_run(ledger, name->data, name->len);
+        return run && run->run.version > 0;
+    }
     if (operation->kind_case != HF__OPERATION__KIND_RESERVE)
         return false;
     reservation_id_make(id, ledger->partition, operation->operation_id.data);

@@ -118,6 +118,23 @@ static void test_a_run_is_begun_once(void **state)
     world_destroy(w);
 }
 
+/* Two copies were under way: the later attempt has begun the run, and the first one comes then.
+ * That there is such a run would be taken for the last word. */
+static void test_a_first_attempt_that_comes_late(void **state)
+{
+    (void)state;
+    struct world *w = shop("");
+    Hf__Operation *op = op_begin(w, "monday", 1, 3);
+
+    expect_status(run_one_attempt(w, op, 2), applied);
+    uint64_t begun = w->last_seq;
+    expect_status(run_one_attempt(w, op, 1), applied);
+    assert_true(w->decisions[0].result->replayed);
+    assert_int_equal(w->last_seq, begun);
+    expect_field(w, op_begin(w, "monday", 1, 3), operation_id_reused, "begin_run.run");
+    world_destroy(w);
+}
+
 static void test_a_first_result_is_given_again(void **state)
 {
     (void)state;
@@ -479,6 +496,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_run_is_begun_once),
+        cmocka_unit_test(test_a_first_attempt_that_comes_late),
         cmocka_unit_test(test_a_first_result_is_given_again),
         cmocka_unit_test(test_results_are_merged),
         cmocka_unit_test(test_an_open_line_replaces_nothing),
