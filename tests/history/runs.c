@@ -12,6 +12,8 @@
 /* A line whose id was settled as void goes on under the next one. */
 #define GENERATION_SHIFT 32
 #define GENERATIONS_MAX 64u
+/* Lines of a run that are looked at, whether they were recorded or not. */
+#define LINES_MOST 1024u
 
 /* ------------------------------------------------------------- taken in */
 
@@ -184,6 +186,14 @@ static void judge_line(struct history *history, const struct holdfast_operation 
                 line->line, record->run, line->partition, (unsigned long long)line->sequence);
 }
 
+/* Those that nobody has recorded, too: once for each run, when it is new. */
+static void judge_lines(struct history *history, const struct holdfast_operation *begun,
+                        uint64_t prev)
+{
+    for (uint32_t line = 1; prev == 0 && line <= begun->run_lines && line <= LINES_MOST; line++)
+        (void)applied_line(history, begun->run, line);
+}
+
 void runs_judge(struct history *history)
 {
     for (uint32_t p = 0; p < history->log_count; p++) {
@@ -191,6 +201,8 @@ void runs_judge(struct history *history)
         for (size_t i = 0; i < log->group_count; i++) {
             const struct operation *operation = log->groups[i].operation;
             history->figures.undos += operation && operation->body.kind == HOLDFAST_UNDO;
+            if (operation && operation->body.kind == HOLDFAST_BEGIN_RUN)
+                judge_lines(history, &operation->body, log->rows[log->groups[i].first].prev);
             if (!operation || operation->body.kind != HOLDFAST_RECORD_RUN)
                 continue;
             for (size_t k = 0; k < operation->body.run_result_count; k++)

@@ -21,6 +21,7 @@
 #define OF_UNDOS 30 /* runs whose lines take something back */
 #define RECORD_SOON 40
 #define RETRY_REFUSED 15
+#define RECORD_AGAIN 5 /* as one that gave the lines up: what was applied stays so */
 /* Jobs of a client that is killed: as if another machine went on at once. */
 #define KEPT_JOB 40
 #define UNDO_AGAIN 30
@@ -448,11 +449,32 @@ static void begin_result(struct client *client, struct note *note,
     workload_certain(client, note); /* nobody goes on with it, here */
 }
 
+static struct note *record_again(const struct note *note)
+{
+    struct note *again = job_note(note->job, HOLDFAST_RECORD_RUN);
+
+    memcpy(again->results, note->results, sizeof again->results);
+    again->operation.run = note->operation.run;
+    again->operation.actor = note->operation.actor;
+    again->operation.run_result_count = note->operation.run_result_count;
+    again->operation.run_results = again->results;
+    return again;
+}
+
+static void give_up_lines(const struct note *note)
+{
+    struct note *again = record_again(note);
+
+    for (size_t i = 0; i < again->operation.run_result_count; i++) {
+        struct holdfast_run_line *line = &again->results[i];
+        *line = (struct holdfast_run_line){
+            .line = line->line, .status = HOLDFAST_POISON, .text = "given up"};
+    }
+}
+
 static void record_result(struct client *client, struct note *note,
                           const struct holdfast_result *result)
 {
-    struct job *job = note->job;
-
     if (result->kind == HOLDFAST_KIND_APPLIED || result->kind == HOLDFAST_KIND_REFUSED ||
         result->status == HOLDFAST_OPERATION_ID_EXPIRED) {
         sim_require(result->kind != HOLDFAST_KIND_REFUSED || world.restores ||
@@ -461,6 +483,8 @@ static void record_result(struct client *client, struct note *note,
                     "what became of lines could not be recorded: %s %s",
                     holdfast_status_name(result->status), result->message);
         workload_certain(client, note);
+        if (result->kind == HOLDFAST_KIND_APPLIED && percent(RECORD_AGAIN))
+            give_up_lines(note);
         if (result->kind == HOLDFAST_KIND_APPLIED || world.restores)
             return;
     } else if (result->kind == HOLDFAST_KIND_UNKNOWN && sim_one_in(2)) {
@@ -470,13 +494,7 @@ static void record_result(struct client *client, struct note *note,
         workload_certain(client, note);
     }
     /* Under another id: to record twice does no harm. */
-    struct note *again = job_note(job, HOLDFAST_RECORD_RUN);
-    memcpy(again->results, note->results, sizeof again->results);
-    again->operation.run = note->operation.run;
-    again->operation.actor = note->operation.actor;
-    again->operation.run_result_count = note->operation.run_result_count;
-    again->operation.run_results = again->results;
-    ask_again(again, result);
+    ask_again(record_again(note), result);
 }
 
 /* What became of the id that a line has found used. */

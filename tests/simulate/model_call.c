@@ -22,6 +22,8 @@
 #define LATE_MAX_US 9000000
 /* How long a writer stands still. */
 #define WRITER_MIN_US 300000
+#define AWAY_MIN_US 300000
+#define AWAY_MAX_US 3000000
 #define WRITER_MAX_US 7000000
 /* Until a client learns that a connection is broken, if it does so before its time is over. */
 #define BROKEN_MAX_US 20000
@@ -90,6 +92,7 @@ enum mishap {
     NO_MISHAP,
     REQUEST_LOST, /* the server never sees it */
     REQUEST_LATE, /* it arrives after the worker has given it up */
+    CUT_OFF,      /* it arrives, and then the worker does not reach the server */
 };
 
 static enum mishap draw_mishap(struct model_request *request)
@@ -106,6 +109,8 @@ static enum mishap draw_mishap(struct model_request *request)
         request->lose_answer = sim_fault(SIM_FAULT_COMMIT_ANSWER_LOST);
         if (sim_fault(SIM_FAULT_COMMIT_LOST))
             return REQUEST_LOST;
+        if (sim_fault(SIM_FAULT_COMMIT_CUT_OFF))
+            return CUT_OFF;
         return sim_fault(SIM_FAULT_COMMIT_LATE) ? REQUEST_LATE : NO_MISHAP;
     }
     if (request->count > 1 && sim_fault(SIM_FAULT_DB_CUT_BETWEEN))
@@ -154,6 +159,15 @@ static bool exchange(struct model_client *client, struct model_request *request,
     if (mishap == REQUEST_LOST || is_cut_off()) {
         *cut = sim_one_in(2);
         (void)sim_block(SIM_DB, sim_one_in(2) ? TIMEOUT_US : sim_skewed(1, BROKEN_MAX_US));
+        return false;
+    }
+    if (mishap == CUT_OFF) {
+        /* Its partitions go to another one, if that is there, while it lives and knows nothing. */
+        struct sim_worker *worker = sim_self()->user;
+        send(client, request, delay_us);
+        (void)sim_block(SIM_DB, sim_skewed(1, BROKEN_MAX_US));
+        worker->cut_off_until_us = sim_now_us() + sim_between(AWAY_MIN_US, AWAY_MAX_US);
+        worker->refused = !sim_one_in(4);
         return false;
     }
     if (mishap == REQUEST_LATE && sim_one_in(2)) {
@@ -246,7 +260,10 @@ static bool connect_to(struct db *db, struct model_server *server)
     sim_point("db.connect");
     if (!server || server->process->life == SIM_DOWN || is_cut_off() ||
         sim_fault(SIM_FAULT_DB_CONNECT)) {
-        (void)sim_block(SIM_DB, sim_skewed(1, TIMEOUT_US));
+        /* Somebody says so at once, or nobody says anything. */
+        const struct sim_worker *worker = sim_self()->user;
+        bool at_once = worker && is_cut_off() && worker->refused;
+        (void)sim_block(SIM_DB, sim_skewed(1, at_once ? BROKEN_MAX_US : TIMEOUT_US));
         return false;
     }
     struct model_request *request = model_request_new(0);

@@ -15,7 +15,8 @@ struct sim_worker {
     const struct config *config;      /* brokers[i].worker is found by i alone */
     const struct config_shard *shard; /* its servers' sockets are addresses of model servers */
     bool stop;                        /* SIGTERM: wake it on SIM_NET after setting this */
-    int64_t cut_off_until_us;         /* true time: until then it does not reach its server */
+    int64_t cut_off_until_us;         /* true time: until then it does not reach its server … */
+    bool refused;                     /* … and is told so at once */
 };
 
 /* The body of a worker's process, for sim_start; argument: struct sim_worker, the world's memory.

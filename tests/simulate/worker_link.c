@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "tests/simulate/net.h"
+#include "tests/simulate/world.h"
 
 /* How long a worker stands still when it has something to say: about as long as leases are. */
 #define TELLER_MIN_US 200000
@@ -47,8 +48,10 @@ bool broker_link_send(struct broker_link *link, const uint8_t header[HEADER_BYTE
                       const void *body, size_t body_bytes)
 {
     sim_point("worker.send");
-    if (sim_fault(SIM_FAULT_PAUSE_TELLER))
+    if (sim_fault(SIM_FAULT_PAUSE_TELLER)) {
+        world_unheard();
         sim_pause_for(TELLER_MIN_US, TELLER_MAX_US);
+    }
     return net_dealer_send(link->dealer, header, body, body_bytes);
 }
 

@@ -152,6 +152,12 @@ static void draw_modes(void)
     world.harsh = sim_one_in(5);
     world.jumps = sim_one_in(5);
     world.restores = sim_one_in(16);
+    world.adrift = world.restless && sim_one_in(4);
+    world.unheard = world.restless && !world.adrift && world.broker_count > 1 && sim_one_in(3);
+    if (world.adrift || world.unheard) {
+        world.config.windows.lease_ms = 500;
+        world.config.windows.heartbeat_ms = 1000;
+    }
     world.prompt = !world.restless && sim_one_in(6);
     if (world.prompt)
         world.jumps = false; /* not_after is by a wall clock */
@@ -181,7 +187,7 @@ static bool makes_restless(enum sim_fault kind)
            kind == SIM_FAULT_SLEEP_WORKER || kind == SIM_FAULT_CRASH_WORKER ||
            kind == SIM_FAULT_STOP_WORKER || kind == SIM_FAULT_NET_ISLAND ||
            kind == SIM_FAULT_NET_BREAK || kind == SIM_FAULT_DB_CUT_OFF ||
-           kind == SIM_FAULT_DB_STORM;
+           kind == SIM_FAULT_DB_STORM || kind == SIM_FAULT_COMMIT_CUT_OFF;
 }
 
 /* Each seed has a few kinds of faults, at a strength of its own; some have none. */
@@ -197,6 +203,12 @@ static void draw_faults(void)
         bool on = sim_below(100) < share;
         if (world.restless && makes_restless((enum sim_fault)kind))
             on = world_all_restless ? !sim_one_in(4) : sim_one_in(2);
+        if (kind == SIM_FAULT_COMMIT_CUT_OFF)
+            on = world.restless && (on || world.adrift);
+        else if (world.unheard && kind == SIM_FAULT_PAUSE_TELLER)
+            on = true;
+        else if (world.adrift || world.unheard)
+            on = on && sim_one_in(8);
         if (kind >= SIM_FAULT_NET_LOSE && kind <= SIM_FAULT_NET_REORDER)
             on = on && world.harsh;
         if (kind == SIM_FAULT_CLOCK_JUMP_BROKER || kind == SIM_FAULT_CLOCK_JUMP_SERVER)

@@ -164,6 +164,8 @@ struct world {
     int64_t ttl_ms_min, ttl_ms_max;
     int64_t workload_us;
     bool restless; /* partitions go from worker to worker, and peers learn of it late */
+    bool adrift;   /* … because they lose their servers after a COMMIT, and by nothing else */
+    bool unheard;  /* … and while one stands still, a broker does not hear of the others */
     bool prunes;   /* what is older than a few seconds goes */
     bool cursed;   /* the server refuses some rows: what is due may have been put off */
     bool prompt;   /* what was begun is committed soon, so that beginning late can be seen */
@@ -239,5 +241,7 @@ model_visit_run_block bulk_check_block;
 /* ------------------------------------------------------------- world_faults.c */
 
 void world_faults_begin(void);
+/* The current process is about to stand still. */
+void world_unheard(void);
 
 #endif

@@ -98,6 +98,7 @@ static int64_t away_us(struct sim_process *process)
 static void cut_off(struct sim_process *process)
 {
     world.workers[process->index].worker.cut_off_until_us = sim_now_us() + away_us(process);
+    world.workers[process->index].worker.refused = false;
     sim_trace("%s does not reach its server", process->name);
 }
 
@@ -137,6 +138,18 @@ static void make_island(struct sim_process *process)
     for (unsigned i = 0; i < world.worker_count; i++) {
         if ((i == process->index) != alone)
             net_hold(world.workers[i].worker.process, broker, for_a_while_us());
+    }
+}
+
+/* The broker goes on giving it work, and nobody else's word comes there. */
+void world_unheard(void)
+{
+    unsigned broker = (unsigned)sim_below(world.broker_count);
+
+    for (unsigned i = 0; i < world.worker_count && world.unheard; i++) {
+        if (world.workers[i].worker.process != sim_self())
+            net_hold(world.workers[i].worker.process, broker,
+                     sim_between(AWAY_MIN_US, AWAY_MAX_US));
     }
 }
 
