@@ -35,7 +35,7 @@ static const char *not_undone(const struct movement *movement)
     case HF__MOVEMENT_KIND__MOVEMENT_ITEM_PUT:
     case HF__MOVEMENT_KIND__MOVEMENT_WAREHOUSE_PUT:
     case HF__MOVEMENT_KIND__MOVEMENT_REASON_PUT:
-        return "an item, warehouse or reason is put again, not undone";
+        return "what was put is not undone: put again what it was before";
     default: /* of reservations, of runs, voids */
         return "there is nothing in it to undo";
     }

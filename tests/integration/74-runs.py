@@ -340,6 +340,16 @@ def undo_movement(cluster):
     check("there is no run" in cluster.hf("undo", "nothing", expect=1).err, "none")
 
 
+@test("a movement of a partition that there is not is none, and not that of another partition")
+def undo_nowhere(cluster):
+    first = next("AT0-%d" % n for n in range(100) if cluster.partition("AT0-%d" % n) == 0)
+    cluster.stock(first, W=4)
+    moved = cluster.hf("history", first, "--warehouse", "W").lines[0]["sequence"]
+    done = cluster.hf("undo", "p8:%d" % moved, expect=1)
+    check("there is no partition 8" in done.err, "not that of another partition: %s" % done)
+    equal(figures(cluster, first), {(first, "W"): 4}, "nothing is undone")
+
+
 # ---------------------------------------------------------------- ctrl-C
 
 @test("the first Ctrl-C drains and says how to go on, and the run goes on from there")
