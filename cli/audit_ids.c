@@ -93,10 +93,21 @@ static void sink(struct merge *merge, size_t at)
     }
 }
 
+/* Owners work side by side: all begin their first page before the first of them is waited for. */
+static void begin_all(struct merge *merge)
+{
+    struct holdfast_query query = {
+        .kind = HOLDFAST_QUERY_AUDIT, .token = merge->token, .audit = HOLDFAST_AUDIT_IDS};
+    struct holdfast_answer *begun = holdfast_ask(merge->audit->session->client, &query);
+
+    holdfast_answer_free(&begun);
+}
+
 static void fill(struct merge *merge)
 {
     struct audit *audit = merge->audit;
 
+    begin_all(merge);
     for (uint32_t p = 0; p < audit->partitions && !was_interrupted(); p++) {
         struct reader *reader = &merge->readers[p];
         reader->partition = p;
