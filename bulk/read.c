@@ -129,7 +129,7 @@ static bool begin(struct bulk_reader *reader)
         good = false;
     } else if (bytes >= 2 &&
                (memcmp(mark, "\xff\xfe", 2) == 0 || memcmp(mark, "\xfe\xff", 2) == 0)) {
-        reader_fault(reader, start, "it is UTF-16, not UTF-8");
+        reader_fault(reader, start, "it is UTF-16: save it as UTF-8, or convert it with iconv(1)");
         good = false;
     } else if (reader->options->format == BULK_YAML) {
         good = yaml_front_begin(reader);

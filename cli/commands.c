@@ -64,7 +64,7 @@ static const char import_details[] =
     "name, barcode, safety_stock, reorder_point; separated by , or ;. Lines that are not "
     "taken are told as FILE:LINE: column: why. Exit codes: 0 everything is there, 2 some "
     "lines were taken and some not, 3 none, because the stock has moved since, 65 the file "
-    "cannot be understood.";
+    "or none of its lines can be understood, otherwise that of the first refusal.";
 
 static const char export_details[] =
     "Without --count-sheet it writes reasons, warehouses, items, and every level with its "

@@ -37,9 +37,25 @@ void import_tell(struct import *import, uint64_t line, const char *raw, size_t r
     if (import->rejects == NULL)
         return;
     fwrite(raw, 1, raw_bytes, import->rejects);
-    putc(import->delimiter, import->rejects);
+    for (size_t i = 0; i <= fault->missing; i++) /* the reason has a column of its own */
+        putc(import->delimiter, import->rejects);
     csv_write_field(import->rejects, reason, import->delimiter);
     putc('\n', import->rejects);
+}
+
+/* What of the line is at fault, as it stands there; NULL: what the result says is better. */
+static const char *value_of(const struct import_row *row, int status)
+{
+    switch (status) {
+    case HOLDFAST_UNKNOWN_WAREHOUSE:
+        return row->warehouse;
+    case HOLDFAST_BARCODE_TAKEN:
+        return row->barcode;
+    case HOLDFAST_VERSION_CONFLICT:
+        return "an import sets only stock that never moved; `holdfast count` sets this";
+    default:
+        return NULL;
+    }
 }
 
 void import_refuse(struct import *import, const struct import_row *row, const char *column,
@@ -48,8 +64,13 @@ void import_refuse(struct import *import, const struct import_row *row, const ch
     struct import_fault fault = {.column = column};
     const char *message =
         *result->message != '\0' ? result->message : holdfast_status_text(result->status);
+    const char *value = value_of(row, result->status);
+    if (value == NULL)
+        value = result->field;
+    if (result->status == HOLDFAST_VERSION_CONFLICT)
+        message = "it has moved already";
     snprintf(fault.why, sizeof(fault.why), "%s: %s%s%s", holdfast_status_name(result->status),
-             message, *result->field != '\0' ? ": " : "", result->field);
+             message, *value != '\0' ? ": " : "", value);
     if (import->refused++ == 0)
         import->first_refusal = result->status;
     if (result->status >= 0 &&

@@ -49,6 +49,7 @@ struct import_row {
 struct import_fault {
     const char *column;
     char why[320];
+    size_t missing; /* columns that the line lacks */
 };
 
 /* Reads the header. NULL, or why the file cannot be understood (in why). Unknown columns are told

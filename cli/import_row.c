@@ -137,6 +137,8 @@ bool import_row_read(const struct csv_record *record, const struct import_column
         return false;
     }
     if (record->field_count != columns->field_count) {
+        if (record->field_count < columns->field_count)
+            fault->missing = columns->field_count - record->field_count;
         snprintf(fault->why, sizeof(fault->why), "it has %zu columns, the first line has %zu",
                  record->field_count, columns->field_count);
         return false;

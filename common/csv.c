@@ -8,7 +8,7 @@
 const char *csv_open(struct csv_reader *reader, FILE *file)
 {
     unsigned char mark[3] = {0};
-    size_t n, commas = 0, semicolons = 0;
+    size_t n, commas = 0, semicolons = 0, tabs = 0, other = 0;
     int c;
     *reader = (struct csv_reader){.file = file, .line = 1};
     rewind(file);
@@ -16,14 +16,18 @@ const char *csv_open(struct csv_reader *reader, FILE *file)
     if (n == 0)
         return "it is empty";
     if ((mark[0] == 0xff && mark[1] == 0xfe) || (mark[0] == 0xfe && mark[1] == 0xff))
-        return "it is UTF-16, not UTF-8";
+        return "it is UTF-16: save it as UTF-8, or convert it with iconv(1)";
     long start = n == 3 && memcmp(mark, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
     fseek(file, start, SEEK_SET);
     for (n = 0; n < CSV_RECORD_BYTES && (c = getc_unlocked(file)) != EOF && c != '\n'; n++) {
         commas += c == ',';
         semicolons += c == ';';
+        tabs += c == '\t';
+        other += c < ' ' && c != '\t' && c != '\r';
     }
     fseek(file, start, SEEK_SET);
+    if (tabs > 0 && commas + semicolons + other == 0)
+        return "its columns are separated by tabs: save it with , or ; between them";
     reader->offset = start;
     reader->delimiter = semicolons > commas ? ';' : ',';
     return NULL;

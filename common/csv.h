@@ -37,7 +37,8 @@ struct csv_reader {
     char text[CSV_RECORD_BYTES + CSV_FIELDS_MAX];
 };
 
-/* From the start of the file. NULL, or why it is not CSV (static text): UTF-16, or empty. */
+/* From the start of the file. NULL, or why it is not CSV (static text): UTF-16, separated by
+ * tabs, or empty. */
 const char *csv_open(struct csv_reader *reader, FILE *file);
 
 /* The next record, valid until the next call; empty lines are passed over. NULL at the end. A

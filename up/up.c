@@ -250,7 +250,10 @@ static int start(const struct invocation *invocation, struct plan *plan, int loc
         if (!interrupted)
             complain("up", "it does not answer: %s; logs are in %s", error, plan->layout.log);
     } else if (started == START_FAILED) {
-        complain("up", "the cluster did not start; logs are in %s", plan->layout.log);
+        complain(
+            "up",
+            "the cluster did not start; logs are in %s; `holdfast doctor --dir %s` may say why",
+            plan->layout.log, plan->layout.dir);
     }
     take_down(supervisor);
     return interrupted ? EXIT_INTERRUPTED : EX_OSERR;

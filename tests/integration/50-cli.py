@@ -2,6 +2,7 @@
 """The command line: each command, its JSON and its text, its exit codes, usage, import, man page and
 completion. What a result means is tested in 60-results.py and 61-sheds.py.
 """
+import csv
 import json
 import os
 import re
@@ -562,6 +563,7 @@ def import_codes(cluster):
     other = write_csv(cluster, "other.csv", "sku,warehouse,on_hand\nCL-1,BER1,9\nCL-1,MUC,9\n")
     done = cluster.hf("import", other, expect=3)
     equal(done.json["refused"], {"version_conflict": 2}, "only conflicts")
+    check("it has moved already: an import sets only" in done.err, "what to do: %s" % done)
     for text in (b"", b"sku,warehouse\nA,B\n", b"A,BER1,1\n", b"sku,warehouse,on_hand,sku\n",
                  "sku,warehouse,on_hand\nA,BER1,1\n".encode("utf-16"),
                  "sku,warehouse,on_hand\nÄ,BER1,1\n".encode("latin-1"),
@@ -572,6 +574,17 @@ def import_codes(cluster):
     cluster.hf("import", cluster.dir + "/none.csv", expect=71)
     cluster.hf("import", cluster.dir, expect=71)
     cluster.hf("import", write_csv(cluster, "h.csv", "sku,warehouse,on_hand\n"))
+
+
+@test("in the rejects the reason has its own column, also of a line that lacks some")
+def rejects_column(cluster):
+    path = write_csv(cluster, "short.csv", "sku,warehouse,on_hand,name\nSH-1,BER1\nSH-2,BER1,x,b\n")
+    rejects = os.path.join(cluster.dir, "short-rejects.csv")
+    cluster.hf("import", path, "--rejects", rejects, expect=65)
+    with open(rejects) as file:
+        rows = list(csv.DictReader(file))
+    equal([row["reason"] for row in rows],
+          ["it has 2 columns, the first line has 4", "on_hand: is not a whole number"], "reasons")
 
 
 @test("import keeps what the file does not say, and takes a pipe")

@@ -432,7 +432,7 @@ static void bytes_that_are_no_text(void **state)
     expect_fault(YAML_HEAD "- {op: \xc3\xa9\xff}\n",
                  "4:9: not UTF-8 (invalid leading UTF-8 octet): what follows was not read");
     assert_false(check_bytes(BULK_YAML, utf16, sizeof utf16 - 1));
-    assert_string_equal(said, "1:1: it is UTF-16, not UTF-8");
+    assert_string_equal(said, "1:1: it is UTF-16: save it as UTF-8, or convert it with iconv(1)");
     expect_fault(YAML_HEAD "\t- {op: x}\n",
                  "4:1: a tab where YAML wants blanks: what follows was not read");
     expect_line_fault("{op: count, sku: \"a\\0b\", warehouse: BER1, to: 1}",

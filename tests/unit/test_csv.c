@@ -71,6 +71,15 @@ static void bom_semicolons_crlf_empty_lines(void **state)
     assert_string_equal(next(), "end");
 }
 
+static void tabs_are_told(void **state)
+{
+    static const char tabs[] = "\xef\xbb\xbfsku\twarehouse\r\nA\tB\r\n", one[] = "sku;a\tb\n";
+    (void)state;
+    assert_string_equal(open_text(tabs, sizeof tabs - 1),
+                        "its columns are separated by tabs: save it with , or ; between them");
+    assert_null(open_text(one, sizeof one - 1));
+}
+
 static void every_field_has_its_place(void **state)
 {
     (void)state;
@@ -256,6 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_and_quoted),
         cmocka_unit_test(bom_semicolons_crlf_empty_lines),
+        cmocka_unit_test(tabs_are_told),
         cmocka_unit_test(every_field_has_its_place),
         cmocka_unit_test(lines_are_counted_inside_quotes),
         cmocka_unit_test(a_quote_that_is_not_closed_costs_one_line),
