@@ -32,8 +32,8 @@ enum holdfast_consistency {
      * 20 ms at a view. */
     HOLDFAST_READ_LATEST,
     /* From the owner's database, through the broker; views are not asked. Not for what only views
-     * know: barcodes of many items at once, totals, status, and pages with another order or filter
-     * than by sku and warehouse (HOLDFAST_INVALID). */
+     * know: barcodes of many items at once, totals, status, events, and pages with another order or
+     * filter than by sku and warehouse (HOLDFAST_INVALID). */
     HOLDFAST_READ_OWNER
 };
 
@@ -46,8 +46,26 @@ enum holdfast_view_kind {
     HOLDFAST_VIEW_ORDERS,       /* keys: order numbers; gives their open reservations. Open:
                                  * something is reserved, or purchased and not yet shipped */
     HOLDFAST_VIEW_TOTALS,       /* per warehouse */
-    HOLDFAST_VIEW_STATUS        /* of the view that answers */
+    HOLDFAST_VIEW_STATUS,       /* of the view that answers */
+    HOLDFAST_VIEW_EVENTS        /* what happened lately, as the view that answers saw it: a tail to
+                                 * be watched, some ten thousand events at most. Who must not miss
+                                 * one has a subscription (holdfast_events.h) */
 };
+
+enum holdfast_event_column { /* those of EventColumn in holdfast.proto */
+                             HOLDFAST_EVENT_ANY = 0,
+                             HOLDFAST_EVENT_SKU,
+                             HOLDFAST_EVENT_WAREHOUSE,
+                             HOLDFAST_EVENT_ORDER, /* or the reservation */
+                             HOLDFAST_EVENT_ACTOR,
+                             HOLDFAST_EVENT_WHY /* reason, reference or note */
+};
+
+struct holdfast_event_match {
+    enum holdfast_event_column column;
+    const char *text; /* contained in it; the case of A to Z does not matter. 1 to 255 bytes */
+};
+#define HOLDFAST_EVENT_MATCHES_MAX 8
 
 enum holdfast_level_column { /* those of LevelColumn in holdfast.proto */
                              HOLDFAST_BY_SKU = 0,
@@ -89,6 +107,13 @@ struct holdfast_view_query {
     const char *cursor;
     const char
         *after; /* LEVELS sorted by sku upwards: begin behind this sku, instead of a cursor */
+    /* EVENTS: the newest `limit` events that came after number `since` of `instance` (both from the
+     * answer before; 0: from the oldest that is kept), and to which all of these apply. */
+    uint64_t instance, since;
+    const struct holdfast_event_match *matches;
+    size_t match_count;
+    uint64_t movement_kinds; /* bits: 1 << MovementKind; 0: any */
+    unsigned signals; /* bits of enum holdfast_signal: at least one of them; 0: any or none */
 };
 
 enum holdfast_knowledge {
@@ -139,6 +164,35 @@ struct holdfast_view_status {
     uint64_t memory_bytes;
 };
 
+enum holdfast_view_event_kind {
+    HOLDFAST_VIEW_EVENT_MOVEMENT = 0,
+    /* The view read the partition anew: what came after `given` up to `resume` is not told here. */
+    HOLDFAST_VIEW_EVENT_PASSED_OVER,
+    /* A database lost its tail: some of what was told of the partition, up to `given`, never
+     * happened. */
+    HOLDFAST_VIEW_EVENT_HISTORY_LOST
+};
+
+struct holdfast_view_event {
+    uint64_t number; /* in the order in which the view took them */
+    enum holdfast_view_event_kind kind;
+    uint32_t partition;
+    uint64_t given, resume;
+    unsigned signals;                         /* bits of enum holdfast_signal */
+    const struct holdfast_movement *movement; /* of a MOVEMENT; without principal and expiry. The
+                                               * balances in `after` are 0 when it has no level */
+};
+
+struct holdfast_view_events {
+    uint64_t instance;       /* of this start of this view */
+    uint64_t newest, oldest; /* numbers that it has; 0: none */
+    int64_t since_us;        /* it has everything since then */
+    bool more;               /* older ones after `since` apply as well, beyond the limit */
+    bool anew;               /* it was not told from `since` on: another view, or the first time */
+    const struct holdfast_view_event *list; /* the newest first */
+    size_t count;
+};
+
 struct holdfast_view_answer {
     /* HOLDFAST_APPLIED: answered, and every key is known. Otherwise as holdfast_answer: what was
      * answered is here all the same, and each key says if it is known. */
@@ -166,6 +220,7 @@ struct holdfast_view_answer {
     const struct holdfast_view_total *totals; /* by code of the warehouse */
     size_t total_count;
     const struct holdfast_view_status *view_status; /* or NULL */
+    const struct holdfast_view_events *events;      /* EVENTS; or NULL */
 
     /* A page: more follows, and where. From the owners, reservations by next expiry have only a
      * first page: more is then true and cursor NULL. */

@@ -223,23 +223,52 @@ bool read_suits_owners(const struct read *read)
         return asked->key_count > 0 || read->cursor_bytes == 0;
     case HOLDFAST_VIEW_TOTALS:
     case HOLDFAST_VIEW_STATUS:
+    case HOLDFAST_VIEW_EVENTS:
         break;
     }
     return false;
+}
+
+static bool keep_matches(struct read *read, struct fault *fault)
+{
+    struct holdfast_view_query *asked = &read->asked;
+    size_t count = asked->kind == HOLDFAST_VIEW_EVENTS ? asked->match_count : 0;
+
+    if (count > HOLDFAST_EVENT_MATCHES_MAX || (count > 0 && !asked->matches))
+        return fault_set(fault, HOLDFAST_INVALID, "matches", "matches must be at most %d",
+                         HOLDFAST_EVENT_MATCHES_MAX);
+    struct holdfast_event_match *kept = pool_alloc(&read->pool, (count + 1) * sizeof *kept);
+    if (!kept)
+        return no_memory(fault);
+    for (size_t i = 0; i < count; i++) {
+        kept[i] = asked->matches[i];
+        if (kept[i].column < HOLDFAST_EVENT_ANY || kept[i].column > HOLDFAST_EVENT_WHY)
+            return fault_set(fault, HOLDFAST_INVALID, "matches",
+                             "matches[%zu].column is not one of holdfast_view.h", i);
+        if (!keep_text(read, &kept[i].text, fault) ||
+            !check_text(fault, "matches", kept[i].text, NAME_BYTES_MAX))
+            return false;
+        if (kept[i].text[0] == '\0')
+            return fault_set(fault, HOLDFAST_INVALID, "matches", "matches[%zu].text is empty", i);
+    }
+    asked->matches = kept;
+    asked->match_count = count;
+    return true;
 }
 
 static bool check(struct read *read, struct fault *fault)
 {
     struct holdfast_view_query *asked = &read->asked;
 
-    if (asked->kind < HOLDFAST_VIEW_STOCK || asked->kind > HOLDFAST_VIEW_STATUS)
+    if (asked->kind < HOLDFAST_VIEW_STOCK || asked->kind > HOLDFAST_VIEW_EVENTS)
         return fault_set(fault, HOLDFAST_INVALID, "kind", "kind is not one of holdfast_view.h");
     if (asked->consistency < HOLDFAST_READ_OWN_WRITES || asked->consistency > HOLDFAST_READ_OWNER)
         return fault_set(fault, HOLDFAST_INVALID, "consistency",
                          "consistency is not one of holdfast_view.h");
     if (!keep_text(read, &asked->warehouse, fault) || !keep_text(read, &asked->after, fault) ||
         !keep_text(read, &asked->sku_prefix, fault) || !keep_text(read, &asked->text, fault) ||
-        !keep_text(read, &asked->trace, fault) || !keep_keys(read, fault))
+        !keep_text(read, &asked->trace, fault) || !keep_keys(read, fault) ||
+        !keep_matches(read, fault))
         return false;
     if (!check_optional_code(fault, "warehouse", asked->warehouse) ||
         !check_optional_code(fault, "after", asked->after) ||
@@ -285,6 +314,14 @@ union bodies {
     Hf__ViewReservationsQuery reservations;
     Hf__ViewTotalsQuery totals;
     Hf__ViewStatusQuery status;
+    Hf__ViewEventsQuery events;
+};
+
+/* What the lists of a ViewEventsQuery are made of. */
+struct event_lists {
+    Hf__EventMatch matches[HOLDFAST_EVENT_MATCHES_MAX], *match_list[HOLDFAST_EVENT_MATCHES_MAX];
+    Hf__MovementKind kinds[64];
+    Hf__Signal signals[32];
 };
 
 static ProtobufCBinaryData cursor_bytes(const struct read *read)
@@ -315,8 +352,37 @@ static void fill_levels(const struct read *read, Hf__ViewLevelsQuery *levels)
     levels->after = bytes_of(asked->after);
 }
 
+static void fill_events(const struct read *read, Hf__ViewEventsQuery *events,
+                        struct event_lists *lists)
+{
+    const struct holdfast_view_query *asked = &read->asked;
+
+    hf__view_events_query__init(events);
+    events->instance = asked->instance;
+    events->after = asked->since;
+    events->limit = asked->limit;
+    events->matches = lists->match_list;
+    events->kinds = lists->kinds;
+    events->signals = lists->signals;
+    for (size_t i = 0; i < asked->match_count; i++) {
+        Hf__EventMatch *match = lists->match_list[i] = &lists->matches[i];
+        hf__event_match__init(match);
+        match->column = (Hf__EventColumn)asked->matches[i].column;
+        match->text = bytes_of(asked->matches[i].text);
+        events->n_matches++;
+    }
+    for (int i = 0; i < 64; i++) {
+        if (asked->movement_kinds >> i & 1)
+            lists->kinds[events->n_kinds++] = (Hf__MovementKind)i;
+    }
+    for (int i = 0; i < 8; i++) {
+        if (asked->signals >> i & 1)
+            lists->signals[events->n_signals++] = (Hf__Signal)(i + 1);
+    }
+}
+
 static void fill(const struct read *read, Hf__ViewQuery *query, union bodies *body,
-                 ProtobufCBinaryData *keys)
+                 ProtobufCBinaryData *keys, struct event_lists *lists)
 {
     const struct holdfast_view_query *asked = &read->asked;
 
@@ -362,6 +428,10 @@ static void fill(const struct read *read, Hf__ViewQuery *query, union bodies *bo
     case HOLDFAST_VIEW_STATUS:
         query->kind_case = HF__VIEW_QUERY__KIND_STATUS;
         hf__view_status_query__init(query->status = &body->status);
+        return;
+    case HOLDFAST_VIEW_EVENTS:
+        query->kind_case = HF__VIEW_QUERY__KIND_EVENTS;
+        fill_events(read, query->events = &body->events, lists);
         return;
     }
 }
@@ -419,6 +489,7 @@ bool read_encode(struct read *read, const struct positions *positions, uint32_t 
     const struct holdfast_view_query *asked = &read->asked;
     ProtobufCBinaryData keys[HOLDFAST_VIEW_KEYS_MAX];
     union bodies body;
+    struct event_lists lists;
     struct pool scratch;
     Hf__ViewQuery query = HF__VIEW_QUERY__INIT;
 
@@ -435,7 +506,7 @@ bool read_encode(struct read *read, const struct positions *positions, uint32_t 
             return false;
         }
     }
-    fill(read, &query, &body, keys);
+    fill(read, &query, &body, keys, &lists);
     encoded->body_bytes = hf__view_query__get_packed_size(&query);
     encoded->body = malloc(encoded->body_bytes + 1);
     encoded->op_class = CLASS_SERVICE;

@@ -158,6 +158,54 @@ static bool view_status(struct view_box *box, const Hf__ViewStatus *from)
     return decode_text(&box->pool, &to->name, from->name);
 }
 
+static bool event(struct pool *pool, struct holdfast_view_event *to, const Hf__ViewEvent *from)
+{
+    static const Hf__Movement nothing = HF__MOVEMENT__INIT;
+    const Hf__Movement *moved = from->movement ? from->movement : &nothing;
+
+    *to = (struct holdfast_view_event){.number = from->number,
+                                       .kind = (enum holdfast_view_event_kind)from->kind,
+                                       .partition = from->partition,
+                                       .given = from->given,
+                                       .resume = from->resume};
+    if (to->kind != HOLDFAST_VIEW_EVENT_MOVEMENT)
+        return true;
+    struct holdfast_movement *movement = pool_alloc(pool, sizeof *movement);
+    if (!movement || !decode_movement(pool, movement, moved))
+        return false;
+    movement->partition = from->partition;
+    for (size_t i = 0; i < moved->n_signals; i++) {
+        if (moved->signals[i] >= 1 && moved->signals[i] <= 31)
+            to->signals |= 1u << (moved->signals[i] - 1);
+    }
+    to->movement = movement;
+    return true;
+}
+
+static bool events(struct view_box *box, const Hf__ViewEvents *from)
+{
+    if (!from)
+        return true;
+    struct holdfast_view_events *to = pool_alloc(&box->pool, sizeof *to);
+    struct holdfast_view_event *all = pool_alloc(&box->pool, (from->n_events + 1) * sizeof *all);
+    if (!to || !all)
+        return false;
+    for (size_t i = 0; i < from->n_events; i++) {
+        if (!event(&box->pool, &all[i], from->events[i]))
+            return false;
+    }
+    *to = (struct holdfast_view_events){.instance = from->instance,
+                                        .newest = from->newest,
+                                        .oldest = from->oldest,
+                                        .since_us = from->since_us,
+                                        .more = from->more,
+                                        .anew = from->anew,
+                                        .list = all,
+                                        .count = from->n_events};
+    box->answer.events = to;
+    return true;
+}
+
 static bool cursor(struct view_box *box, const Hf__ViewAnswer *from)
 {
     box->cursor_bytes = from->cursor.len;
@@ -184,7 +232,8 @@ static bool answer(struct view_box *box, const Hf__ViewAnswer *from)
            levels(box, from) &&
            decode_reservations(&box->pool, &to->reservations, &to->reservation_count,
                                from->reservations, from->n_reservations) &&
-           totals(box, from) && view_status(box, from->view) && cursor(box, from);
+           totals(box, from) && view_status(box, from->view) && events(box, from->events) &&
+           cursor(box, from);
 }
 
 struct view_box *view_box_decode(const Hf__ViewAnswer *wire)

@@ -228,6 +228,7 @@ static int serve(const struct config *config, const struct options *options)
         return EXIT_SYSTEM;
     log_info("pid=%d started", (int)getpid());
     view.model = model_new(config->partitions);
+    model_name(view.model, (uint64_t)view.facts.started_at_us);
     view.metrics_next_us = clock_monotonic_us() + METRICS_US;
     view.server = view_server_open(context, config, config->views[options->index].client,
                                    view.model, &view.facts, error);

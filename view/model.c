@@ -10,6 +10,9 @@
 
 /* Digests that are remembered, of each partition: a few seconds of one that is written to as fast
  * as can be. They cost 1 MiB up to a thousand partitions. */
+/* What people watch: the last seconds of a very busy system, and days of a quiet one. */
+#define RECENT_ROWS 65536u
+#define RECENT_BYTES (12u * 1024 * 1024)
 #define MARKS_ALL 65536u
 #define MARKS_MAX 1024u
 #define MARKS_MIN 16u
@@ -34,6 +37,7 @@ struct model *model_new(uint32_t partitions)
     model->marks = calloc(partitions, model->marks_each * sizeof *model->marks);
     if (!model->partitions || !model->least || !model->marks)
         abort();
+    model->recent = recent_new(RECENT_ROWS, RECENT_BYTES);
     model->touched = NONE;
     model->free_level = model->free_barcode = model->free_reservation = NONE;
     model->sku_order = (struct order){.compare = sku_compare, .context = model};
@@ -54,6 +58,7 @@ void model_destroy(struct model **model)
     order_release(&m->sku_order);
     order_release(&m->name_order);
     slab_release(&m->slab);
+    recent_destroy(&m->recent);
     free(m->partitions);
     free(m->marks);
     free(m->skus);
@@ -441,10 +446,11 @@ struct model_counts model_counts(const struct model *model)
     counts.partitions = model->partition_count;
     for (uint32_t p = 0; p < model->partition_count; p++)
         counts.known += model->partitions[p].known;
-    counts.bytes = sizeof *model + slab_bytes(&model->slab) + order_bytes(&model->sku_order) +
-                   order_bytes(&model->name_order) + index_bytes(&model->sku_index) +
-                   index_bytes(&model->barcode_index) + index_bytes(&model->warehouse_index) +
-                   index_bytes(&model->reservation_index) + index_bytes(&model->order_index) +
+    counts.bytes = sizeof *model + slab_bytes(&model->slab) + recent_bytes(model->recent) +
+                   order_bytes(&model->sku_order) + order_bytes(&model->name_order) +
+                   index_bytes(&model->sku_index) + index_bytes(&model->barcode_index) +
+                   index_bytes(&model->warehouse_index) + index_bytes(&model->reservation_index) +
+                   index_bytes(&model->order_index) +
                    model->partition_count * (sizeof *model->partitions + sizeof *model->least +
                                              model->marks_each * sizeof *model->marks) +
                    model->sku_capacity * sizeof *model->skus +

@@ -27,6 +27,8 @@ struct model;
 
 struct model *model_new(uint32_t partitions);
 void model_destroy(struct model **model);
+/* A number that no other start of any view has: numbers of events are of one of them. */
+void model_name(struct model *model, uint64_t instance);
 
 /* ------------------------------------------------------------- what happened */
 

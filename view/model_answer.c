@@ -405,6 +405,7 @@ static const struct {
     {HF__VIEW_QUERY__KIND_RESERVATIONS, ask_reservations},
     {HF__VIEW_QUERY__KIND_TOTALS, ask_totals},
     {HF__VIEW_QUERY__KIND_STATUS, ask_status},
+    {HF__VIEW_QUERY__KIND_EVENTS, ask_events},
     {HF__VIEW_QUERY__KIND_AUDIT, ask_audit},
 };
 

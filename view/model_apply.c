@@ -113,6 +113,7 @@ static void apply_movement(struct model *model, uint32_t partition, const Hf__Mo
     if (m->reservation.len > 0 &&
         reservation_id_parse((const char *)m->reservation.data, m->reservation.len, id))
         reservation_movement(model, partition, m, id);
+    events_movement(model, partition, m);
     model->counts.movements++;
 }
 

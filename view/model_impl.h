@@ -11,6 +11,7 @@
  *   model_page.c         pages of levels
  *   model_cursor.c       where a page ended
  *   model_audit.c        digests: kept up to date, and added up
+ *   model_events.c       what happened lately
  *   topk.c               the first rows of many
  */
 #ifndef VIEW_MODEL_IMPL_H
@@ -19,6 +20,7 @@
 #include "view/index.h"
 #include "view/model.h"
 #include "view/order.h"
+#include "view/recent.h"
 #include "view/slab.h"
 
 #define NONE UINT32_MAX
@@ -29,6 +31,7 @@ struct partition_row {
     bool known;
     uint32_t lost;
     uint64_t sequence;
+    uint64_t told;   /* while it is not known: up to where it was, unless that was lost; or 0 */
     uint64_t digest; /* of all that is held of it; the reservation in model.touched apart */
     int64_t fresh_us;
     uint8_t claim_id[16];
@@ -124,6 +127,8 @@ struct model {
     uint64_t *least;  /* by partition: at_least of the question that is being answered */
     uint32_t *wanted; /* reservations that are incomplete */
     size_t wanted_count, wanted_capacity;
+    struct recent *recent;
+    uint64_t instance;
     struct model_counts counts; /* what is counted as it happens */
 };
 
@@ -196,6 +201,13 @@ void digest_settle(struct model *model);
 /* Remembers the digest of where the partition stands; before it moves on. */
 void digest_mark(struct model *model, uint32_t partition);
 
+/* ------------------------------------------------------------- model_events.c */
+
+void events_movement(struct model *model, uint32_t partition, const Hf__Movement *movement);
+/* What was told of a partition does not go on: given is its last sequence. */
+void events_break(struct model *model, uint32_t partition, enum recent_kind kind, uint64_t given,
+                  uint64_t resume);
+
 /* ------------------------------------------------------------- answering */
 
 struct asking {
@@ -226,6 +238,7 @@ void ask_levels(struct asking *asking, uint32_t sku, uint32_t warehouse, Hf__Vie
 
 void ask_page(struct asking *asking);
 void ask_audit(struct asking *asking);
+void ask_events(struct asking *asking);
 void ask_reservations(struct asking *asking);
 
 /* ------------------------------------------------------------- cursors */

@@ -48,6 +48,9 @@ void model_install(struct model *model, struct snapshot **snapshot, int64_t aske
 
     assert(s->partition < model->partition_count);
     struct partition_row *row = &model->partitions[s->partition];
+    uint64_t told = row->known ? row->sequence : row->told;
+    if (told > 0 && told < s->sequence)
+        events_break(model, s->partition, RECENT_PASSED_OVER, told, s->sequence);
     if (row->known) /* otherwise nothing of it is here: looking would cost a pass over all skus */
         clear(model, s->partition);
     install_items(model, s);
@@ -73,6 +76,10 @@ void model_forget(struct model *model, uint32_t partition, bool lost)
     struct partition_row *row = &model->partitions[partition];
     if (row->known)
         clear(model, partition);
+    if (lost)
+        events_break(model, partition, RECENT_HISTORY_LOST, row->known ? row->sequence : row->told,
+                     0);
+    row->told = lost ? 0 : row->known ? row->sequence : row->told;
     row->known = false;
     row->sequence = 0;
     if (lost) {

@@ -68,6 +68,8 @@ static void tell(struct view_server *s, const struct peer *peer, const struct he
 
 static void add_facts(const struct view_server *s, Hf__ViewAnswer *answer)
 {
+    if (answer->events && answer->events->since_us == 0)
+        answer->events->since_us = s->facts->started_at_us;
     if (!answer->view)
         return;
     answer->view->name = bytes_of(s->facts->name);

@@ -153,7 +153,11 @@ def lost(cluster):
             cluster.hf("receive", sku + "=1@W")
         same_as_database(cluster, peer)
         equal(peer.stock(sku)[0].total.on_hand, 12, "before")
-        before = peer.ask(status={}).view.history_lost
+        status = peer.ask(status={}).view
+        before = status.history_lost
+        partition, tail = cluster_partition(cluster, sku), peer.ask(events=dict(limit=1000)).events
+        equal(peer.ask(events=dict(limit=1, instance=tail.instance, after=tail.newest)).events.events[:], [],
+              "after the newest there is nothing")
         put_back(cluster, data, older)
         seen = set()
 
@@ -166,6 +170,11 @@ def lost(cluster):
         check(seen <= {12, 7}, "nothing between the two was shown: %r" % seen)
         lost_now = peer.ask(status={}).view.history_lost - before
         check(lost_now >= 1, "it is counted")
+        events = peer.ask(events=dict(limit=1000, instance=tail.instance, after=tail.newest)).events
+        check(not events.anew, "the view is the same")
+        told = [e for e in events.events if e.kind == 2 and e.partition == partition]
+        equal([e.given for e in told], [max(e.movement.sequence for e in tail.events if e.partition == partition)],
+              "who watches is told up to where the past is not certain")
         cluster.wait_served(60)
         cluster.hf("receive", sku + "=1@W")
         same_as_database(cluster, peer, 30)
@@ -183,6 +192,8 @@ def bad(cluster):
                 (dict(barcode={}), "barcode.barcodes"), (dict(reservations={}), "reservations"),
                 (dict(reservations=dict(reservations=[b"R-1"])), "reservations.reservations"),
                 (dict(totals={}, wait_ms=2001), "wait_ms"), (dict(), "query"),
+                (dict(events={}), "events.limit"),
+                (dict(events=dict(limit=1, matches=[dict(column=1)])), "events.matches"),
                 (dict(totals={}, at_least=[dict(partition=99)]), "at_least")):
             answer = peer.ask(**fields)
             equal((status_of(answer), answer.field), ("invalid", field), "of %r" % fields)
