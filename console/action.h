@@ -15,6 +15,7 @@ enum view_id {
     VIEW_RESERVATIONS,
     VIEW_ORDERS,
     VIEW_OPERATIONS,
+    VIEW_EVENTS,
     VIEW_RUNS,
     VIEW_SCAN,
     VIEWS

@@ -27,6 +27,7 @@ static const struct view *const views[VIEWS] = {
     [VIEW_RESERVATIONS] = &view_reservations,
     [VIEW_ORDERS] = &view_orders,
     [VIEW_OPERATIONS] = &view_operations,
+    [VIEW_EVENTS] = &view_events,
     [VIEW_RUNS] = &view_runs,
     [VIEW_SCAN] = &view_scan,
 };
@@ -273,6 +274,7 @@ void app_act(struct app *app, enum action action)
         begin_prompt(app, PROMPT_FILTER, "");
         break;
     case ACTION_OPEN:
+    case ACTION_ORDER:
     case ACTION_SORT:
     case ACTION_REVERSE:
     case ACTION_LOW:

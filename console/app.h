@@ -64,7 +64,7 @@ struct view {
 };
 
 extern const struct view view_stock, view_item, view_reservations, view_orders, view_operations,
-    view_runs, view_scan;
+    view_events, view_runs, view_scan;
 
 /* A question that is asked again and again. One is on its way at most. */
 struct poll {

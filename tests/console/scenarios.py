@@ -12,7 +12,7 @@ from terminal import CONSOLE, KEYS, Terminal, console_argv
 
 PAGES = ["ZPG-%02d" % i for i in range(30)]
 ALL = PAGES + ["JPN-1", "WID-1", "WID-2-LONG", "WID-3", "WID-9"]
-VIEWS = ["Stock", "Item", "Reservations", "Orders", "Operations", "Runs", "Scan"]
+VIEWS = ["Stock", "Item", "Reservations", "Orders", "Operations", "Events", "Runs", "Scan"]
 
 
 def stock_up(cluster):
