@@ -29,12 +29,9 @@ void event_list_release(struct event_list *list)
     *list = (struct event_list){0};
 }
 
-void event_list_clear(struct event_list *list)
+void event_list_renew(struct event_list *list)
 {
-    list->count = 0;
     list->instance = list->newest = 0;
-    list->since_us = 0;
-    list->begun_anew = false;
 }
 
 static void copy(char *to, size_t bytes, const char *from)

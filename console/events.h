@@ -50,8 +50,8 @@ struct event_list {
 /* False without memory. */
 bool event_list_init(struct event_list *list, size_t capacity);
 void event_list_release(struct event_list *list);
-/* Another question: nothing of it is true any more. */
-void event_list_clear(struct event_list *list);
+/* Another question is asked: its answer takes the place of everything. */
+void event_list_renew(struct event_list *list);
 /* Puts what is new above the rest; the oldest make room. Returns how many lines were put there.
  * begun_anew is set when the list was emptied before that. */
 size_t event_list_take(struct event_list *list, const struct holdfast_view_events *events,

@@ -113,7 +113,7 @@ static void filter_changed(struct app *app)
     struct events *s = mine(app);
     snprintf(s->text, sizeof s->text, "%s", app->prompt_form.fields[0].text);
     (void)event_filter_parse(&s->filter, s->text);
-    event_list_clear(&s->list);
+    event_list_renew(&s->list);
     follow(s);
     s->answered = false;
     poll_restart(&s->poll);

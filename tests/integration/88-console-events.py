@@ -70,10 +70,10 @@ def filters(cluster):
         t.type("by:A.FIL")
         t.wait('filter "by:A.FIL"')
         t.wait_gone("o-77")
-        check("JPN-1" in first_line(t), first_line(t))
+        check("JPN-1" in first_line(t), t.text())
         t.type(" at:ber")
         t.wait_gone("JPN-1")
-        check("ours" in first_line(t), first_line(t))
+        check("ours" in first_line(t), t.text())
         t.type(" is:rec")  # received: none of these
         t.wait("nothing like this since")
         t.type("xyz")
@@ -98,9 +98,9 @@ def paused(cluster):
         t.wait("WID-1")
         t.view("Events")
         t.wait("following")
-        t.quiet(1.5)
+        t.quiet(1)
         before = t.state()["written"]
-        t.quiet(3)
+        t.quiet(2)
         equal(t.state()["written"] - before, 0, "bytes written while nothing happens")
         t.key("Z")
         t.wait("PAUSED")
@@ -111,7 +111,7 @@ def paused(cluster):
         t.wait("while-paused")
 
 
-@test("ten thousand events: the newest are shown, what was left out is said, memory is bounded")
+@test("thousands of events: the newest are shown, what was left out is said, memory is bounded")
 def many(cluster):
     with Terminal(cluster) as t:
         t.wait("WID-1")
@@ -119,7 +119,7 @@ def many(cluster):
         t.wait("following")
         pid = t.state()["pid"]
         script = ["%d\t0\tadjust\tsku=%s\twh=BER1\tdelta=1\treason=found" % (i % 8, PAGES[i % 8])
-                  for i in range(6000)]
+                  for i in range(2500)]
         echoes = []
         load = threading.Thread(target=lambda: cluster.load(script, clients=32))
         load.start()

@@ -372,6 +372,11 @@ static void lists(void **state)
     assert_int_equal(take(&list, 1, 1, 1, 1, true, false), 1);
     assert_int_equal(list.count, 1);
     assert_false(list.begun_anew); /* the same view */
+    event_list_renew(&list);
+    assert_int_equal(list.count, 1); /* until the answer is there */
+    (void)take(&list, 7, 2, 8, 1, true, true);
+    assert_int_equal(list.count, 2);
+    assert_false(list.begun_anew);
     list.instance = 4;
     (void)take(&list, 1, 1, 1, 1, true, false);
     assert_true(list.begun_anew);
