@@ -14,6 +14,7 @@
 #define FILTERED (IN(STOCK) | IN(EVENTS))
 #define LISTS (ANYWHERE & ~IN(SCAN))
 #define LOOKING LISTS
+#define WRITABLE (IN(STOCK) | IN(ITEM) | IN(RESERVATIONS) | IN(EVENTS) | IN(RUNS))
 #define IN_FORM ACTION_FORM
 
 const struct action_row action_rows[ACTIONS] = {

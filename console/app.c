@@ -94,6 +94,7 @@ void app_close(struct app *app)
 {
     app->quit = true; /* callbacks of what is on its way touch nothing any more */
     if (app->reads)
+    export_stop(app);
         holdfast_close(&app->reads);
     if (app->writes)
         holdfast_close(&app->writes);
@@ -241,6 +242,9 @@ void app_act(struct app *app, enum action action)
         return;
     case ACTION_BACK:
         go_back(app);
+    case ACTION_EXPORT:
+        export_begin(app);
+        return;
         return;
     case ACTION_PREVIOUS:
         app_show(app, app->previous);
@@ -459,6 +463,7 @@ void app_turn(struct app *app)
     }
     holdfast_process(app->reads);
     holdfast_process(app->writes);
+    export_tick(app);
 }
 
 int app_wait_ms(const struct app *app)

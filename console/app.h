@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "client/holdfast.h"
 #include "client/holdfast_view.h"
@@ -59,6 +60,9 @@ struct view {
     bool (*subject)(struct app *app, struct subject *subject); /* may be NULL; false: no row */
     /* Whether the row lets the action be done at all; NULL: it does. */
     bool (*allows)(struct app *app, enum action action);
+    /* Writes what the list shows as a table with a head (export_row). Returns the rows below it; 0
+     * when there is nothing. NULL: there is nothing to be written here. */
+    size_t (*table)(struct app *app, FILE *file);
     /* A scan, or a code that was typed for looking up. NULL: the console opens what it is. */
     void (*scanned)(struct app *app, const char *text);
 };
@@ -174,6 +178,8 @@ struct app {
     struct series depth[CONFIG_BROKERS_MAX], rate[CONFIG_BROKERS_MAX];
     int64_t sampled_at_us;
 };
+    struct stock_export *exporting; /* a file that is being written, or NULL */
+
 
 /* ------------------------------------------------------------- app.c */
 
@@ -283,6 +289,17 @@ void orders_show(struct app *app, const char *text);
 void orders_changed(struct app *app);
 void reservations_changed(struct app *app);
 void item_changed(struct app *app);
+/* ------------------------------------------------------------- export.c */
+
+/* Writes what the view shows into a file, and tells its name. */
+void export_begin(struct app *app);
+void export_tick(struct app *app);
+/* What is not whole is removed. */
+void export_stop(struct app *app);
+
 void scan_posted(struct app *app);
+
+/* The question whose rows Stock shows, from the first page on; it borrows from the app. */
+void stock_question(struct app *app, struct holdfast_view_query *query);
 
 #endif

@@ -121,6 +121,17 @@ const char *text_clock(int64_t wall_us, char buffer[TEXT_NUMBER])
     return buffer;
 }
 
+const char *text_time(int64_t wall_us, char buffer[TEXT_TIME])
+{
+    time_t seconds = (time_t)(wall_us / 1000000);
+    struct tm tm;
+
+    gmtime_r(&seconds, &tm);
+    size_t used = strftime(buffer, TEXT_TIME, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(buffer + used, TEXT_TIME - used, ".%03dZ", (int)(wall_us / 1000 % 1000));
+    return buffer;
+}
+
 void text_sparkline(const int64_t *samples, size_t count, bool ascii, char *out, size_t out_bytes)
 {
     static const char *const fine[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};

@@ -34,6 +34,10 @@ const char *text_countdown(int64_t seconds, char buffer[TEXT_NUMBER]);
 /* Local time, "14:07:30". */
 const char *text_clock(int64_t wall_us, char buffer[TEXT_NUMBER]);
 
+/* RFC 3339 in UTC with milliseconds, "2026-11-26T14:07:30.123Z"; buffer of TEXT_TIME bytes. */
+#define TEXT_TIME 32
+const char *text_time(int64_t wall_us, char buffer[TEXT_TIME]);
+
 /* One character a sample, the newest last, from the lowest to the highest of them. Ramps of eight
  * characters (UTF-8) or of five (ASCII). A sample below 0 is unknown: a blank. */
 void text_sparkline(const int64_t *samples, size_t count, bool ascii, char *out, size_t out_bytes);

@@ -11,6 +11,7 @@
 
 #include "console/app.h"
 #include "console/events.h"
+#include "console/export.h"
 #include "console/list.h"
 #include "console/text.h"
 
@@ -319,6 +320,41 @@ static void title(struct app *app, char *text, size_t bytes)
                  text_clock(s->list.since_us, clock));
 }
 
+static void row_of(FILE *file, const struct event_line *line)
+{
+    char when[TEXT_TIME], number[4][16], change[64], signals[64], place[64];
+
+    snprintf(place, sizeof place, "%u:%llu", line->partition, (unsigned long long)line->sequence);
+    snprintf(number[0], sizeof number[0], "%d", line->on_hand_change);
+    snprintf(number[1], sizeof number[1], "%u", line->on_hand);
+    snprintf(number[2], sizeof number[2], "%u", line->available);
+    export_row(file, text_time(line->at_us, when), holdfast_movement_name(line->movement),
+               line->sku, line->warehouse, number[0], event_change(line, change),
+               line->warehouse[0] ? number[1] : "", line->warehouse[0] ? number[2] : "",
+               event_signals(line->signals, signals), line->actor, line->reason, line->reference,
+               line->order, line->reservation, line->note, place, line->operation_id, NULL);
+}
+
+static size_t table(struct app *app, FILE *file)
+{
+    struct events *s = mine(app);
+    char gap[256];
+
+    export_row(file, "time", "what", "sku", "warehouse", "on_hand_change", "changes", "on_hand",
+               "available", "signals", "actor", "reason", "reference", "order", "reservation",
+               "note", "position", "operation_id", NULL);
+    for (size_t i = 0; i < s->list.count; i++) {
+        const struct event_line *line = &s->list.lines[i];
+        if (line->kind == EVENT_LINE_MOVEMENT) {
+            row_of(file, line);
+            continue;
+        }
+        event_gap(line, gap, sizeof gap);
+        export_row(file, "", gap, NULL);
+    }
+    return s->list.count;
+}
+
 const struct view view_events = {
     .id = VIEW_EVENTS,
     .name = "Events",
@@ -332,4 +368,5 @@ const struct view view_events = {
     .act = act,
     .allows = allows,
     .subject = subject,
+    .table = table,
 };

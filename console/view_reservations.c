@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "console/app.h"
+#include "console/export.h"
 #include "console/list.h"
 #include "console/text.h"
 
@@ -196,6 +197,27 @@ static void title(struct app *app, char *text, size_t bytes)
         snprintf(text, bytes, " Reservations by next expiry");
 }
 
+static size_t table(struct app *app, FILE *file)
+{
+    struct reservations *s = mine(app);
+    char quantity[16], expires[TEXT_TIME], created[TEXT_TIME];
+    size_t rows = 0;
+
+    export_row(file, "reservation", "order", "by", "created", "expires", "sku", "warehouse",
+               "reserved", NULL);
+    for (size_t i = 0; i < count_of(s); i++) {
+        const struct holdfast_reservation *r = &s->page->reservations[i];
+        text_time(r->created_at_us, created);
+        text_time(r->expires_at_us, expires);
+        for (size_t j = 0; j < r->line_count; j++, rows++) {
+            snprintf(quantity, sizeof quantity, "%u", r->lines[j].reserved);
+            export_row(file, r->reservation, r->order, r->actor, created, expires, r->lines[j].sku,
+                       r->lines[j].warehouse, quantity, NULL);
+        }
+    }
+    return rows;
+}
+
 const struct view view_reservations = {
     .id = VIEW_RESERVATIONS,
     .name = "Reservations",
@@ -209,4 +231,5 @@ const struct view view_reservations = {
     .key = key,
     .act = act,
     .subject = subject,
+    .table = table,
 };

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "console/app.h"
+#include "console/export.h"
 #include "console/list.h"
 #include "console/text.h"
 
@@ -245,6 +246,26 @@ static void title(struct app *app, char *text, size_t bytes)
                  : "");
 }
 
+static size_t table(struct app *app, FILE *file)
+{
+    struct runs *s = mine(app);
+    char when[TEXT_TIME], number[4][16];
+
+    export_row(file, "run", "begun", "by", "undoes", "lines", "applied", "refused", "unknown",
+               "state", NULL);
+    for (size_t i = 0; i < count_of(s); i++) {
+        const struct holdfast_run *run = run_of(s, i);
+        snprintf(number[0], sizeof number[0], "%u", run->lines - run->blank);
+        snprintf(number[1], sizeof number[1], "%u", run->applied);
+        snprintf(number[2], sizeof number[2], "%u", run->refused);
+        snprintf(number[3], sizeof number[3], "%u", run->unknown);
+        export_row(file, run->run, text_time(run->created_at_us, when), run->actor, run->undoes,
+                   number[0], number[1], number[2], number[3],
+                   run->state == HOLDFAST_RUN_DONE ? "done" : "open", NULL);
+    }
+    return count_of(s);
+}
+
 const struct view view_runs = {
     .id = VIEW_RUNS,
     .name = "Runs",
@@ -256,4 +277,5 @@ const struct view view_runs = {
     .draw = draw,
     .title = title,
     .key = key,
+    .table = table,
 };

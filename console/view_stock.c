@@ -239,21 +239,26 @@ static size_t rows_of(int rows)
     return rows < 1 ? 1 : rows > ROWS_MAX ? ROWS_MAX : (size_t)rows;
 }
 
+void stock_question(struct app *app, struct holdfast_view_query *query)
+{
+    const struct stock *s = mine(app);
+
+    *query = (struct holdfast_view_query){.kind = HOLDFAST_VIEW_LEVELS,
+                                          .consistency = HOLDFAST_READ_ANY,
+                                          .warehouse = app->warehouse[0] ? app->warehouse : NULL,
+                                          .by_sku = !app->warehouse[0],
+                                          .text = s->filter[0] ? s->filter : NULL,
+                                          .out_of_stock = s->low == 1,
+                                          .below_safety = s->low == 2,
+                                          .sort = s->sort,
+                                          .descending = s->descending};
+}
+
 static void tick(struct app *app, int64_t now_us)
 {
     struct stock *s = mine(app);
     const char *keys[ROWS_MAX];
-    struct holdfast_view_query page = {.kind = HOLDFAST_VIEW_LEVELS,
-                                       .consistency = HOLDFAST_READ_ANY,
-                                       .warehouse = app->warehouse[0] ? app->warehouse : NULL,
-                                       .by_sku = !app->warehouse[0],
-                                       .text = s->filter[0] ? s->filter : NULL,
-                                       .out_of_stock = s->low == 1,
-                                       .below_safety = s->low == 2,
-                                       .sort = s->sort,
-                                       .descending = s->descending,
-                                       .limit = (uint32_t)s->wanted,
-                                       .cursor = s->cursor};
+    struct holdfast_view_query page;
     struct holdfast_view_query figures = {.kind = HOLDFAST_VIEW_STOCK,
                                           .consistency = HOLDFAST_READ_ANY,
                                           .keys = keys,
@@ -261,8 +266,10 @@ static void tick(struct app *app, int64_t now_us)
     (void)now_us;
     if (s->wanted == 0) { /* before the first frame: as draw() will find it */
         s->wanted = rows_of(app->canvas.rows - AROUND);
-        page.limit = (uint32_t)s->wanted;
     }
+    stock_question(app, &page);
+    page.limit = (uint32_t)s->wanted;
+    page.cursor = s->cursor;
     for (size_t i = 0; i < s->count; i++)
         keys[i] = s->rows[i].sku;
     if (!app->dialog || s->count == 0) /* the order does not change under an open form */

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See export.h. Stock is read page by page, while the console goes on; a page is asked for when the
+ * one before was answered. A list that is in memory is written at once.
+ */
+#include "console/export.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bulk/bulk.h"
+#include "console/app.h"
+
+#define PAGE 1000
+#define TRIES 99
+#define GIVE_UP_US 15000000
+
+/* ------------------------------------------------------------- files */
+
+FILE *export_create(const char *what, char *path, char *error, size_t error_bytes)
+{
+    char when[32], more[8] = "";
+    time_t now = time(NULL);
+    struct tm tm;
+    int fd = -1;
+
+    localtime_r(&now, &tm);
+    strftime(when, sizeof when, "%Y%m%d-%H%M%S", &tm);
+    for (int i = 1; i <= TRIES && fd < 0; i++) {
+        if (i > 1)
+            snprintf(more, sizeof more, "-%d", i);
+        snprintf(path, EXPORT_PATH, "holdfast-%s-%s%s.csv", what, when, more);
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+        if (fd < 0 && errno != EEXIST)
+            break;
+    }
+    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (!file) {
+        snprintf(error, error_bytes, "could not write \"%s\": %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+    }
+    return file;
+}
+
+bool export_close(FILE **file, bool whole, const char *path, char *error, size_t error_bytes)
+{
+    bool failed = ferror(*file) != 0;
+
+    errno = 0;
+    failed = fclose(*file) != 0 || failed;
+    *file = NULL;
+    if (failed)
+        snprintf(error, error_bytes, "could not write \"%s\": %s", path,
+                 errno ? strerror(errno) : "the file takes no more");
+    if (failed || !whole)
+        (void)unlink(path);
+    return !failed;
+}
+
+static void put_value(FILE *file, const char *value)
+{
+    if (!strpbrk(value, ",\"\r\n") && value[0] != ' ') {
+        fputs(value, file);
+        return;
+    }
+    fputc('"', file);
+    for (; *value; value++) {
+        if (*value == '"')
+            fputc('"', file);
+        fputc(*value, file);
+    }
+    fputc('"', file);
+}
+
+void export_row(FILE *file, const char *value, ...)
+{
+    va_list args;
+
+    va_start(args, value);
+    for (const char *at = value; at; at = va_arg(args, const char *)) {
+        if (at != value)
+            fputc(',', file);
+        put_value(file, at);
+    }
+    va_end(args);
+    fputc('\n', file);
+}
+
+/* ------------------------------------------------------------- a table */
+
+static void write_table(struct app *app, const struct view *view)
+{
+    char path[EXPORT_PATH], error[256], what[16];
+    size_t rows;
+
+    snprintf(what, sizeof what, "%s", view->name);
+    what[0] = (char)(what[0] | 0x20);
+    FILE *file = export_create(what, path, error, sizeof error);
+    if (!file) {
+        app_say(app, STYLE_BAD, "ERR %s", error);
+        return;
+    }
+    rows = view->table(app, file);
+    if (!export_close(&file, rows > 0, path, error, sizeof error))
+        app_say(app, STYLE_BAD, "ERR %s", error);
+    else if (rows == 0)
+        app_say(app, STYLE_WARN, "there is nothing to write");
+    else
+        app_say(app, STYLE_GOOD, "OK written: %s (%zu rows)", path, rows);
+}
+
+/* ------------------------------------------------------------- stock, page by page */
+
+struct stock_export {
+    FILE *file;
+    char path[EXPORT_PATH];
+    struct bulk_writer writer;
+    struct holdfast_view_query query; /* without cursor; its texts are these: */
+    char warehouse[CODE_TEXT], text[CODE_TEXT];
+    char *cursor;
+    size_t levels;
+    int64_t heard_us; /* when it got on */
+    struct poll poll;
+};
+
+static void end(struct app *app, bool whole, const char *why)
+{
+    struct stock_export *e = app->exporting;
+    char error[256];
+
+    app->exporting = NULL;
+    poll_forget(app, &e->poll);
+    bool good = export_close(&e->file, whole, e->path, error, sizeof error);
+    app->urgent = true;
+    if (why) {
+        app->bell = true;
+        app_say(app, STYLE_BAD, "ERR nothing was written: %s", why);
+    } else if (!good) {
+        app->bell = true;
+        app_say(app, STYLE_BAD, "ERR %s", error);
+    } else {
+        app_say(app, STYLE_GOOD, "OK written: %s (%zu levels; holdfast apply takes it back)",
+                e->path, e->levels);
+    }
+    free(e->cursor);
+    free(e);
+}
+
+static void write_level(struct stock_export *e, const struct holdfast_level *level, const char *sku,
+                        const char *name)
+{
+    struct bulk_line line = {.kind = HOLDFAST_COUNT,
+                             .amount = level->on_hand,
+                             .has_version = true,
+                             .if_version = level->on_hand_version};
+
+    snprintf(line.sku, sizeof line.sku, "%s", sku);
+    snprintf(line.warehouse, sizeof line.warehouse, "%s", level->warehouse);
+    (void)bulk_write_line(&e->writer, &line, false, name);
+    e->levels++;
+}
+
+static void take_page(struct app *app, struct holdfast_view_answer **answer)
+{
+    struct stock_export *e = app->exporting;
+    const struct holdfast_view_answer *a = *answer;
+    char words[160];
+
+    if (a->status != HOLDFAST_APPLIED) {
+        if (a->kind == HOLDFAST_KIND_REFUSED || app->now_us - e->heard_us > GIVE_UP_US)
+            end(app, false, a->message[0] ? a->message : "nobody answers");
+        return;
+    }
+    e->heard_us = app->now_us;
+    if (a->unknown_partitions > 0) {
+        snprintf(words, sizeof words, "%u of %u partitions are not known now",
+                 a->unknown_partitions, a->partitions);
+        end(app, false, words);
+        return;
+    }
+    for (size_t i = 0; i < a->level_count; i++)
+        write_level(e, &a->levels[i].level, a->levels[i].level.sku, a->levels[i].name);
+    for (size_t i = 0; i < a->stock_count; i++) {
+        const struct holdfast_view_stock *stock = &a->stock[i];
+        for (size_t l = 0; l < stock->level_count; l++)
+            write_level(e, &stock->levels[l], stock->sku, stock->item ? stock->item->name : "");
+    }
+    if (e->levels > EXPORT_LEVELS_MAX) {
+        snprintf(words, sizeof words,
+                 "these are more than %d levels: narrow the list with /, or use holdfast export",
+                 EXPORT_LEVELS_MAX);
+        end(app, false, words);
+        return;
+    }
+    free(e->cursor);
+    e->cursor = a->more && a->cursor ? strdup(a->cursor) : NULL;
+    if (a->more && !e->cursor)
+        end(app, false, "out of memory");
+    else if (!a->more)
+        end(app, e->levels > 0, e->levels > 0 ? NULL : "the list is empty");
+}
+
+void export_tick(struct app *app)
+{
+    struct stock_export *e = app->exporting;
+
+    if (!e)
+        return;
+    e->query.cursor = e->cursor;
+    poll_view(app, &e->poll, &e->query, 0, take_page);
+}
+
+static void begin_stock(struct app *app)
+{
+    static const enum holdfast_operation_kind kinds[] = {HOLDFAST_COUNT};
+    char error[256], run[CODE_TEXT], id[37], when[32];
+    time_t now = time(NULL);
+    struct tm tm;
+    struct stock_export *e = calloc(1, sizeof *e);
+
+    if (!e || !(e->file = export_create("stock", e->path, error, sizeof error))) {
+        app_say(app, STYLE_BAD, "ERR %s", e ? error : "out of memory");
+        free(e);
+        return;
+    }
+    stock_question(app, &e->query);
+    snprintf(e->warehouse, sizeof e->warehouse, "%s", e->query.warehouse ? e->query.warehouse : "");
+    snprintf(e->text, sizeof e->text, "%s", e->query.text ? e->query.text : "");
+    e->query.warehouse = e->warehouse[0] ? e->warehouse : NULL;
+    e->query.text = e->text[0] ? e->text : NULL;
+    e->query.limit = PAGE;
+    e->heard_us = app->now_us;
+    gmtime_r(&now, &tm);
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    holdfast_new_operation_id(id); /* two files are never one run */
+    snprintf(run, sizeof run, "export-%s-%s", when, id + 28);
+    bulk_write_begin(&e->writer, e->file, BULK_CSV, run, kinds, 1);
+    app->exporting = e;
+    app_say(app, STYLE_NORMAL, "writing %s ...", e->path);
+    export_tick(app);
+}
+
+/* ------------------------------------------------------------- the key */
+
+void export_begin(struct app *app)
+{
+    const struct view *view = view_of(app->view);
+
+    if (app->exporting)
+        app_say(app, STYLE_WARN, "%s is being written still", app->exporting->path);
+    else if (app->view == VIEW_STOCK)
+        begin_stock(app);
+    else if (view->table)
+        write_table(app, view);
+}
+
+void export_stop(struct app *app)
+{
+    if (app->exporting)
+        end(app, false, "the console ends");
+}
