@@ -81,6 +81,8 @@ bool app_open(struct app *app, const char *cluster_file, char *error, size_t err
     }
     memset(app->depth, 0xff, sizeof app->depth); /* -1: not known */
     memset(app->rate, 0xff, sizeof app->rate);
+    memset(app->shed, 0xff, sizeof app->shed);
+    memset(app->poison, 0xff, sizeof app->poison);
     key_decoder_init(&app->decoder);
     scan_init(&app->scan, app->settings.scanner.prefix);
     memcpy(app->warehouse, app->settings.warehouse, sizeof app->warehouse);
@@ -92,9 +94,9 @@ bool app_open(struct app *app, const char *cluster_file, char *error, size_t err
 
 void app_close(struct app *app)
 {
+    export_stop(app);
     app->quit = true; /* callbacks of what is on its way touch nothing any more */
     if (app->reads)
-    export_stop(app);
         holdfast_close(&app->reads);
     if (app->writes)
         holdfast_close(&app->writes);
@@ -240,11 +242,11 @@ void app_act(struct app *app, enum action action)
     case ACTION_COPY:
         copy_subject(app);
         return;
-    case ACTION_BACK:
-        go_back(app);
     case ACTION_EXPORT:
         export_begin(app);
         return;
+    case ACTION_BACK:
+        go_back(app);
         return;
     case ACTION_PREVIOUS:
         app_show(app, app->previous);
@@ -461,9 +463,9 @@ void app_turn(struct app *app)
         views[app->view]->tick(app, app->now_us);
         dialog_tick(app);
     }
+    export_tick(app);
     holdfast_process(app->reads);
     holdfast_process(app->writes);
-    export_tick(app);
 }
 
 int app_wait_ms(const struct app *app)

@@ -97,6 +97,12 @@ struct names { /* codes and their names, sorted */
     bool known;
 };
 
+/* Over all warehouses, from the view; what trouble.c tells of stock. */
+struct stock_sums {
+    bool known;
+    uint64_t out_of_stock, below_safety, shortfall;
+};
+
 enum prompt_kind { PROMPT_NONE, PROMPT_FILTER, PROMPT_LOOKUP };
 
 #define SAMPLES 60
@@ -172,14 +178,17 @@ struct app {
     int64_t message_at_us;
     char copied[CODE_TEXT]; /* for the terminal's clipboard; taken by the frontend */
 
+    struct stock_export *exporting; /* a file that is being written, or NULL */
+
     struct posting postings[POSTINGS_MAX];
     uint32_t posting_serial;
 
     struct series depth[CONFIG_BROKERS_MAX], rate[CONFIG_BROKERS_MAX];
+    struct series shed[CONFIG_BROKERS_MAX], poison[CONFIG_BROKERS_MAX]; /* since its start */
+    struct stock_sums sums;
+    struct poll sums_poll;
     int64_t sampled_at_us;
 };
-    struct stock_export *exporting; /* a file that is being written, or NULL */
-
 
 /* ------------------------------------------------------------- app.c */
 
@@ -279,7 +288,18 @@ void chooser_draw(struct app *app, struct canvas *c);
 /* How many lines the help has; draws those from top on. */
 int help_draw(struct app *app, struct canvas *c, int top);
 
+/* ------------------------------------------------------------- export.c */
+
+/* Writes what the view shows into a file, and tells its name. */
+void export_begin(struct app *app);
+void export_tick(struct app *app);
+/* What is not whole is removed. */
+void export_stop(struct app *app);
+
 /* ------------------------------------------------------------- of views, for others */
+
+/* The question whose rows Stock shows, from the first page on; it borrows from the app. */
+void stock_question(struct app *app, struct holdfast_view_query *query);
 
 /* Shows an item; warehouse "": all. */
 void item_show(struct app *app, const char *sku, const char *warehouse);
@@ -289,17 +309,6 @@ void orders_show(struct app *app, const char *text);
 void orders_changed(struct app *app);
 void reservations_changed(struct app *app);
 void item_changed(struct app *app);
-/* ------------------------------------------------------------- export.c */
-
-/* Writes what the view shows into a file, and tells its name. */
-void export_begin(struct app *app);
-void export_tick(struct app *app);
-/* What is not whole is removed. */
-void export_stop(struct app *app);
-
 void scan_posted(struct app *app);
-
-/* The question whose rows Stock shows, from the first page on; it borrows from the app. */
-void stock_question(struct app *app, struct holdfast_view_query *query);
 
 #endif

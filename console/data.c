@@ -13,6 +13,7 @@
 #define FAILING_US 2500000 /* reads that fail for so long mean that nobody is there */
 #define RETRY_US 1000000
 #define ALIVE_US 1000000
+#define SUMS_EVERY_US 5000000
 #define NAMES_EVERY_US 60000000
 #define NAMES_MOST 1000
 
@@ -271,6 +272,11 @@ static void hear_brokers(struct app *app)
             link_broker_ok(app, i) ? broker_watch_state(app->watch, i) : NULL;
         sample(&app->depth[i], state ? (int64_t)(state->queued + state->in_flight) : -1);
         sample(&app->rate[i], state ? (int64_t)state->rate : -1);
+        int64_t shed = state ? 0 : -1;
+        for (size_t j = 0; state && j < state->n_sheds; j++)
+            shed += (int64_t)state->sheds[j]->count;
+        sample(&app->shed[i], shed);
+        sample(&app->poison[i], state ? (int64_t)state->poisoned : -1);
     }
 }
 
@@ -314,6 +320,20 @@ static void take_nothing(struct app *app, struct holdfast_view_answer **answer)
     (void)answer;
 }
 
+static void take_sums(struct app *app, struct holdfast_view_answer **answer)
+{
+    const struct holdfast_view_answer *a = *answer;
+    struct stock_sums sums = {.known = a->status == HOLDFAST_APPLIED};
+
+    for (size_t i = 0; i < a->total_count; i++) {
+        sums.out_of_stock += a->totals[i].out_of_stock;
+        sums.below_safety += a->totals[i].below_safety;
+        sums.shortfall += a->totals[i].shortfall;
+    }
+    if (sums.known)
+        app->sums = sums;
+}
+
 void data_tick(struct app *app)
 {
     struct holdfast_query reasons = {.kind = HOLDFAST_QUERY_REASON, .limit = NAMES_MOST};
@@ -321,7 +341,12 @@ void data_tick(struct app *app)
     struct holdfast_view_query alive = {
         .kind = HOLDFAST_VIEW_RESERVATIONS, .consistency = HOLDFAST_READ_ANY, .limit = 1};
 
+    struct holdfast_view_query totals = {.kind = HOLDFAST_VIEW_TOTALS,
+                                         .consistency = HOLDFAST_READ_ANY};
+
     hear_brokers(app);
+    if (app->link.answered_at_us) /* the first rows do not wait for it */
+        poll_view(app, &app->sums_poll, &totals, SUMS_EVERY_US, take_sums);
     if (app->now_us - app->link.answered_at_us > ALIVE_US) /* the view that is shown asks nothing */
         poll_view(app, &app->alive_poll, &alive, ALIVE_US, take_nothing);
     if (!link_any_broker(app))

@@ -8,6 +8,7 @@
 
 #include "console/app.h"
 #include "console/text.h"
+#include "console/trouble.h"
 
 #define FRESH_US 2000000 /* younger is LIVE; older tells its age */
 
@@ -113,12 +114,18 @@ static void draw_title(struct app *app, struct canvas *c)
     }
     canvas_cell(c, 1, 0, c->columns, app->link.unknown_partitions ? STYLE_WARN : STYLE_STRONG,
                 text);
-    if (unknown || waiting > 1) {
+    struct trouble list[TROUBLES_MAX];
+    size_t troubles = app->view == VIEW_OPERATIONS ? 0 : trouble_list(app, list);
+    if (unknown || waiting > 1 || troubles) {
         char right[64];
         if (unknown)
             snprintf(right, sizeof right, " %zu OUTCOME UNKNOWN ", unknown);
-        else
+        else if (waiting > 1)
             snprintf(right, sizeof right, " %zu keys wait ", waiting);
+        else
+            snprintf(right, sizeof right,
+                     c->columns < 50 ? " %zu! " : " %zu TROUBLE%s: F3 Operations ", troubles,
+                     troubles == 1 ? "" : "S");
         int width = (int)text_width(right);
         if (width < c->columns)
             canvas_right(c, 1, c->columns - width, width, STYLE_WARN, right);

@@ -12,11 +12,11 @@
 #include "console/app.h"
 #include "console/list.h"
 #include "console/text.h"
+#include "console/trouble.h"
 
 #define STATUS_EVERY_US 2000000
 #define SHOWN_OF_KIND 8
 /* A watch that is late by so much more than twice its pace has ended; as in `status`. */
-#define AUDIT_LATE_S 5
 
 struct operations {
     struct holdfast_view_answer *status;
@@ -234,21 +234,6 @@ static void draw_view(struct app *app, struct page *page)
              (unsigned long long)v->history_lost);
 }
 
-/* The newest that a broker was told of, with that broker; NULL: none knows one. */
-static const Hf__AuditReport *newest_audit(const struct app *app, const Hf__BrokerState **teller)
-{
-    const Hf__AuditReport *newest = NULL;
-
-    for (size_t i = 0; i < app->config.broker_count; i++) {
-        const Hf__BrokerState *state = broker_watch_state(app->watch, i);
-        if (state && state->audit && (!newest || state->audit->told_at_us > newest->told_at_us)) {
-            newest = state->audit;
-            *teller = state;
-        }
-    }
-    return newest;
-}
-
 static void draw_difference(struct page *page, const Hf__Difference *d)
 {
     line(page, STYLE_BAD, "   %s%s%.*s: %.*s%s%.*s%s%.*s partition %u: %s", d->check,
@@ -261,14 +246,15 @@ static void draw_difference(struct page *page, const Hf__Difference *d)
 static void draw_audit(struct app *app, struct page *page)
 {
     const Hf__BrokerState *teller = NULL;
-    const Hf__AuditReport *audit = newest_audit(app, &teller);
+    const Hf__AuditReport *audit = trouble_audit(app, &teller);
     char differences[64] = "no differences";
 
-    if (!audit)
+    if (!audit) {
+        line(page, STYLE_DIM, " no audit was told of: holdfast audit --watch goes on by itself");
         return;
+    }
     int64_t age_s = (teller->clock_us - audit->told_at_us) / 1000000;
-    bool late = audit->every_ms > 0 &&
-                age_s > 2 * ((int64_t)audit->every_ms + audit->took_ms) / 1000 + AUDIT_LATE_S;
+    bool late = trouble_audit_late(audit, teller);
     bool whole =
         audit->partitions_checked == audit->partitions && audit->views_compared == audit->views;
     if (audit->differences)
@@ -285,11 +271,24 @@ static void draw_audit(struct app *app, struct page *page)
         draw_difference(page, audit->first[i]);
 }
 
+static void draw_troubles(struct app *app, struct page *page)
+{
+    struct trouble list[TROUBLES_MAX];
+    size_t count = trouble_list(app, list);
+    char text[256];
+
+    for (size_t i = 0; i < count; i++)
+        line(page, list[i].style, " ! %s", list[i].text);
+    trouble_stock(app, text, sizeof text);
+    line(page, STYLE_NORMAL, " %s", text);
+}
+
 static void draw(struct app *app, struct canvas *c, struct area area)
 {
     struct operations *s = mine(app);
     struct page page = {.c = c, .row = area.row, .rows = area.rows, .top = s->top};
 
+    draw_troubles(app, &page);
     draw_view(app, &page);
     draw_audit(app, &page);
     for (size_t i = 0; i < app->config.broker_count; i++)
@@ -321,13 +320,9 @@ static bool key(struct app *app, const struct key *k)
 
 static void title(struct app *app, char *text, size_t bytes)
 {
-    size_t troubles = 0;
-    for (size_t i = 0; i < app->config.broker_count; i++) {
-        const Hf__BrokerState *state = broker_watch_state(app->watch, i);
-        troubles += !link_broker_ok(app, i);
-        troubles += state && state->partitions_served < state->partitions;
-        troubles += state && state->audit && state->audit->differences;
-    }
+    struct trouble list[TROUBLES_MAX];
+    size_t troubles = trouble_list(app, list);
+
     snprintf(text, bytes, " Operations%s", troubles ? "  TROUBLE: see below" : "");
 }
 
