@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The console's Events on pseudo-terminals, against a real cluster: what happens is seen as it happens, filtered as
-one types, and what could not be seen is said to be so."""
+"""What the console shows without being asked, on pseudo-terminals and against a real cluster: Events as they happen,
+filtered as one types, with what could not be seen said to be so; trouble on every screen; and lists as files."""
+import csv
+import glob
 import os
 import sys
 
@@ -8,6 +10,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from harness import *  # noqa: E402
 from scenarios import *  # noqa: E402
 from terminal import Terminal  # noqa: E402
+import wire  # noqa: E402
+from wire import pb  # noqa: E402
 
 LINES_KEPT = 500  # console/view_events.c
 
@@ -165,6 +169,93 @@ def another_view(cluster):
         change(cluster, -1, note="after-it")
         t.wait("after-it", 20)
         check("the-last" not in t.text(), "the new view has not seen it: " + t.text())
+
+def written(t, what):
+    """The file that `e` says it has written."""
+    t.key("e")
+    t.wait("OK written: holdfast-%s-" % what)
+    name = t.line_with("OK written:").split("written: ")[1].split()[0]
+    path = os.path.join(t.home, name)
+    with open(path, newline="") as file:
+        return path, list(csv.reader(file))
+
+
+@test("e writes Stock as a bulk file: what is filled in is applied, what moved is refused; nothing is written over")
+def export(cluster):
+    with Terminal(cluster) as t:
+        t.wait("WID-1")
+        t.key("/")
+        t.type("number 1")  # 1 and 10 to 19
+        t.key("Enter")
+        t.wait("ZPG-19")
+        path, rows = written(t, "stock")
+        head, rows = rows[0], [dict(zip(rows[0], row)) for row in rows[1:]]
+        equal(sorted(r["sku"] for r in rows), ["ZPG-01"] + ["ZPG-%d" % i for i in range(10, 20)],
+              "what the list shows, over all its pages")
+        equal({r["to"] == str(cluster.level(r["sku"], "BER1")["on_hand"]) for r in rows}, {True}, "figures")
+        change(cluster, +5, sku="ZPG-11")
+        for r in rows:
+            r.update(reason="recount", to=str(int(r["to"]) + 1))
+        with open(path, newline="") as file:
+            before = file.read()
+        mine = os.path.join(t.home, "mine.csv")
+        with open(mine, "w", newline="") as file:
+            out = csv.DictWriter(file, head)
+            out.writeheader()
+            out.writerows(rows)
+        done = cluster.hf("apply", mine, json=False, expect=2)
+        check("version_conflict" in str(done), "ZPG-11 moved: %s" % done)
+        equal(cluster.level("ZPG-19", "BER1")["on_hand"], int(rows[-1]["to"]), "ZPG-19 was counted")
+        other, _ = written(t, "stock")
+        check(other != path, "another file: " + other)
+        with open(path, newline="") as file:
+            equal(file.read(), before, "the first one")
+        t.view("Events")
+        t.wait("forklift")
+        _, rows = written(t, "events")
+        check(any("forklift" in row and "ZPG-11" in row for row in rows), "the event is in it: %r" % rows[:2])
+        equal({len(row) for row in rows}, {len(rows[0])}, "values a row")
+        for path in glob.glob(os.path.join(t.home, "*.csv")):
+            os.unlink(path)
+        os.rename(t.home, t.home + ".gone")
+        os.rmdir(t.home + ".gone")
+        t.key("e")
+        t.wait("ERR could not write")
+        t.wait("No such file or directory")
+
+
+@test("trouble is said on every screen, and named: partitions that nobody serves, what an audit found, what is short")
+def trouble(cluster):
+    with Terminal(cluster) as t:
+        t.wait("WID-1")
+        check("TROUBLE" not in t.text(), "all is well: " + t.text())
+        worker = cluster.owner(0)
+        cluster.stop(worker)
+        try:
+            t.wait("TROUBLE", 30)
+            t.view("Operations")
+            t.wait("served by nobody")
+        finally:
+            cluster.cont(worker)
+        t.wait_gone("served by nobody", 30)
+        with cluster.peer() as peer:
+            peer.send(wire.AUDITED, pb.AuditReport(partitions=8, partitions_checked=8, differences=2, first=[
+                pb.Difference(check="level_ledger", sku=b"WID-3", message="differs")]))
+            t.wait("an audit found 2 differences: level_ledger WID-3")
+            peer.send(wire.AUDITED, pb.AuditReport(partitions=8, partitions_checked=8))
+            t.wait_gone("an audit found")
+            t.wait("8 of 8 partitions, 0 differences")
+        held = cluster.hf("reserve", "WID-3=2").json["reservation"]
+        cluster.hf("adjust", "WID-3=-5@BER1", "--reason", "damaged", "--accept-shortfall")
+        t.view("Stock")
+        t.wait("TROUBLE", 20)
+        t.view("Operations")
+        t.wait("more are promised than there are")
+        cluster.hf("release", held)
+        cluster.hf("receive", "WID-3=9@BER1", "--reference", "PO-3")
+        t.wait_gone("more are promised", 20)
+        t.wait(" 0 pieces short")
+
 
 if __name__ == "__main__":
     run(workers=2, views=1, shards=1)
