@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "console/list.h"
+#include "console/panes.h"
 #include "console/text.h"
 
 _Static_assert(SETTINGS_PREFIX_BYTES == SCAN_PREFIX_BYTES, "one limit");
@@ -68,6 +69,7 @@ bool app_open(struct app *app, const char *cluster_file, char *error, size_t err
     app->writes = app->reads ? open_handle(app, WRITE_TIMEOUT_MS, error, error_bytes) : NULL;
     app->watch = broker_watch_new(&app->config);
     app->fifo = calloc(FIFO_KEYS, sizeof *app->fifo);
+    app->panes = panes_new();
     bool good = app->reads && app->writes;
     for (int i = 0; i < VIEWS; i++) {
         app->states[i] = views[i]->make(app);
@@ -75,7 +77,8 @@ bool app_open(struct app *app, const char *cluster_file, char *error, size_t err
             snprintf(error, error_bytes, "out of memory");
         good = good && app->states[i];
     }
-    if (good && (!app->watch || !app->fifo || !canvas_resize(&app->canvas, 24, 80))) {
+    if (good &&
+        (!app->watch || !app->fifo || !app->panes || !canvas_resize(&app->canvas, 24, 80))) {
         snprintf(error, error_bytes, "out of memory");
         good = false;
     }
@@ -106,6 +109,7 @@ void app_close(struct app *app)
         if (app->states[i])
             views[i]->destroy(app->states[i]);
     }
+    panes_destroy(&app->panes);
     broker_watch_destroy(&app->watch);
     free(app->fifo);
     free(app->reasons.codes);

@@ -29,6 +29,7 @@ struct app;
 struct ask;
 struct dialog;
 struct chooser;
+struct panes;
 
 struct area {
     int row, rows, columns;
@@ -97,6 +98,14 @@ struct names { /* codes and their names, sorted */
     bool known;
 };
 
+/* A worker that a broker has told of. */
+struct seen_worker {
+    char name[CODE_TEXT], shard[CODE_TEXT];
+    size_t broker;
+    int64_t heard_us; /* when it was told of last; 0: the row is free */
+};
+#define SEEN_WORKERS 64
+
 /* Over all warehouses, from the view; what trouble.c tells of stock. */
 struct stock_sums {
     bool known;
@@ -163,6 +172,7 @@ struct app {
 
     enum view_id view, previous;
     void *states[VIEWS];
+    struct panes *panes;
     bool paused;
     char warehouse[CODE_TEXT]; /* "": all */
 
@@ -185,6 +195,7 @@ struct app {
 
     struct series depth[CONFIG_BROKERS_MAX], rate[CONFIG_BROKERS_MAX];
     struct series shed[CONFIG_BROKERS_MAX], poison[CONFIG_BROKERS_MAX]; /* since its start */
+    struct seen_worker workers[SEEN_WORKERS];
     struct stock_sums sums;
     struct poll sums_poll;
     int64_t sampled_at_us;

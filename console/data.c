@@ -248,6 +248,29 @@ static void sample(struct series *series, int64_t value)
     series->samples[SAMPLES - 1] = value;
 }
 
+/* Those that are gone are not told of any more: who was there is remembered here. */
+static void see_worker(struct app *app, size_t broker, const Hf__WorkerState *worker)
+{
+    struct seen_worker *row = &app->workers[0];
+
+    for (size_t i = 0; i < SEEN_WORKERS; i++) {
+        struct seen_worker *one = &app->workers[i];
+        if (one->heard_us && one->broker == broker && strlen(one->name) == worker->name.len &&
+            memcmp(one->name, worker->name.data, worker->name.len) == 0) {
+            row = one;
+            break;
+        }
+        if (one->heard_us < row->heard_us) /* a free one, or the one that is gone longest */
+            row = one;
+    }
+    row->broker = broker;
+    row->heard_us = app->now_us;
+    snprintf(row->name, sizeof row->name, "%.*s", (int)worker->name.len,
+             (const char *)worker->name.data);
+    snprintf(row->shard, sizeof row->shard, "%.*s", (int)worker->shard.len,
+             (const char *)worker->shard.data);
+}
+
 static void hear_brokers(struct app *app)
 {
     broker_watch_wait(app->watch, 0);
@@ -257,6 +280,8 @@ static void hear_brokers(struct app *app)
         if (state && state->clock_us != app->link.broker_clock[i]) {
             app->link.broker_clock[i] = state->clock_us;
             app->link.brokers_heard_us[i] = app->now_us;
+            for (size_t j = 0; j < state->n_workers; j++)
+                see_worker(app, i, state->workers[j]);
             app->dirty = true;
         }
         if (was != link_broker_ok(app, i))

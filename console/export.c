@@ -41,7 +41,7 @@ FILE *export_create(const char *what, char *path, char *error, size_t error_byte
     }
     FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
     if (!file) {
-        snprintf(error, error_bytes, "could not write \"%s\": %s", path, strerror(errno));
+        snprintf(error, error_bytes, "not written, %s: %s", strerror(errno), path);
         if (fd >= 0)
             close(fd);
     }
@@ -56,8 +56,8 @@ bool export_close(FILE **file, bool whole, const char *path, char *error, size_t
     failed = fclose(*file) != 0 || failed;
     *file = NULL;
     if (failed)
-        snprintf(error, error_bytes, "could not write \"%s\": %s", path,
-                 errno ? strerror(errno) : "the file takes no more");
+        snprintf(error, error_bytes, "not written, %s: %s",
+                 errno ? strerror(errno) : "the file takes no more", path);
     if (failed || !whole)
         (void)unlink(path);
     return !failed;

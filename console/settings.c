@@ -51,6 +51,7 @@ static const struct key root_keys[] = {
     {.name = "colours", .kind = KIND_WORD, .offset = offsetof(struct settings, colours)},
     {.name = "ascii", .kind = KIND_BOOL, .offset = offsetof(struct settings, ascii)},
     {.name = "mouse", .kind = KIND_BOOL, .offset = offsetof(struct settings, mouse)},
+    {.name = "panes", .kind = KIND_BOOL, .offset = offsetof(struct settings, panes)},
     {.name = "scanner",
      .kind = KIND_SECTION,
      .offset = offsetof(struct settings, scanner),
@@ -67,6 +68,7 @@ void settings_defaults(struct settings *settings)
 {
     memset(settings, 0, sizeof *settings);
     memcpy(settings->colours, "auto", 5);
+    settings->panes = true;
     settings->stock = (struct settings_columns){.item = true,
                                                 .on_hand = true,
                                                 .reserved = true,

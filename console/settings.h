@@ -26,6 +26,7 @@ struct settings {
     char colours[CONFIG_NAME_BYTES];   /* "auto" or "none" */
     bool ascii;                        /* no other characters, whatever the locale can */
     bool mouse;
+    bool panes; /* below the list of Stock, where there is room */
     struct settings_scanner scanner;
     struct settings_columns stock;
 };

@@ -11,9 +11,11 @@
 #include "console/app.h"
 #include "console/text.h"
 
-#define SILENT_MS 3000  /* three heartbeats of a worker */
-#define STUCK_MS 5000   /* longer than any batch takes */
-#define AUDIT_LATE_S 10 /* beyond twice its interval */
+#define SILENT_MS 3000         /* three heartbeats of a worker */
+#define GONE_US 4000000        /* a broker tells of its workers every second */
+#define GONE_MOST_US 600000000 /* then somebody has taken it away for good */
+#define STUCK_MS 5000          /* longer than any batch takes */
+#define AUDIT_LATE_S 10        /* beyond twice its interval */
 
 struct troubles {
     struct trouble *list;
@@ -67,8 +69,16 @@ static void of_partitions(struct troubles *all, const Hf__BrokerState *state)
             suspects == 1 ? " is" : "s are");
 }
 
-static void of_workers(struct troubles *all, const Hf__BrokerState *state)
+static void of_workers(const struct app *app, struct troubles *all, const Hf__BrokerState *state,
+                       size_t broker)
 {
+    for (size_t i = 0; i < SEEN_WORKERS; i++) {
+        const struct seen_worker *w = &app->workers[i];
+        int64_t gone_us = app->now_us - w->heard_us;
+        if (w->heard_us && w->broker == broker && gone_us > GONE_US && gone_us < GONE_MOST_US)
+            add(all, STYLE_WARN, "worker %s of shard %s is gone for %lld s", w->name, w->shard,
+                (long long)gone_us / 1000000);
+    }
     for (size_t i = 0; i < state->n_workers; i++) {
         const Hf__WorkerState *w = state->workers[i];
         if (w->silent_ms >= SILENT_MS)
@@ -115,7 +125,7 @@ static void of_broker(const struct app *app, struct troubles *all, size_t i)
         return;
     }
     of_partitions(all, state);
-    of_workers(all, state);
+    of_workers(app, all, state, i);
     of_sheds(app, all, state, i);
 }
 

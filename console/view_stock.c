@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "console/app.h"
+#include "console/panes.h"
 #include "console/text.h"
 
 #define AROUND 5 /* rows of the screen that are none of the list's: what is around views, heads */
@@ -30,7 +30,8 @@ struct row {
     struct holdfast_level level; /* texts are not used */
     uint32_t available[WAREHOUSE_COLUMNS];
     bool has[WAREHOUSE_COLUMNS];
-    int64_t heard_us; /* it was so then or later, by the monotonic clock */
+    char latest[CODE_TEXT]; /* the warehouse where it moved last */
+    int64_t heard_us;       /* it was so then or later, by the monotonic clock */
     int64_t trend[TREND_SAMPLES];
     int64_t sampled_us;
 };
@@ -122,8 +123,13 @@ static void fill_stock(struct app *app, struct row *row, const struct holdfast_v
     row->level = stock->total;
     row->heard_us = app->now_us - stock->age_us;
     memset(row->has, 0, sizeof row->has);
+    uint64_t newest = 0; /* versions of one sku are of one partition */
     for (size_t i = 0; i < stock->level_count; i++) {
         const struct holdfast_level *level = &stock->levels[i];
+        if (level->version > newest) {
+            newest = level->version;
+            snprintf(row->latest, sizeof row->latest, "%s", level->warehouse);
+        }
         if (app->warehouse[0] && strcmp(level->warehouse, app->warehouse) == 0) {
             uint32_t reorder = row->level.reorder_point;
             row->level = *level;
@@ -239,6 +245,25 @@ static size_t rows_of(int rows)
     return rows < 1 ? 1 : rows > ROWS_MAX ? ROWS_MAX : (size_t)rows;
 }
 
+static int list_rows(const struct app *app)
+{
+    return app->canvas.rows - AROUND - panes_rows(app, app->canvas.rows, app->canvas.columns);
+}
+
+/* The history that goes with the selection is that of the level that moved last. */
+static void tick_panes(struct app *app)
+{
+    const struct stock *s = mine(app);
+    int row = selected_row(s);
+    const struct holdfast_level *l = row < 0 ? NULL : &s->rows[row].level;
+    const char *warehouse = app->warehouse[0] ? app->warehouse : l ? s->rows[row].latest : "";
+    uint64_t figures = l ? ((uint64_t)l->on_hand << 32 | l->reserved) ^
+                               ((uint64_t)l->committed << 40 | (uint64_t)l->unavailable << 16)
+                         : 0;
+
+    panes_tick(app, l && warehouse[0] ? s->selected : "", warehouse, figures);
+}
+
 void stock_question(struct app *app, struct holdfast_view_query *query)
 {
     const struct stock *s = mine(app);
@@ -265,7 +290,7 @@ static void tick(struct app *app, int64_t now_us)
                                           .key_count = s->count};
     (void)now_us;
     if (s->wanted == 0) { /* before the first frame: as draw() will find it */
-        s->wanted = rows_of(app->canvas.rows - AROUND);
+        s->wanted = rows_of(list_rows(app));
     }
     stock_question(app, &page);
     page.limit = (uint32_t)s->wanted;
@@ -278,6 +303,7 @@ static void tick(struct app *app, int64_t now_us)
         s->turning = app->looking = false;
     if (s->count > 0)
         poll_view(app, &s->figures, &figures, FIGURES_EVERY_US, take_figures);
+    tick_panes(app);
 }
 
 /* ------------------------------------------------------------- drawing */
@@ -467,7 +493,8 @@ static void draw(struct app *app, struct canvas *c, struct area area)
 {
     struct stock *s = mine(app);
     struct column columns[COLS];
-    int rows = area.rows - 1, chosen = selected_row(s), top = 0;
+    int below = panes_rows(app, c->rows, c->columns);
+    int rows = area.rows - 1 - below, chosen = selected_row(s), top = 0;
 
     lay_out(app, area.columns, columns);
     draw_heads(app, c, columns, area.row);
@@ -489,6 +516,11 @@ static void draw(struct app *app, struct canvas *c, struct area area)
                             : s->filter[0] || s->low  ? "nothing is like that: / changes the filter"
                                                       : "there are no items yet";
         canvas_text(c, area.row + 1, 2, c->columns - 2, s->failed ? STYLE_BAD : STYLE_DIM, words);
+    }
+    if (below) {
+        area.row += area.rows - below;
+        area.rows = below;
+        panes_draw(app, c, area);
     }
 }
 
@@ -606,7 +638,7 @@ static bool key(struct app *app, const struct key *k)
             select_row(s, s->count - 1);
         return true;
     case K_CLICK:
-        if (k->row >= 3)
+        if (k->row >= 3 && k->row < 3 + list_rows(app))
             select_row(s, (size_t)(k->row - 3));
         return true;
     default:

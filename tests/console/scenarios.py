@@ -46,6 +46,17 @@ def movements(cluster):
 # ---------------------------------------------------------------- steps
 
 
+def stock_rows(t):
+    """The lines of Stock's list, without what stands below it."""
+    rows = []
+    for line in t.lines()[3:-2]:
+        if line.startswith("- "):
+            break
+        if line.strip():
+            rows.append(line)
+    return rows
+
+
 def select(t, sku):
     """The row of a sku, from the first one on; each Down has been seen before the next."""
     def selected():

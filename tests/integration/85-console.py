@@ -73,7 +73,7 @@ def pages(cluster):
         seen, first = set(), 1
         while True:
             t.quiet(0.2)  # the whole frame, not its first rows
-            rows = [line.replace(">", " ").split()[0] for line in t.lines()[3:-2] if line.strip()]
+            rows = [line.replace(">", " ").split()[0] for line in stock_rows(t)]
             seen |= set(rows)
             first += len(rows)
             if first > len(ALL):

@@ -123,7 +123,7 @@ def many(cluster):
         t.wait("following")
         pid = t.state()["pid"]
         script = ["%d\t0\tadjust\tsku=%s\twh=BER1\tdelta=1\treason=found" % (i % 8, PAGES[i % 8])
-                  for i in range(2500)]
+                  for i in range(1500)]
         echoes = []
         load = threading.Thread(target=lambda: cluster.load(script, clients=32))
         load.start()
@@ -157,14 +157,7 @@ def another_view(cluster):
         t.wait("WID-1")
         t.view("Events")
         t.wait("the-last")
-        cluster.stop(cluster.process("view"))
-        try:
-            t.wait("OFFLINE", 20)
-            t.key("Down")  # it is no screen that hangs
-            wait_until(lambda: t.lines()[4].startswith(">"), 6, "the selection moves")
-            t.key("g")
-        finally:
-            cluster.process("view").kill()
+        cluster.process("view").kill()
         t.wait("another view answers", 30)
         change(cluster, -1, note="after-it")
         t.wait("after-it", 20)
@@ -220,8 +213,7 @@ def export(cluster):
         os.rename(t.home, t.home + ".gone")
         os.rmdir(t.home + ".gone")
         t.key("e")
-        t.wait("ERR could not write")
-        t.wait("No such file or directory")
+        t.wait("ERR not written, No such file or directory: holdfast-events-")
 
 
 @test("trouble is said on every screen, and named: partitions that nobody serves, what an audit found, what is short")
@@ -234,10 +226,10 @@ def trouble(cluster):
         try:
             t.wait("TROUBLE", 30)
             t.view("Operations")
-            t.wait("served by nobody")
+            t.wait("worker %s of shard s1 is gone" % worker.name, 20)
         finally:
             cluster.cont(worker)
-        t.wait_gone("served by nobody", 30)
+        t.wait_gone("is gone", 30)
         with cluster.peer() as peer:
             peer.send(wire.AUDITED, pb.AuditReport(partitions=8, partitions_checked=8, differences=2, first=[
                 pb.Difference(check="level_ledger", sku=b"WID-3", message="differs")]))
@@ -255,6 +247,34 @@ def trouble(cluster):
         cluster.hf("receive", "WID-3=9@BER1", "--reference", "PO-3")
         t.wait_gone("more are promised", 20)
         t.wait(" 0 pieces short")
+
+
+@test("below the list: what runs out, queues and workers, the newest event; a large screen has the item's history")
+def panes(cluster):
+    cluster.hf("reserve", "WID-3=1", "--order", "o-below", "--ttl", "55s")
+    change(cluster, -1, note="below-it")
+    with Terminal(cluster, rows=24, columns=80) as t:
+        t.wait("o-below")
+        check(t.line_with("o-below").startswith(" 00:00:"), t.line_with("o-below"))
+        t.wait("credit")
+        t.wait("below-it")
+        check("History" not in t.text(), t.text())
+        check(len(stock_rows(t)) == 14, "rows of the list: " + t.text())
+    with Terminal(cluster, rows=50, columns=200) as t:
+        t.wait("below-it")
+        select(t, "WID-1 ")
+        t.wait("History WID-1@BER1")
+        wait_until(lambda: t.text().count("below-it") == 2, 6, "in the history too")
+    with Terminal(cluster, rows=23, columns=80) as t:
+        t.wait("WID-1")
+        check("Queues" not in t.text(), t.text())
+    settings = os.path.join(cluster.dir, "console.yaml")
+    with open(settings, "w") as file:
+        file.write("version: 1\npanes: false\n")
+    with Terminal(cluster, "--settings", settings, rows=24, columns=80) as t:
+        t.wait("WID-1")
+        t.quiet(1)
+        check("Queues" not in t.text(), t.text())
 
 
 if __name__ == "__main__":
