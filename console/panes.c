@@ -19,6 +19,7 @@
 #define EVENTS_EVERY_US 1000000
 #define EVENTS_KEPT 8
 #define HELD_MOST 4
+#define LAST_S 60
 #define HISTORY_ROWS 8
 #define REST_US 700000           /* so long on an item before its history is read */
 #define HISTORY_EVERY_US 5000000 /* and again when its figures have changed */
@@ -170,10 +171,26 @@ static void draw_head(struct canvas *c, int y, int x, int width, const char *tex
     canvas_format(c, y, x + 1, width - 2, STYLE_TITLE, " %s ", text);
 }
 
+/* Seconds are counted in the last minute alone: until then an idle screen stays as it is. */
+static const char *until_words(const struct app *app, const struct holdfast_reservation *r,
+                               char text[TEXT_NUMBER])
+{
+    int64_t left = (r->expires_at_us - app->wall_us) / 1000000;
+    char clock[TEXT_NUMBER];
+
+    if (left < 0)
+        return "due     ";
+    if (left < LAST_S)
+        return text_countdown(left, text);
+    snprintf(text, TEXT_NUMBER, left < 86400 ? "to %.5s" : "in %.5s",
+             left < 86400 ? text_clock(r->expires_at_us, clock) : text_countdown(left, clock));
+    return text;
+}
+
 static void draw_held(struct app *app, struct canvas *c, struct area area, int width)
 {
     const struct holdfast_view_answer *held = app->panes->held;
-    char head[64], clock[TEXT_NUMBER], line[256], number[TEXT_NUMBER];
+    char head[64], when[TEXT_NUMBER], line[256], number[TEXT_NUMBER];
 
     snprintf(head, sizeof head, "Expiring reservations%s%s%s", held ? " (" : "",
              held ? text_number((int64_t)held->matched, number) : "", held ? ")" : "");
@@ -182,12 +199,11 @@ static void draw_held(struct app *app, struct canvas *c, struct area area, int w
         const struct holdfast_reservation *r = &held->reservations[i];
         const struct holdfast_reservation_line *l = r->line_count ? &r->lines[0] : NULL;
         int64_t left = (r->expires_at_us - app->wall_us) / 1000000;
-        snprintf(line, sizeof line, "%s %s x%u  %s  %s",
-                 left < 0 ? "due     " : text_countdown(left, clock), l ? l->sku : "?",
-                 l ? l->reserved : 0, r->order, r->actor);
+        snprintf(line, sizeof line, "%s %s x%u  %s  %s", until_words(app, r, when),
+                 l ? l->sku : "?", l ? l->reserved : 0, r->order, r->actor);
         canvas_cell(c, area.row + 1 + i, 1, width - 2,
                     !link_reads(app) ? STYLE_DIM
-                    : left < 60      ? STYLE_WARN
+                    : left < LAST_S  ? STYLE_WARN
                                      : STYLE_NORMAL,
                     line);
     }
@@ -313,9 +329,10 @@ static void draw_history(struct app *app, struct canvas *c, struct area area, in
                                .committed_change = m->committed_change,
                                .unavailable_change = m->unavailable_change};
         char change[64], number[TEXT_NUMBER];
-        snprintf(text, sizeof text, "%s %-11s %-9s %7s  %s %s %s %s %s", text_clock(m->at_us, clock),
-                 holdfast_movement_name(m->kind), event_change(&e, change),
-                 text_number(m->after.on_hand, number), m->actor, m->reason, m->order, m->note);
+        snprintf(text, sizeof text, "%s %-11s %-9s %7s  %s %s %s %s %s",
+                 text_clock(m->at_us, clock), holdfast_movement_name(m->kind),
+                 event_change(&e, change), text_number(m->after.on_hand, number), m->actor,
+                 m->reason, m->reference, m->order, m->note);
         canvas_cell(c, area.row + 1 + i, x + 1, width - 1, STYLE_NORMAL, text);
     }
     if (!p->history && p->sku[0])

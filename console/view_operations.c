@@ -265,8 +265,7 @@ static void draw_audit(struct app *app, struct page *page)
                             : STYLE_STRONG,
          " audit %llds ago: %s, %u of %u partitions, %u of %u views%s",
          (long long)(age_s > 0 ? age_s : 0), differences, audit->partitions_checked,
-         audit->partitions, audit->views_compared, audit->views,
-         late ? "; NOT REPEATED" : "");
+         audit->partitions, audit->views_compared, audit->views, late ? "; NOT REPEATED" : "");
     for (size_t i = 0; i < audit->n_first; i++)
         draw_difference(page, audit->first[i]);
 }
