@@ -20,6 +20,8 @@
 #define EVENTS_KEPT 8
 #define HELD_MOST 4
 #define LAST_S 60
+#define WORKER_SILENT_MS 3000
+#define WORKERS_MOST 32
 #define HISTORY_ROWS 8
 #define REST_US 700000           /* so long on an item before its history is read */
 #define HISTORY_EVERY_US 5000000 /* and again when its figures have changed */
@@ -221,26 +223,43 @@ static uint32_t oldest_of(const Hf__BrokerState *state)
     return oldest;
 }
 
-/* The busiest first: who takes nothing more, or is silent, stands in front. */
+static bool is_trouble(const Hf__WorkerState *w)
+{
+    return w->silent_ms >= WORKER_SILENT_MS || w->credit == 0;
+}
+
+/* Who takes nothing more, or is silent, stands in front; otherwise by name, so that nothing moves
+ * when nothing happens. */
+static int compare_workers(const void *a, const void *b)
+{
+    const Hf__WorkerState *x = *(Hf__WorkerState *const *)a, *y = *(Hf__WorkerState *const *)b;
+    size_t shorter = x->name.len < y->name.len ? x->name.len : y->name.len;
+
+    if (is_trouble(x) != is_trouble(y))
+        return is_trouble(x) ? -1 : 1;
+    int order = shorter ? memcmp(x->name.data, y->name.data, shorter) : 0;
+    return order ? order : (x->name.len > y->name.len) - (x->name.len < y->name.len);
+}
+
 static void words_of_workers(const Hf__BrokerState *state, char *text, size_t bytes)
 {
-    size_t used = 0;
+    Hf__WorkerState *sorted[WORKERS_MOST];
+    size_t count = state->n_workers < WORKERS_MOST ? state->n_workers : WORKERS_MOST, used = 0;
 
     text[0] = '\0';
-    for (int pass = 0; pass < 2; pass++) {
-        for (size_t i = 0; i < state->n_workers && used + 1 < bytes; i++) {
-            const Hf__WorkerState *w = state->workers[i];
-            bool trouble = w->silent_ms >= 3000 || w->credit == 0;
-            if (trouble != (pass == 0))
-                continue;
-            int wrote = w->silent_ms >= 3000
-                            ? snprintf(text + used, bytes - used, "%.*s SILENT %us!  ",
-                                       (int)w->name.len, (char *)w->name.data, w->silent_ms / 1000)
-                            : snprintf(text + used, bytes - used, "%.*s credit %llu%s  ",
-                                       (int)w->name.len, (char *)w->name.data,
-                                       (unsigned long long)w->credit, w->credit ? "" : "!");
-            used += wrote > 0 ? (size_t)wrote : 0;
-        }
+    if (count == 0)
+        return;
+    memcpy(sorted, state->workers, count * sizeof sorted[0]);
+    qsort(sorted, count, sizeof sorted[0], compare_workers);
+    for (size_t i = 0; i < count && used + 1 < bytes; i++) {
+        const Hf__WorkerState *w = sorted[i];
+        int wrote = w->silent_ms >= WORKER_SILENT_MS
+                        ? snprintf(text + used, bytes - used, "%.*s SILENT %us!  ",
+                                   (int)w->name.len, (char *)w->name.data, w->silent_ms / 1000)
+                        : snprintf(text + used, bytes - used, "%.*s credit %llu%s  ",
+                                   (int)w->name.len, (char *)w->name.data,
+                                   (unsigned long long)w->credit, w->credit ? "" : "!");
+        used += wrote > 0 ? (size_t)wrote : 0;
     }
 }
 

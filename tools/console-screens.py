@@ -22,11 +22,11 @@ ITEMS = [("BLT-20011", "Bolt M8x40 zinc", "4006381333900"), ("BLT-20012", "Bolt 
          ("WID-00043", "Widget red 40mm", None), ("WID-00044", "Widget green 40mm", None)]
 
 # Name of the screen: rows, columns, options of the console, and its script.
-STOCK = "wait-for WID-00042\nwait-for LIVE\nwait-for workers\n"
+STOCK = "wait-for WID-00042\nwait-for LIVE\nwait-for served 8/8\n"
 FIND = STOCK + "key End\nkey Up\nkey Up\n"
 SCREENS = {
-    "stock": (24, 80, [], STOCK),
-    "menu": (24, 80, [], FIND + "key F9\nwait-for Menu\n"),
+    "stock": (24, 80, [], STOCK + "wait-for credit\n"),
+    "menu": (24, 80, [], FIND + "wait-for credit\nkey F9\nwait-for Menu\n"),
     "adjust": (24, 80, [], FIND + "key F4\nwait-for Adjust\ntype BER1\nkey Tab\ntype -3\nkey Tab\n"
                "type dam\nwait-for -> 115\n"),
     "item": (24, 80, [], FIND + "key Enter\nwait-for forklift\n"),
@@ -43,7 +43,8 @@ SCREENS = {
     "receive": (16, 20, ["--warehouse", "BER1"], "wait-for LIVE\nkey F3\ntype Scan\nkey Enter\n"
                 "wait-for Reference\ntype PO-9\nkey Enter\nwait-for pieces\ntype 12*\n"
                 "scan 4006381333931\nwait-for -> \n"),
-    "wide": (20, 160, [], STOCK + "wait-for HAM2\nwait-for  87 \n"),
+    "wide": (40, 160, [], STOCK + "wait-for HAM2\nwait-for  87 \nwait-for credit\nkey End\nkey Up\nkey Up\n"
+             "wait-for History WID-00042\nwait-for +121\n"),
     "help": (24, 80, [], STOCK + "key F1\nwait-for Help\n"),
 }
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What holdfast-console costs where there is much: 1,000,000 levels, and changes of the rows that are
-on its screen as fast as this machine makes them (at most 5,000 a second). Prints target and figure,
-and exits with 1 when one is missed. Part of make test-scale; it takes three minutes.
+on its screen, 5,000 a second. Prints target and figure, and exits with 1 when one is missed. Part of
+make test-scale; it takes three minutes.
 
 usage: console.py [SKUS]     each in 4 warehouses
 """
@@ -17,13 +17,17 @@ from harness import *  # noqa: E402
 from terminal import Terminal  # noqa: E402
 
 WAREHOUSES = ("WH00", "WH01", "WH02", "WH03")
-PER_SECOND, SECONDS, CLIENTS = 5000, 20, 64
+# So many clients that none waits for another's transaction: with 64 of them, each waiting 29 ms for
+# its answer on a busy machine, 2,227 changes a second were all that there could be.
+PER_SECOND, SECONDS, CLIENTS = 5000, 20, 256
 missed = []
 
 
-def report(what, figure, unit, most=None):
-    verdict = "" if most is None else "target %g %s" % (most, "met" if figure <= most else "MISSED")
-    if most is not None and figure > most:
+def report(what, figure, unit, most=None, least=None):
+    target = most if most is not None else least
+    good = target is None or (figure <= most if most is not None else figure >= least)
+    verdict = "" if target is None else "target %g %s" % (target, "met" if good else "MISSED")
+    if not good:
         missed.append(what)
     print("%-58s %10.2f %-5s %s" % (what, figure, unit, verdict), flush=True)
 
@@ -137,7 +141,8 @@ def under_changes(cluster):
     applied = [row for row in told if row["kind"] == "applied"]
     check(len(applied) == len(script), "%d of %d were applied" % (len(applied), len(script)))
     begin, end = (min(int(r["begin_us"]) for r in told), max(int(r["end_us"]) for r in told))
-    report("changes a second of rows on the screen", len(told) / ((end - begin) / 1e6), "")
+    report("changes a second of rows on the screen", len(told) / ((end - begin) / 1e6), "",
+           least=0.98 * PER_SECOND)
     for name, times in (("a letter", letters), ("the selection", steps)):
         report("echo of %s, median of %d" % (name, len(times)), 1000 * percentile(times, 0.5), "ms")
         report("echo of %s, 99th percentile" % name, 1000 * percentile(times, 0.99), "ms", 50)
