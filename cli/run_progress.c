@@ -74,25 +74,27 @@ void engine_summary(const struct engine *engine, bool json)
 {
     uint64_t skipped = engine->skipped + engine->skipped_refused;
     uint64_t done = engine->applied + engine->refused + engine->failed + skipped;
+    /* An undo of a run that has been completed since has more to do than it had at first. */
+    uint64_t lines = engine->lines > done ? engine->lines : done;
 
     if (json) {
         struct json_object *object = json_object_new_object();
         json_text(object, "run", engine->run);
-        json_number(object, "lines", engine->lines);
+        json_number(object, "lines", lines);
         json_number(object, "applied", engine->applied);
         json_number(object, "skipped", skipped);
         json_number(object, "refused", engine->refused);
         json_number(object, "unknown", engine->failed);
-        json_number(object, "left", engine->lines > done ? engine->lines - done : 0);
+        json_number(object, "left", lines - done);
         json_line(object);
         return;
     }
     printf("run %s: %" PRIu64 " lines: %" PRIu64 " applied, %" PRIu64 " skipped, %" PRIu64
            " refused",
-           engine->run, engine->lines, engine->applied, skipped, engine->refused);
+           engine->run, lines, engine->applied, skipped, engine->refused);
     if (engine->failed > 0)
         printf(", %" PRIu64 " unknown", engine->failed);
-    if (engine->lines > done)
-        printf(", %" PRIu64 " left", engine->lines - done);
+    if (lines > done)
+        printf(", %" PRIu64 " left", lines - done);
     printf("\n");
 }

@@ -516,8 +516,8 @@ def import_dirty(cluster):
     equal((figures["lines"], figures["applied"], figures["rejected"], figures["refused"]),
           (9, 3, 4, {"unknown_warehouse": 1, "barcode_taken": 1}), "figures")
     for line, column, why in ((4, "on_hand", "not a whole number"), (5, "sku", "lines 5 and 6"),
-                              (6, "sku", "lines 5 and 6"), (7, "warehouse", "unknown_warehouse"),
-                              (8, "barcode", "barcode_taken"), (9, "", "quote")):
+                              (6, "sku", "lines 5 and 6"), (7, "warehouse", "unknown_warehouse.*: NOPE$"),
+                              (8, "barcode", "barcode_taken.*: 901$"), (9, "", "quote")):
         check(re.search(r"^%s:%d: %s.*%s" % (re.escape(path), line, column, why), done.err, re.M),
               "line %d is told: %s" % (line, done))
     equal(len(re.findall("^" + re.escape(path) + ":", done.err, re.M)), 6, "no other line")
