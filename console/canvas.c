@@ -134,6 +134,18 @@ void canvas_right(struct canvas *c, int row, int column, int width, enum style s
 {
     int cells = (int)text_width(text);
     canvas_fill(c, row, column, width, style);
+    char plain[64];
+
+    if (cells > width && strlen(text) < sizeof plain) { /* 1000 in place of 1,000 */
+        char *to = plain;
+        for (const char *at = text; *at; at++) {
+            if (*at != ',')
+                *to++ = *at;
+        }
+        *to = '\0';
+        text = plain;
+        cells = (int)text_width(text);
+    }
     if (cells <= width) {
         canvas_text(c, row, column + width - cells, cells, style, text);
         return;

@@ -172,22 +172,55 @@ void chooser_draw(struct app *app, struct canvas *c)
 
 /* ------------------------------------------------------------- help */
 
+#define NARROW 50 /* columns: a scanner's screen */
+
 struct page {
     struct canvas *c;
     int row, top, lines;
 };
 
-static void line(struct page *page, enum style style, const char *left, const char *right)
+/* The row of the next line, or -1 when it is not on the screen. */
+static int next_row(struct page *page)
 {
     int row = page->row + page->lines - page->top;
-    if (page->lines++ < page->top || row >= page->c->rows - 2)
-        return;
-    int column = 2;
-    if (left[0]) {
-        canvas_cell(page->c, row, 2, 11, STYLE_KEY, left);
-        column = 14;
-    }
-    canvas_text(page->c, row, column, page->c->columns - column - 1, style, right);
+    return page->lines++ < page->top || row >= page->c->rows - 2 ? -1 : row;
+}
+
+/* As many bytes as fit, and end with a word. */
+static size_t fit_words(const char *text, int cells)
+{
+    size_t fits = text_fit(text, cells > 0 ? (size_t)cells : 0), at = fits;
+
+    if (text[fits] == '\0' || text[fits] == ' ')
+        return fits;
+    while (at > 0 && text[at - 1] != ' ')
+        at--;
+    return at > 0 ? at - 1 : fits;
+}
+
+/* The key, and beside it what it does, over as many lines as it takes; below it where it is narrow.
+ */
+static void line(struct page *page, enum style style, const char *left, const char *right)
+{
+    bool narrow = page->c->columns < NARROW;
+    int column = narrow ? left[0] ? 3 : 2 : left[0] ? 14 : 2, row = next_row(page);
+    char words[256];
+
+    if (left[0] && row >= 0)
+        canvas_cell(page->c, row, 2, narrow ? page->c->columns - 3 : 11, STYLE_KEY, left);
+    if (left[0] && narrow)
+        row = next_row(page);
+    do {
+        size_t bytes = fit_words(right, page->c->columns - column - 1);
+        snprintf(words, sizeof words, "%.*s", (int)bytes, right);
+        if (row >= 0)
+            canvas_text(page->c, row, column, page->c->columns - column - 1, style, words);
+        if (bytes == 0) /* a screen of a few columns */
+            return;
+        right += bytes + (right[bytes] == ' ');
+        if (*right)
+            row = next_row(page);
+    } while (*right);
 }
 
 int help_draw(struct app *app, struct canvas *c, int top)

@@ -57,6 +57,11 @@ static void numbers_are_not_cut(void **state)
     (void)state;
     struct canvas c = {0};
     assert_true(canvas_resize(&c, 1, 8));
+    canvas_right(&c, 0, 0, 4, STYLE_NORMAL, "1,234");
+    row_is(&c, 0, "1234");
+    canvas_right(&c, 0, 0, 5, STYLE_NORMAL, "1,234");
+    row_is(&c, 0, "1,234");
+    canvas_right(&c, 0, 0, 5, STYLE_NORMAL, "");
     canvas_right(&c, 0, 0, 4, STYLE_NORMAL, "1234567");
     row_is(&c, 0, "####");
     canvas_right(&c, 0, 0, 4, STYLE_NORMAL, "12");
