@@ -188,9 +188,8 @@ def looks_right(t, rows, columns, colour):
     check(all(len(line) <= columns for line in lines), "no line is too long")
     check("F1Help" in lines[-1] and "F10" in lines[-1] or columns < 30, lines[-1])
     if columns >= 200:
-        t.wait("HAM2")
-        lines = t.lines()
-        check("BER1" in lines[2] and "HAM2" in lines[2], "a column per warehouse: " + lines[2])
+        wait_until(lambda: "BER1" in t.lines()[2] and "HAM2" in t.lines()[2], 6,
+                   "a column per warehouse: " + lines[2])
     cells = [t.cell(r, c) for r in range(rows) for c in range(0, columns, 7)]
     check(colour or all(c["colour"] == -1 for c in cells), "no colour")
     t.key("F4")
