@@ -33,7 +33,7 @@
 #define LOOK_US 1000000
 /* Between two reads of movements at a shard: what comes meanwhile is read at once, which costs the
  * database much less than one by one. The first after a rest does not wait. */
-#define READ_US 10000
+#define READ_US 25000
 /* After a job that failed, and between two tries at a subscription that another relay has let go.
  */
 #define RETRY_US 500000
