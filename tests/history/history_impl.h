@@ -165,8 +165,7 @@ void ledger_order(struct history *history);
 /* Was it told that nothing was applied? */
 bool is_denied(const struct call *call);
 /* Does the denial say that nothing of the call can come any more, too? An id that a run or an undo
- * gives is used by many at once: then the denial of a first attempt speaks for what came before it,
- * and for nobody else's. */
+ * gives is used by many at once: then the denial of a first attempt speaks for itself alone. */
 bool speaks_for(const struct call *denied, const struct call *call);
 /* Was there such a denial, of the same body and after the call began? */
 bool is_over(const struct call *call);

@@ -101,7 +101,7 @@ static bool is_shared(const struct ident *ident)
 
 bool speaks_for(const struct call *denied, const struct call *call)
 {
-    return !is_shared(call->ident) || denied->attempt > 1 || call->answer_us <= denied->invoke_us ||
+    return !is_shared(call->ident) || denied->attempt > 1 ||
            denied->result->settle == HOLDFAST_SETTLE_VOID;
 }
 

@@ -12,6 +12,9 @@
 /* How long a worker stands still when it has something to say: about as long as leases are. */
 #define TELLER_MIN_US 200000
 #define TELLER_MAX_US 4000000
+/* Longer than leases are there, and not as long as a broker waits for a heartbeat. */
+#define UNHEARD_MIN_US 900000
+#define UNHEARD_MAX_US 2800000
 
 struct broker_link {
     struct net_dealer *dealer;
@@ -48,9 +51,10 @@ bool broker_link_send(struct broker_link *link, const uint8_t header[HEADER_BYTE
                       const void *body, size_t body_bytes)
 {
     sim_point("worker.send");
-    if (sim_fault(SIM_FAULT_PAUSE_TELLER)) {
+    if (world_may_stand_still() && sim_fault(SIM_FAULT_PAUSE_TELLER)) {
         world_unheard();
-        sim_pause_for(TELLER_MIN_US, TELLER_MAX_US);
+        sim_pause_for(world.unheard ? UNHEARD_MIN_US : TELLER_MIN_US,
+                      world.unheard ? UNHEARD_MAX_US : TELLER_MAX_US);
     }
     return net_dealer_send(link->dealer, header, body, body_bytes);
 }

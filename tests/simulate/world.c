@@ -27,6 +27,10 @@
 
 /* In a prompt seed: from the beginning of an operation to its commit. */
 #define PROMPT_US 1500000
+/* Of a fault that a seed is about. */
+#define OFTEN 10
+/* Operations of a client that leave nobody with a queue: what waits there was asked long before. */
+#define UNHEARD_PLANNED 24
 
 #define RESTART_MIN_US 5000
 #define RESTART_MAX_US 5000000
@@ -153,10 +157,16 @@ static void draw_modes(void)
     world.jumps = sim_one_in(5);
     world.restores = sim_one_in(16);
     world.adrift = world.restless && sim_one_in(4);
-    world.unheard = world.restless && !world.adrift && world.broker_count > 1 && sim_one_in(3);
+    world.unheard = world.restless && !world.adrift && world.broker_count > 1 && sim_one_in(2);
     if (world.adrift || world.unheard) {
         world.config.windows.lease_ms = 500;
         world.config.windows.heartbeat_ms = 1000;
+    }
+    if (world.unheard) {
+        /* What is refused is not told together with what must be written. */
+        world.config.limits.batch_operations = 1;
+        world.first_stock = 2;
+        world.kind_weight[HOLDFAST_RESERVE] = 48;
     }
     world.prompt = !world.restless && sim_one_in(6);
     if (world.prompt)
@@ -166,8 +176,9 @@ static void draw_modes(void)
     if (world.prunes)
         world.config.windows.retention_ms = world.config.windows.idempotency_ms =
             ONE_OF(2000, 5000);
-    /* An id of version 8 that is settled after its rows went is void, whatever it did. */
-    if (world.prunes)
+    /* An id of version 8 that is settled after its rows went is void, whatever it did; and what was
+     * told before a server lost its tail does not say any more whose body its rows are of. */
+    if (world.prunes || world.restores)
         world.kind_weight[HOLDFAST_BEGIN_RUN] = world.kind_weight[HOLDFAST_UNDO] = 0;
     for (unsigned kind = 0; kind < WORLD_KINDS; kind++)
         world.kind_weights += world.kind_weight[kind];
@@ -218,7 +229,8 @@ static void draw_faults(void)
         if (world.prompt && makes_late((enum sim_fault)kind))
             on = false;
         world.cursed = world.cursed || (on && kind == SIM_FAULT_DB_CURSED);
-        chance_switch((enum sim_fault)kind, on ? strength : 0);
+        bool often = world.unheard && kind == SIM_FAULT_PAUSE_TELLER;
+        chance_switch((enum sim_fault)kind, !on ? 0 : often ? OFTEN : strength);
     }
 }
 
@@ -592,7 +604,7 @@ void world_run(uint64_t seed)
     world.phase = PHASE_WORKLOAD;
     draw_faults();
     world_faults_begin();
-    uint32_t planned = world.restless ? 60 : ONE_OF(10, 30, 60);
+    uint32_t planned = world.unheard ? UNHEARD_PLANNED : world.restless ? 60 : ONE_OF(10, 30, 60);
     for (unsigned i = 0; i < world.client_count; i++) {
         world.clients[i].planned = planned;
         world.clients[i].think_us = world.workload_us / planned;

@@ -241,7 +241,9 @@ model_visit_run_block bulk_check_block;
 /* ------------------------------------------------------------- world_faults.c */
 
 void world_faults_begin(void);
-/* The current process is about to stand still. */
+/* The current worker; where brokers shall not hear of others there must be one to take over. */
+bool world_may_stand_still(void);
+/* It is about to. */
 void world_unheard(void);
 
 #endif

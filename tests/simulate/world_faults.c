@@ -141,6 +141,16 @@ static void make_island(struct sim_process *process)
     }
 }
 
+bool world_may_stand_still(void)
+{
+    for (unsigned i = 0; i < world.worker_count && world.unheard; i++) {
+        const struct worker_seat *seat = &world.workers[i];
+        if (seat->worker.process->life != SIM_UP || sim_now_us() < seat->worker.cut_off_until_us)
+            return false;
+    }
+    return true;
+}
+
 /* The broker goes on giving it work, and nobody else's word comes there. */
 void world_unheard(void)
 {
