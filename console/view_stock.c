@@ -489,6 +489,24 @@ static void draw_heads(struct app *app, struct canvas *c, const struct column *c
     }
 }
 
+/* Why there is no row. A warehouse that nobody made may have been named at the start. */
+static const char *why_empty(const struct app *app, const struct stock *s)
+{
+    bool known = !app->warehouses.known;
+
+    if (!app->link.answered_at_us)
+        return "asking a view for stock ...";
+    if (s->failed)
+        return s->fault;
+    for (size_t i = 0; i < app->warehouses.count; i++)
+        known = known || strcmp(app->warehouses.codes[i], app->warehouse) == 0;
+    if (app->warehouse[0] && !known)
+        return "no warehouse has this code: W chooses one";
+    if (s->filter[0] || s->low)
+        return "nothing is like that: / changes the filter";
+    return app->warehouse[0] ? "nothing is here yet: W chooses another" : "there are no items yet";
+}
+
 static void draw(struct app *app, struct canvas *c, struct area area)
 {
     struct stock *s = mine(app);
@@ -511,11 +529,8 @@ static void draw(struct app *app, struct canvas *c, struct area area)
             canvas_cursor(c, area.row + 1 + i, 0);
     }
     if (s->count == 0) {
-        const char *words = !app->link.answered_at_us ? "asking a view for stock ..."
-                            : s->failed               ? s->fault
-                            : s->filter[0] || s->low  ? "nothing is like that: / changes the filter"
-                                                      : "there are no items yet";
-        canvas_text(c, area.row + 1, 2, c->columns - 2, s->failed ? STYLE_BAD : STYLE_DIM, words);
+        canvas_text(c, area.row + 1, 2, c->columns - 2, s->failed ? STYLE_BAD : STYLE_DIM,
+                    why_empty(app, s));
     }
     if (below) {
         area.row += area.rows - below;

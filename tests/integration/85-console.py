@@ -58,6 +58,16 @@ def no_key_lost(cluster):
         keys_in_one_write(t)
 
 
+@test("a warehouse that nobody made is told; one without stock is not said to be without items")
+def empty_warehouse(cluster):
+    cluster.hf("warehouse", "put", "BARE", "--name", "Bare")
+    for warehouse, words in ("NOBODY", "no warehouse has this code: W"), ("BARE", "nothing is here yet: W"):
+        with Terminal(cluster, "--warehouse", warehouse) as t:
+            t.wait(words)
+            t.key("W")
+            t.wait("WID-1")
+
+
 @test("filter as you type, sort, and pages of all rows")
 def pages(cluster):
     with Terminal(cluster) as t:
