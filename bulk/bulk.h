@@ -161,4 +161,7 @@ void bulk_write_begin(struct bulk_writer *writer, FILE *file, enum bulk_format f
 bool bulk_write_line(struct bulk_writer *writer, const struct bulk_line *line, bool open,
                      const char *remark);
 
+/* A line for people before the head of a YAML file. Whatever text says, it is one comment. */
+void bulk_write_comment(FILE *file, const char *text);
+
 #endif

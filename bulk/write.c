@@ -128,7 +128,7 @@ static void write_quoted(FILE *file, const char *text)
 
 static void write_comment(FILE *file, const char *text)
 {
-    fputs("  # ", file);
+    fputs("# ", file);
     for (const char *p = text; *p; p++) {
         if (special_at(p)) {
             putc('?', file);
@@ -160,8 +160,10 @@ static void write_yaml(FILE *file, const struct bulk_line *line, const struct op
         write_quoted(file, line->barcodes[i]);
     }
     fputs(line->barcode_count > 0 ? "]}" : "}", file);
-    if (remark && remark[0] != '\0')
+    if (remark && remark[0] != '\0') {
+        fputs("  ", file);
         write_comment(file, remark);
+    }
     putc('\n', file);
 }
 
@@ -226,6 +228,12 @@ static bool write_csv(const struct bulk_writer *writer, const struct bulk_line *
 }
 
 /* ------------------------------------------------------------- both */
+
+void bulk_write_comment(FILE *file, const char *text)
+{
+    write_comment(file, text);
+    putc('\n', file);
+}
 
 void bulk_write_begin(struct bulk_writer *writer, FILE *file, enum bulk_format format,
                       const char *run, const enum holdfast_operation_kind *kinds, size_t count)

@@ -96,11 +96,14 @@ static void write_lines(struct audit *audit, FILE *file, struct audit_proposal *
 
     for (size_t i = 0; i < audit->found_count; i++) {
         const struct audit_found *found = &audit->found[i];
-        if (!line_of(audit, found, &line))
-            fprintf(file, "# no movement mends: %s%s%s, partition %u%s%s%s%s%s%s\n", found->check,
-                    found->view[0] ? " of view " : "", found->view, found->partition,
-                    found->sku[0] ? ", " : "", found->sku, found->warehouse[0] ? "@" : "",
-                    found->warehouse, found->reservation[0] ? ", " : "", found->reservation);
+        char text[512];
+        if (line_of(audit, found, &line))
+            continue;
+        snprintf(text, sizeof text, "no movement mends: %s%s%s, partition %u%s%s%s%s%s%s",
+                 found->check, found->view[0] ? " of view " : "", found->view, found->partition,
+                 found->sku[0] ? ", " : "", found->sku, found->warehouse[0] ? "@" : "",
+                 found->warehouse, found->reservation[0] ? ", " : "", found->reservation);
+        bulk_write_comment(file, text);
     }
     gmtime_r(&seconds, &tm);
     strftime(run, sizeof run, "audit-%Y%m%d-%H%M%S", &tm);

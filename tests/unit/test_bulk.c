@@ -222,6 +222,24 @@ static void barcodes_go_out_in_one_field(void **state)
     free(text);
 }
 
+/* Codes may hold what YAML takes for the end of a line. */
+static void a_comment_is_no_more_than_that(void **state)
+{
+    char *text;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+
+    (void)state;
+    bulk_write_comment(out, "sku x\xe2\x80\xa8run: other");
+    fputs(YAML_HEAD "- {op: receive, sku: A, warehouse: BER1, by: 1}\n", out);
+    fclose(out);
+    bool good = check(BULK_YAML, text);
+    assert_string_equal(said, "");
+    assert_true(good);
+    assert_string_equal(head.run, "r1");
+    free(text);
+}
+
 static void crlf_and_a_mark_are_no_matter(void **state)
 {
     (void)state;
@@ -640,6 +658,7 @@ int main(void)
         cmocka_unit_test(the_same_from_a_spreadsheet),
         cmocka_unit_test(codes_are_no_formulas),
         cmocka_unit_test(barcodes_go_out_in_one_field),
+        cmocka_unit_test(a_comment_is_no_more_than_that),
         cmocka_unit_test(crlf_and_a_mark_are_no_matter),
         cmocka_unit_test(a_sheet_that_is_half_filled_in),
         cmocka_unit_test(limits_are_inside),
