@@ -10,7 +10,10 @@
 #include "common/clock.h"
 #include "protocol/status.h"
 
-#define WAITING_MAX 1024 /* questions that wait for at_least; more are answered at once */
+/* Questions that wait for at_least, and their bytes: each is read again whenever something has
+ * changed. More are answered at once. */
+#define WAITING_MAX 1024
+#define WAITING_BYTES_MAX (8u * 1024 * 1024)
 
 struct session {
     uint64_t sequence; /* the last one that was used */
@@ -32,7 +35,7 @@ struct view_server {
     struct peers *peers;
     struct peers_owner owner;
     struct waiting *waiting;
-    size_t waiting_count;
+    size_t waiting_count, waiting_bytes;
     uint64_t queries;
     bool wants_beacon;
 };
@@ -109,7 +112,8 @@ static bool answer_query(struct view_server *s, const struct peer *peer,
 static void take_query(struct view_server *s, struct peer *peer, const struct header *header,
                        const uint8_t *body, size_t body_bytes, int64_t now_us)
 {
-    bool last = s->waiting_count >= WAITING_MAX;
+    bool last =
+        s->waiting_count >= WAITING_MAX || s->waiting_bytes + body_bytes > WAITING_BYTES_MAX;
     struct session *session = peer->data;
     uint32_t wait_ms = 0;
 
@@ -134,6 +138,7 @@ static void take_query(struct view_server *s, struct peer *peer, const struct he
     memcpy(waiting->body, body, body_bytes);
     s->waiting = waiting;
     s->waiting_count++;
+    s->waiting_bytes += body_bytes;
 }
 
 static void take(void *context, struct peer *peer, const struct header *header, const uint8_t *body,
@@ -153,6 +158,7 @@ static void drop_waiting(struct view_server *s, struct waiting **link)
 
     *link = w->next;
     s->waiting_count--;
+    s->waiting_bytes -= w->body_bytes;
     free(w);
 }
 

@@ -59,6 +59,24 @@ def at_least(cluster):
         peer.close()
 
 
+@test("what waits at a view takes a bounded amount of memory; the rest is answered at once")
+def waiting_bytes(cluster):
+    where = dict(partition=cluster.partition("A"), sequence=1 << 40)
+    body = pb.ViewQuery(stock=dict(skus=[b"A"]), at_least=[where] * 60000,
+                        wait_ms=2000).SerializeToString()
+    fit = 8 * 1024 * 1024 // len(body)
+    with view_of(cluster, 0) as peer:
+        begun, answered = time.monotonic(), []
+        sent = [peer.submit(body, 0, type=wire.QUERY) for _ in range(fit + 10)]
+        for _ in sent:
+            message = peer.wait(lambda m: m.header.type in (wire.ANSWER, wire.ERROR), 10)
+            check(message.body.stock and message.body.stock[0].knowledge == BEHIND,
+                  "not reached: %r" % message.body)
+            answered.append(time.monotonic() - begun)
+        at_once = sum(1 for after in answered if after < 1.9)
+    equal(at_once, 10, "of %d of %d bytes were answered at once" % (len(sent), len(body)))
+
+
 def status_of(answer):
     return wire.status_name(answer.status)
 
