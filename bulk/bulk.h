@@ -47,6 +47,7 @@ struct bulk_head {
 struct bulk_line {
     uint64_t index; /* in `lines`, from 1; open counts have one too, so there may be gaps */
     struct bulk_place place;
+    bool open; /* a count that nobody has filled in; only given with options->open_lines */
     enum holdfast_operation_kind kind;
     char sku[CODE_BYTES_MAX + 1];
     char warehouse[CODE_BYTES_MAX + 1];
@@ -87,6 +88,7 @@ struct bulk_options {
     enum bulk_format format;
     const char *run; /* CSV without a column `run`: the run's name; otherwise NULL, or the same */
     struct bulk_codes warehouses, reasons;
+    bool open_lines; /* bulk_next gives open counts, too: for whoever fills them in */
     void (*fault)(void *data, const struct bulk_fault *fault); /* NULL: nobody wants to know */
     void *data;
 };

@@ -196,7 +196,8 @@ static bool add_to_digest(struct bulk_reader *reader, const struct bulk_line *li
     return EVP_DigestUpdate(reader->digest, bytes, bulk_canonical(line, bytes)) == 1;
 }
 
-/* The next line that is an operation. False: at the end. Faults are told. */
+/* The next line that is an operation, or an open count when those are wanted. False: at the end.
+ * Faults are told. */
 static bool read_line(struct bulk_reader *reader, struct bulk_line *line)
 {
     for (;;) {
@@ -221,7 +222,9 @@ static bool read_line(struct bulk_reader *reader, struct bulk_line *line)
             reader_stop(reader);
         }
         tell_kept(reader);
-        if (drafted == DRAFT_LINE && reader->faults == faults)
+        line->open = drafted == DRAFT_OPEN;
+        if ((drafted == DRAFT_LINE || (line->open && reader->options->open_lines)) &&
+            reader->faults == faults)
             return true;
         if (reader->expected && reader->faults > 0)
             break;

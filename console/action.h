@@ -18,6 +18,7 @@ enum view_id {
     VIEW_EVENTS,
     VIEW_RUNS,
     VIEW_SCAN,
+    VIEW_COUNT,
     VIEWS
 };
 

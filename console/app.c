@@ -11,8 +11,10 @@
 #include <strings.h>
 
 #include "common/clock.h"
+#include "console/count.h"
 #include "console/list.h"
 #include "console/panes.h"
+#include "console/tag.h"
 #include "console/text.h"
 
 _Static_assert(SETTINGS_PREFIX_BYTES == SCAN_PREFIX_BYTES, "one limit");
@@ -31,6 +33,7 @@ static const struct view *const views[VIEWS] = {
     [VIEW_EVENTS] = &view_events,
     [VIEW_RUNS] = &view_runs,
     [VIEW_SCAN] = &view_scan,
+    [VIEW_COUNT] = &view_count,
 };
 
 const struct view *view_of(enum view_id id)
@@ -70,6 +73,7 @@ bool app_open(struct app *app, const char *cluster_file, char *error, size_t err
     app->watch = broker_watch_new(&app->config);
     app->fifo = calloc(FIFO_KEYS, sizeof *app->fifo);
     app->panes = panes_new();
+    app->counting = counting_new();
     bool good = app->reads && app->writes;
     for (int i = 0; i < VIEWS; i++) {
         app->states[i] = views[i]->make(app);
@@ -77,8 +81,8 @@ bool app_open(struct app *app, const char *cluster_file, char *error, size_t err
             snprintf(error, error_bytes, "out of memory");
         good = good && app->states[i];
     }
-    if (good &&
-        (!app->watch || !app->fifo || !app->panes || !canvas_resize(&app->canvas, 24, 80))) {
+    if (good && (!app->watch || !app->fifo || !app->panes || !app->counting ||
+                 !canvas_resize(&app->canvas, 24, 80))) {
         snprintf(error, error_bytes, "out of memory");
         good = false;
     }
@@ -111,6 +115,7 @@ void app_close(struct app *app)
     }
     panes_destroy(&app->panes);
     broker_watch_destroy(&app->watch);
+    counting_destroy(&app->counting);
     free(app->fifo);
     free(app->reasons.codes);
     free(app->reasons.texts);
@@ -176,6 +181,17 @@ static void begin_prompt(struct app *app, enum prompt_kind kind, const char *tex
     field->from_start = false;
 }
 
+static void begin_list(struct app *app)
+{
+    if (!app->warehouse[0] && app->warehouses.count != 1) {
+        app->bell = true;
+        app_say(app, STYLE_BAD, "ERR a list is of one warehouse: W chooses it");
+        return;
+    }
+    counting_propose_name(app, app->list_name);
+    begin_prompt(app, PROMPT_LIST, "");
+}
+
 static void found_item(struct app *app, const char *sku, const char *name)
 {
     (void)name;
@@ -205,6 +221,10 @@ static void copy_subject(struct app *app)
 
 static void go_back(struct app *app)
 {
+    if (tag_clear(app)) {
+        app_say(app, STYLE_NORMAL, "nothing is tagged any more");
+        return;
+    }
     if (app->view != VIEW_STOCK)
         app_show(app,
                  app->view == VIEW_ITEM && app->previous != VIEW_ITEM ? app->previous : VIEW_STOCK);
@@ -277,12 +297,21 @@ void app_act(struct app *app, enum action action)
     case ACTION_CANCEL:
     case ACTION_RETURN:
     case ACTION_UNDO:
-        if (app_subject(app, &subject))
+        if (app->view == VIEW_COUNT) /* of the list: under an id of its own */
+            (void)views[app->view]->act(app, action);
+        else if (!tag_form(app, action) && app_subject(app, &subject))
             dialog_open(app, action, &subject);
+        return;
+    case ACTION_TAG:
+        tag_toggle(app);
+        (void)views[app->view]->key(app, &(struct key){.code = K_DOWN});
         return;
     case ACTION_FILTER:
         begin_prompt(app, PROMPT_FILTER, "");
         break;
+    case ACTION_LIST:
+        begin_list(app);
+        return;
     case ACTION_OPEN:
     case ACTION_ORDER:
     case ACTION_SORT:
@@ -290,6 +319,7 @@ void app_act(struct app *app, enum action action)
     case ACTION_LOW:
     case ACTION_WAREHOUSE:
     case ACTION_FLOW:
+    case ACTION_NEXT:
     case ACTIONS:
         break;
     }
@@ -310,7 +340,12 @@ static void prompt_key(struct app *app, const struct key *key)
     enum prompt_kind kind = app->prompt;
     char text[FIELD_TEXT];
 
-    if (key->code == K_ESC || key->code == K_ENTER) {
+    if (kind == PROMPT_LIST && key->code == K_ENTER && !field->text[0])
+        field_set(field, app->list_name);
+    if (kind == PROMPT_LIST && key->code == K_ENTER && field_fault(field)) {
+        app->bell = true; /* what was typed stays, to be mended */
+        app_say(app, STYLE_BAD, "ERR the name %s", field_fault(field));
+    } else if (key->code == K_ESC || key->code == K_ENTER) {
         app->prompt = PROMPT_NONE;
         snprintf(text, sizeof text, "%s", key->code == K_ENTER ? field->text : "");
         if (kind == PROMPT_LOOKUP && text[0]) {
@@ -319,6 +354,8 @@ static void prompt_key(struct app *app, const struct key *key)
                 app_say(app, STYLE_BAD, "ERR the code %s", fault);
             else
                 look_up(app, text);
+        } else if (kind == PROMPT_LIST && text[0]) {
+            stock_list(app, text);
         } else if (kind == PROMPT_FILTER && key->code == K_ESC) {
             field_set(field, "");
             views[app->view]->act(app, ACTION_FILTER);
@@ -463,6 +500,7 @@ void app_turn(struct app *app)
         data_tick(app);
         post_tick(app);
     }
+    counting_tick(app);
     if (!app->paused || app->dialog || app->looking) {
         views[app->view]->tick(app, app->now_us);
         dialog_tick(app);

@@ -30,6 +30,7 @@ struct ask;
 struct dialog;
 struct chooser;
 struct panes;
+struct counting;
 
 struct area {
     int row, rows, columns;
@@ -69,7 +70,7 @@ struct view {
 };
 
 extern const struct view view_stock, view_item, view_reservations, view_orders, view_operations,
-    view_events, view_runs, view_scan;
+    view_events, view_runs, view_scan, view_count;
 
 /* A question that is asked again and again. One is on its way at most. */
 struct poll {
@@ -112,7 +113,7 @@ struct stock_sums {
     uint64_t out_of_stock, below_safety, shortfall;
 };
 
-enum prompt_kind { PROMPT_NONE, PROMPT_FILTER, PROMPT_LOOKUP };
+enum prompt_kind { PROMPT_NONE, PROMPT_FILTER, PROMPT_LOOKUP, PROMPT_LIST };
 
 #define SAMPLES 60
 #define FIFO_KEYS 4096
@@ -120,6 +121,14 @@ enum prompt_kind { PROMPT_NONE, PROMPT_FILTER, PROMPT_LOOKUP };
 
 struct series { /* one sample a second, the newest last */
     int64_t samples[SAMPLES];
+};
+
+#define TAGS_MAX 256
+
+struct tags { /* by what rows are: a sku, a reservation */
+    enum view_id view;
+    size_t count;
+    char keys[TAGS_MAX][CODE_TEXT];
 };
 
 enum posting_state { POSTING_FREE, POSTING_SENT, POSTING_UNKNOWN };
@@ -176,12 +185,15 @@ struct app {
     bool paused;
     char warehouse[CODE_TEXT]; /* "": all */
 
+    struct counting *counting;
+    struct tags tags;
     struct dialog *dialog;   /* or NULL */
     struct chooser *chooser; /* or NULL */
     bool help;
     int help_top;
     enum prompt_kind prompt;
-    struct form prompt_form; /* of one field */
+    struct form prompt_form;   /* of one field */
+    char list_name[CODE_TEXT]; /* of a count list, when Enter alone is pressed */
 
     char message[512];
     enum style message_style;
@@ -285,6 +297,9 @@ bool dialog_can_post(const struct app *app);
 void dialog_names_came(struct app *app);
 /* Something is on its way that decides what the next key means: keys wait. */
 bool dialog_waits(const struct app *app);
+/* The form that was just opened is one of several: what was typed into the one before and is the
+ * same for all of them is taken over. */
+void dialog_take_over(struct app *app, const struct form *before);
 /* Of the form that was just opened: texts, and whether what the books say is hidden. */
 void dialog_prefill(struct app *app, const char *quantity, const char *reference, bool blind);
 void dialog_draw(struct app *app, struct canvas *c);
@@ -321,5 +336,7 @@ void orders_changed(struct app *app);
 void reservations_changed(struct app *app);
 void item_changed(struct app *app);
 void scan_posted(struct app *app);
+/* A name for a list of what is shown was given. */
+void stock_list(struct app *app, const char *name);
 
 #endif

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "console/count.h"
+#include "console/tag.h"
 #include "console/text.h"
 
 #define STOCK_EVERY_US 300000
@@ -139,6 +141,10 @@ static void take_stock(struct app *app, struct holdfast_view_answer **answer)
         d->confirmed_version = d->now.on_hand_version;
         d->changed[0] = '\0';
         d->history_version = d->now.on_hand_version;
+        if (d->resumed) { /* what was counted then, and what moved since: which is meant? */
+            d->opened.on_hand = d->resumed_booked;
+            dialog_offer_keep(d);
+        }
     }
     if (d->now.known && d->action == ACTION_COUNT && d->phase == DIALOG_EDITING &&
         d->now.on_hand_version != d->confirmed_version)
@@ -227,17 +233,21 @@ static void trouble(struct app *app, struct dialog *d, const char *text)
 static void posted(struct app *app, const struct posting *posting,
                    const struct holdfast_result *result)
 {
-    struct dialog *d = app->dialog;
+    struct dialog *d = app->dialog, before;
     if (!d || d->serial != posting->serial)
         return;
     const char *words = result->message[0] ? result->message : holdfast_status_text(result->status);
     switch (result->kind) {
     case HOLDFAST_KIND_APPLIED:
+        if (d->list_line)
+            counting_applied(app, d, result);
+        before = *d;
         dialog_close(app);
         item_changed(app);
         orders_changed(app);
         reservations_changed(app);
         scan_posted(app);
+        tag_posted(app, &before.subject, before.action, &before.form);
         return;
     case HOLDFAST_KIND_UNKNOWN:
         d->phase = DIALOG_UNKNOWN;
@@ -246,6 +256,17 @@ static void posted(struct app *app, const struct posting *posting,
     case HOLDFAST_KIND_SHED:
         d->phase = DIALOG_EDITING;
         break;
+    }
+    bool derived = d->list_line || d->action == ACTION_UNDO;
+    if (derived && result->status == HOLDFAST_OPERATION_ID_REUSED) {
+        dialog_settle(app, d, true);
+        return;
+    }
+    if (result->status == HOLDFAST_OPERATION_ID_EXPIRED && d->list_line) {
+        trouble(app, d,
+                "not done: this list was begun too long ago. Esc, and C in Stock makes a "
+                "new one");
+        return;
     }
     if (result->status == HOLDFAST_VERSION_CONFLICT && d->action == ACTION_COUNT) {
         const struct holdfast_movement *m = result->moved_count ? &result->moved[0] : NULL;
@@ -261,16 +282,10 @@ static void posted(struct app *app, const struct posting *posting,
                 "type the SKU in the last field");
         return;
     }
-    if (d->action == ACTION_UNDO && result->settle == HOLDFAST_SETTLE_VOID)
-        d->undone.generation++; /* that id is given up */
-    if (d->action == ACTION_UNDO && result->status == HOLDFAST_OPERATION_ID_REUSED) {
-        trouble(app, d,
-                "not done: it has been undone already, as the history shows, or an attempt "
-                "to undo it was given up");
-        return;
-    }
     snprintf(d->trouble, sizeof d->trouble, "not done: %s%s%s", result->field,
              result->field[0] ? ": " : "", words);
+    if (derived && result->settle == HOLDFAST_SETTLE_VOID)
+        dialog_settle(app, d, false); /* that id is given up, here */
 }
 
 static void send_it(struct app *app, struct dialog *d)
@@ -376,6 +391,27 @@ void dialog_prefill(struct app *app, const char *quantity, const char *reference
         field_set(field, reference);
 }
 
+void dialog_take_over(struct app *app, const struct form *before)
+{
+    struct dialog *d = app->dialog;
+
+    if (!d)
+        return;
+    for (size_t i = 0; i < before->count; i++) {
+        const struct field *from = &before->fields[i];
+        bool same = from->mark == MARK_WAREHOUSE || from->mark == MARK_TO ||
+                    from->mark == MARK_TTL || from->mark == MARK_RESTOCK ||
+                    from->mark == MARK_REASON || from->mark == MARK_REFERENCE ||
+                    from->mark == MARK_NOTE ||
+                    (from->mark == MARK_QUANTITY && d->action == ACTION_SAFETY);
+        struct field *to = same ? form_find(&d->form, from->mark) : NULL;
+        if (to)
+            field_set(to, from->text);
+    }
+    if (d->form.count > 1 && d->form.fields[0].mark == MARK_WAREHOUSE)
+        d->form.focus = 1;
+}
+
 void dialog_post(struct app *app)
 {
     struct dialog *d = app->dialog;
@@ -417,12 +453,46 @@ void dialog_post(struct app *app)
     check_numbers(app, d);
 }
 
+void dialog_of_list(struct app *app, const char *run, uint32_t line, int64_t created_at_us,
+                    const struct count_line *conflict)
+{
+    struct dialog *d = app->dialog;
+    char number[16];
+
+    if (!d)
+        return;
+    snprintf(d->list_run, sizeof d->list_run, "%s", run);
+    d->list_line = line;
+    d->list_time_us = created_at_us;
+    d->blind = true;
+    if (!conflict)
+        return;
+    snprintf(number, sizeof number, "%u", conflict->counted);
+    field_set(form_find(&d->form, MARK_QUANTITY), number);
+    d->resumed = true;
+    d->resumed_booked = conflict->booked;
+}
+
+/* A conflict never holds up the other lines: whoever leaves the form leaves what was counted. */
+static bool left_for_later(struct app *app, struct dialog *d)
+{
+    const struct field *quantity = form_find(&d->form, MARK_QUANTITY);
+
+    if (!d->list_line || !form_find(&d->form, MARK_KEEP) || !quantity->text[0] ||
+        field_fault(quantity))
+        return false;
+    counting_conflict(app, d, (uint32_t)field_number(quantity), d->opened.on_hand);
+    return true;
+}
+
 bool dialog_key(struct app *app, const struct key *key)
 {
     struct dialog *d = app->dialog;
 
     if (key->code == K_ESC) {
-        if (d->phase == DIALOG_POSTING || d->phase == DIALOG_UNKNOWN)
+        if (d->phase == DIALOG_EDITING && left_for_later(app, d))
+            ;
+        else if (d->phase == DIALOG_POSTING || d->phase == DIALOG_UNKNOWN)
             app_say(app, STYLE_WARN, "still being posted, its outcome will be told here: %s",
                     d->what);
         else

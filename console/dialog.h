@@ -83,7 +83,22 @@ struct dialog {
     struct poll stock_poll, reservation_poll, history_poll, plan_poll, check_poll;
     uint64_t history_version; /* that `changed` tells of */
     bool blind;               /* a count: what the books say is not shown */
+
+    /* A line of a count list; list_line 0: of none. */
+    char list_run[CODE_TEXT];
+    uint32_t list_line;
+    uint32_t list_generation; /* raised when an id was given up */
+    int64_t list_time_us;     /* when the list was begun */
+    bool resumed;             /* counted before, with a conflict: it is decided now, … */
+    uint32_t resumed_booked;  /* … and this is what the books said then */
 };
+
+struct count_line;
+
+/* The form that was just opened is for a line of a count list. conflict: what was counted before.
+ */
+void dialog_of_list(struct app *app, const char *run, uint32_t line, int64_t created_at_us,
+                    const struct count_line *conflict);
 
 /* dialog_forms.c */
 
@@ -112,6 +127,10 @@ uint32_t level_available(const struct level *level);
 void dialog_offer_keep(struct dialog *d);
 /* Offers to promise more than there is, for the sku typed again. */
 void dialog_offer_accept(struct dialog *d);
+
+/* dialog_settle.c: asks what became of the dialog's id, which is not made by chance. again: when
+ * nothing did, the form is posted again under the next one. */
+void dialog_settle(struct app *app, struct dialog *d, bool again);
 
 /* dialog_undo.c */
 

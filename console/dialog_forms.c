@@ -410,6 +410,12 @@ void dialog_operation(struct dialog *d, struct holdfast_operation *op, struct ho
         op->has_version = true;
         op->on_hand_version = d->confirmed_version;
     }
+    if (d->list_line) { /* whoever counts it: once */
+        holdfast_derive_operation_id(d->list_run, strlen(d->list_run),
+                                     d->list_line + ((uint64_t)d->list_generation << 32), d->id);
+        op->operation_id = d->id;
+        op->id_time_us = d->list_time_us;
+    }
     op->warehouse = dialog_warehouse(d);
     op->to_warehouse = or_none(dialog_text(d, MARK_TO));
     if (d->action == ACTION_UNDO)

@@ -163,9 +163,16 @@ static void draw_message(struct app *app, struct canvas *c)
 {
     int row = c->rows - 2;
     if (app->prompt != PROMPT_NONE) {
-        const char *what = app->prompt == PROMPT_FILTER ? "filter: " : "code, order or R-: ";
+        char what[128] = "code, order or R-: ";
+        if (app->prompt == PROMPT_FILTER)
+            snprintf(what, sizeof what, "filter: ");
+        else if (app->prompt == PROMPT_LIST)
+            snprintf(what, sizeof what, "name of the count list (or %s): ", app->list_name);
         if (c->columns < 40)
-            what = app->prompt == PROMPT_FILTER ? "/" : ">";
+            snprintf(what, sizeof what, "%s",
+                     app->prompt == PROMPT_FILTER ? "/"
+                     : app->prompt == PROMPT_LIST ? "list>"
+                                                  : ">");
         const struct field *field = &app->prompt_form.fields[0];
         int at = canvas_text(c, row, 1, c->columns - 1, STYLE_STRONG, what) + 1;
         canvas_fill(c, row, at, c->columns - at, STYLE_FOCUS);

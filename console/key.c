@@ -258,6 +258,8 @@ const char *key_label(uint32_t code, char text[16])
         if (specials[i].code == code)
             return specials[i].name;
     }
+    if (code == ' ')
+        return "Space";
     if (code >= K_ALT) {
         snprintf(text, 16, "Alt-%c", (char)(code - K_ALT));
     } else if (code > K_CTRL && code <= K_CTRL + 'z') {
@@ -276,6 +278,10 @@ bool key_by_name(const char *name, uint32_t *code)
             *code = specials[i].code;
             return true;
         }
+    }
+    if (strcasecmp(name, "Space") == 0) {
+        *code = ' ';
+        return true;
     }
     if (strncasecmp(name, "Alt-", 4) == 0 && name[4] > ' ' && !name[5]) {
         *code = K_ALT + (uint32_t)name[4];

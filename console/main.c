@@ -21,6 +21,7 @@
 
 #include "common/clock.h"
 #include "console/app.h"
+#include "console/count.h"
 #include "console/screen.h"
 #include "console/script.h"
 #include "protocol/text.h"
@@ -28,13 +29,13 @@
 #define FRAME_US 250000 /* between frames that only data asks for */
 
 struct options {
-    const char *cluster, *warehouse, *actor, *settings, *script;
+    const char *cluster, *warehouse, *actor, *settings, *script, *sheet;
     bool readonly, plain;
 };
 
 static const char usage[] =
     "usage: holdfast-console [-C cluster.yaml] [--warehouse CODE] [--readonly] [--actor NAME]\n"
-    "                        [--plain] [--settings FILE] [--script FILE]\n"
+    "                        [--plain] [--settings FILE] [--script FILE] [--count-sheet FILE]\n"
     "\n"
     "Stock, reservations, orders and the cluster's state, live, and corrections with reasons. F1\n"
     "in it explains, F9 shows what can be done, F10 leaves. See man holdfast-console.\n"
@@ -46,6 +47,7 @@ static const char usage[] =
     "  --plain           lines that are only appended, for screen readers\n"
     "  --settings FILE   instead of ~/.config/holdfast/console.yaml\n"
     "  --script FILE     keys from a file; see the manual\n"
+    "  --count-sheet FILE  walks through a sheet of holdfast export --count-sheet\n"
     "  --version, --help\n";
 
 /* 0: go on; otherwise 1 + the exit code. */
@@ -57,6 +59,7 @@ static int read_options(int argc, char **argv, struct options *o)
                                           {"plain", no_argument, NULL, 'p'},
                                           {"settings", required_argument, NULL, 's'},
                                           {"script", required_argument, NULL, 'x'},
+                                          {"count-sheet", required_argument, NULL, 'l'},
                                           {"version", no_argument, NULL, 'v'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
@@ -84,6 +87,9 @@ static int read_options(int argc, char **argv, struct options *o)
             break;
         case 'x':
             o->script = optarg;
+            break;
+        case 'l':
+            o->sheet = optarg;
             break;
         case 'v':
             printf("holdfast-console %s\n", holdfast_version());
@@ -368,7 +374,11 @@ static int prepare(struct app *app, const struct options *o, char *error, size_t
     if (!app_open(app, o->cluster, error, error_bytes))
         return EX_DATAERR;
     app->canvas.ascii = !utf8 || app->settings.ascii;
-    return 0;
+    if (o->sheet && o->readonly) {
+        snprintf(error, error_bytes, "--count-sheet counts, and --readonly changes nothing");
+        return EX_USAGE;
+    }
+    return o->sheet && !counting_sheet(app, o->sheet, error, error_bytes) ? EX_DATAERR : 0;
 }
 
 int main(int argc, char **argv)

@@ -57,7 +57,13 @@ static void answered(void *data, struct holdfast_result *result)
         holdfast_result_free(&result);
         return;
     }
-    if (result->kind == HOLDFAST_KIND_UNKNOWN) {
+    if (result->status == HOLDFAST_OPERATION_ID_EXPIRED && posting->derived) {
+        /* Of a list that is too old. This attempt was certainly not run, and no settle can say
+         * more: what an earlier one did, the history tells. */
+        struct holdfast_result late = *result;
+        late.kind = HOLDFAST_KIND_REFUSED;
+        certain(posting, &late);
+    } else if (result->kind == HOLDFAST_KIND_UNKNOWN) {
         posting->state = POSTING_UNKNOWN;
         posting->settle_due_us = app->now_us + SETTLE_EVERY_US / 4;
         tell(posting, result);
@@ -110,8 +116,10 @@ struct posting *post_send(struct app *app, struct holdfast_operation *operation,
                                 .partition = partition_of(app, operation)};
     if (operation->operation_id) { /* not made by chance: it may have been sent before */
         snprintf(posting->id, sizeof posting->id, "%s", operation->operation_id);
-        operation->id_time_us = app->wall_us;
-        posting->partition = operation->partition;
+        if (!operation->id_time_us)
+            operation->id_time_us = app->wall_us;
+        if (operation->kind == HOLDFAST_UNDO)
+            posting->partition = operation->partition;
         posting->derived = true;
     } else {
         holdfast_new_operation_id(posting->id);

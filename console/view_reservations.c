@@ -10,6 +10,7 @@
 #include "console/app.h"
 #include "console/export.h"
 #include "console/list.h"
+#include "console/tag.h"
 #include "console/text.h"
 
 #define PAGE_EVERY_US 1000000
@@ -143,7 +144,10 @@ static void draw_row(struct app *app, struct canvas *c, int y, const struct hold
     if (r->line_count > 1)
         snprintf(what + strlen(what), sizeof what - strlen(what), " +%zu", r->line_count - 1);
     canvas_fill(c, y, 0, c->columns, style);
-    canvas_text(c, y, 0, 1, style, chosen ? ">" : " ");
+    bool tagged = tag_has(app, r->reservation);
+    canvas_text(c, y, 0, 1, style, tagged && c->columns < 50 ? "*" : chosen ? ">" : " ");
+    if (tagged && c->columns >= 50)
+        canvas_text(c, y, 11, 1, style, "*");
     canvas_text(c, y, 1, 9, soon && !chosen ? STYLE_WARN : style,
                 left < 0 ? "due" : text_countdown(left, clock));
     if (c->columns < 50) {
@@ -189,12 +193,13 @@ static void draw(struct app *app, struct canvas *c, struct area area)
 static void title(struct app *app, char *text, size_t bytes)
 {
     struct reservations *s = mine(app);
-    char number[TEXT_NUMBER];
+    char number[TEXT_NUMBER] = "", tagged[32] = "";
     if (s->page && s->page->matched)
-        snprintf(text, bytes, " Reservations by next expiry  %s",
-                 text_number((int64_t)s->page->matched, number));
-    else
-        snprintf(text, bytes, " Reservations by next expiry");
+        text_number((int64_t)s->page->matched, number);
+    if (tag_count(app))
+        snprintf(tagged, sizeof tagged, "  tagged %zu", tag_count(app));
+    snprintf(text, bytes, " Reservations by next expiry%s%s%s", number[0] ? "  " : "", number,
+             tagged);
 }
 
 static size_t table(struct app *app, FILE *file)

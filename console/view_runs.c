@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "console/app.h"
+#include "console/count.h"
 #include "console/export.h"
 #include "console/list.h"
 #include "console/text.h"
@@ -140,6 +141,20 @@ static bool key(struct app *app, const struct key *k)
     return true;
 }
 
+static bool subject(struct app *app, struct subject *out)
+{
+    (void)out; /* a run has nothing that a form could act upon */
+    return mine(app)->selected[0] != '\0';
+}
+
+static bool act(struct app *app, enum action action)
+{
+    if (action != ACTION_OPEN)
+        return false;
+    counting_open(app, mine(app)->selected);
+    return true;
+}
+
 /* ------------------------------------------------------------- drawing */
 
 /* Cells of the bar. The words behind it are worth more: a narrow screen has none. */
@@ -200,7 +215,7 @@ static int draw_chosen(struct app *app, struct canvas *c, int y, int end)
                   run->run, run->applied, run->refused, run->unknown);
     for (size_t i = 0; s->lines && i < s->lines->run_line_count && y < end; i++) {
         const struct holdfast_run_line *line = &s->lines->run_lines[i];
-        if (line->status == HOLDFAST_APPLIED)
+        if (line->status == HOLDFAST_APPLIED || line->open)
             continue;
         canvas_format(c, y++, 1, c->columns - 1, STYLE_WARN, "! line %u: %s%s%s", line->line,
                       holdfast_status_name(line->status), line->text && line->text[0] ? ": " : "",
@@ -269,7 +284,7 @@ static size_t table(struct app *app, FILE *file)
 const struct view view_runs = {
     .id = VIEW_RUNS,
     .name = "Runs",
-    .about = "bulk jobs: how far they are, and which lines were refused and why",
+    .about = "bulk jobs and count lists: how far they are, and what was refused and why",
     .make = make,
     .destroy = destroy,
     .enter = enter,
@@ -278,4 +293,6 @@ const struct view view_runs = {
     .title = title,
     .key = key,
     .table = table,
+    .act = act,
+    .subject = subject,
 };

@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "console/app.h"
+#include "console/count.h"
 #include "console/text.h"
 
 enum flow { FLOW_RECEIVE, FLOW_COUNT, FLOW_MOVE, FLOWS };
@@ -63,12 +64,19 @@ static void destroy(void *state)
     free(state);
 }
 
+/* The list that the count flow walks; NULL: it counts whatever is scanned. */
+static const struct count_list *of_list(struct app *app)
+{
+    return mine(app)->flow == FLOW_COUNT ? counting_list(app) : NULL;
+}
+
 static void begin(struct app *app, enum flow flow)
 {
     struct scan_view *s = mine(app);
     s->flow = flow;
     s->reference[0] = s->times[0] = '\0';
-    s->step = !s->warehouse[0]        ? STEP_WAREHOUSE
+    s->step = of_list(app)            ? STEP_ITEM /* the list knows where */
+              : !s->warehouse[0]      ? STEP_WAREHOUSE
               : flows[flow].reference ? STEP_REFERENCE
                                       : STEP_ITEM;
     clear(s);
@@ -116,6 +124,15 @@ static void found(struct app *app, const char *sku, const char *name)
     struct scan_view *s = mine(app);
     struct subject subject = {0};
 
+    if (of_list(app)) {
+        counting_scanned(app, sku, "");
+        if (app->dialog)
+            snprintf(s->last, sizeof s->last, "%s", sku);
+        if (s->times[0])
+            dialog_prefill(app, s->times, "", true);
+        s->times[0] = '\0';
+        return;
+    }
     snprintf(subject.sku, sizeof subject.sku, "%s", sku);
     memcpy(subject.warehouse, s->warehouse, sizeof subject.warehouse);
     dialog_open(app, flows[s->flow].action, &subject);
@@ -188,7 +205,7 @@ static bool key(struct app *app, const struct key *k)
             clear(s);
         } else if (s->step == STEP_ITEM && flows[s->flow].reference) {
             s->step = STEP_REFERENCE;
-        } else if (s->step != STEP_WAREHOUSE && app->warehouses.count > 1) {
+        } else if (s->step != STEP_WAREHOUSE && app->warehouses.count > 1 && !of_list(app)) {
             s->step = STEP_WAREHOUSE;
         } else {
             return false;
@@ -230,9 +247,17 @@ static void draw(struct app *app, struct canvas *c, struct area area)
                                                   : "Scan or type the item";
     const struct field *field = &s->form.fields[0];
 
-    canvas_format(c, y++, 1, width, STYLE_TITLE, "%s%s%s", flows[s->flow].name,
-                  s->warehouse[0] && s->step != STEP_WAREHOUSE ? " @ " : "",
-                  s->step != STEP_WAREHOUSE ? s->warehouse : "");
+    const struct count_list *list = of_list(app);
+    if (list)
+        canvas_format(c, y++, 1, width, STYLE_TITLE, "COUNT list %u/%u",
+                      count_list_tally(list).done, list->count);
+    else
+        canvas_format(c, y++, 1, width, STYLE_TITLE, "%s%s%s", flows[s->flow].name,
+                      s->warehouse[0] && s->step != STEP_WAREHOUSE ? " @ " : "",
+                      s->step != STEP_WAREHOUSE ? s->warehouse : "");
+    if (list)
+        canvas_format(c, y, 1, width, STYLE_NORMAL, "next %s",
+                      list->lines[counting_chosen(app) - 1].sku);
     if (s->reference[0])
         canvas_format(c, y, 1, width, STYLE_NORMAL, "ref %s", s->reference);
     y++;

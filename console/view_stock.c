@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "console/count.h"
 #include "console/panes.h"
+#include "console/tag.h"
 #include "console/text.h"
 
 #define AROUND 5 /* rows of the screen that are none of the list's: what is around views, heads */
@@ -425,7 +427,10 @@ static void draw_row(struct app *app, struct canvas *c, const struct column *col
     if (!selected && (!link_reads(app) || app->now_us - row->heard_us > OLD_US))
         style = STYLE_DIM;
     canvas_fill(c, y, 0, c->columns, style);
-    canvas_text(c, y, 0, 1, style, selected ? ">" : " ");
+    bool tagged = tag_has(app, row->sku);
+    canvas_text(c, y, 0, 1, style, tagged && x == 1 ? "*" : selected ? ">" : " ");
+    if (tagged)
+        canvas_text(c, y, x - 1, 1, style, "*");
     for (int i = 0; i < COLS; i++) {
         if (!columns[i].width)
             continue;
@@ -579,7 +584,10 @@ static void title(struct app *app, char *text, size_t bytes)
                  text_number((int64_t)s->matched, matched), text_number((int64_t)s->total, total));
     else if (s->counted)
         snprintf(many, sizeof many, "  %s%s", least, text_number((int64_t)s->total, total));
-    snprintf(text, bytes, " Stock%s%s%s  from %llu  sort %s%s", filter, many, low[s->low],
+    char tagged[32] = "";
+    if (tag_count(app))
+        snprintf(tagged, sizeof tagged, "  tagged %zu", tag_count(app));
+    snprintf(text, bytes, " Stock%s%s%s%s  from %llu  sort %s%s", filter, many, low[s->low], tagged,
              (unsigned long long)s->first + 1, sort_name(s->sort), s->descending ? "v" : "^");
 }
 
@@ -637,7 +645,6 @@ static bool key(struct app *app, const struct key *k)
             page_before(app, s);
         return true;
     case K_PAGE_DOWN:
-    case ' ':
         next_page(app, s);
         return true;
     case K_PAGE_UP:
@@ -718,6 +725,23 @@ static bool act(struct app *app, enum action action)
     }
     go_first(s);
     return true;
+}
+
+void stock_list(struct app *app, const char *name)
+{
+    struct stock *s = mine(app);
+    struct counting_source source = {.out_of_stock = s->low == 1,
+                                     .below_safety = s->low == 2,
+                                     .skus = app->tags.keys,
+                                     .sku_count = tag_count(app)};
+
+    snprintf(source.text, sizeof source.text, "%s", s->filter);
+    if (app->warehouse[0])
+        memcpy(source.warehouse, app->warehouse, sizeof source.warehouse);
+    else if (app->warehouses.count == 1)
+        memcpy(source.warehouse, app->warehouses.codes[0], sizeof source.warehouse);
+    counting_make(app, name, &source);
+    app->tags.count = 0;
 }
 
 static bool subject(struct app *app, struct subject *out)

@@ -18,7 +18,8 @@ from scenarios import stock_up  # noqa: E402
 from terminal import Terminal, console_argv  # noqa: E402
 
 TITLES = (("Stock", " Stock "), ("Item", " Item WID-1"), ("Reservations", " Reservations "),
-          ("Orders", " Orders"), ("Operations", " Operations"), ("Scan", " Scan"))
+          ("Orders", " Orders"), ("Operations", " Operations"), ("Scan", " Scan"),
+          ("Runs", " Runs"), ("Count", " Count"))
 SETTLED = 1000  # rounds until every buffer has had its largest size
 GROWTH_KB = 2048
 VALGRIND = ["valgrind", "--quiet", "--error-exitcode=98", "--leak-check=full",

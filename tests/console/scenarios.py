@@ -12,7 +12,7 @@ from terminal import CONSOLE, KEYS, Terminal, console_argv
 
 PAGES = ["ZPG-%02d" % i for i in range(30)]
 ALL = PAGES + ["JPN-1", "WID-1", "WID-2-LONG", "WID-3", "WID-9"]
-VIEWS = ["Stock", "Item", "Reservations", "Orders", "Operations", "Events", "Runs", "Scan"]
+VIEWS = ["Stock", "Item", "Reservations", "Orders", "Operations", "Events", "Runs", "Scan", "Count"]
 
 
 def stock_up(cluster):
@@ -292,11 +292,11 @@ def begin_run(cluster, run, lines):
 
 
 def record_run(cluster, run, lines):
-    """What `apply` tells of lines: [(line, result, text)]."""
+    """What `apply` tells of lines: [(line, result, text)]; of a count list with a dict behind."""
     body = wire.operation("record_run", run=run)
-    for number, result, text in lines:
+    for number, result, text, *more in lines:
         body.record_run.lines.add(line=number, status=wire.STATUS_CODES[result], sequence=1,
-                                  text=text.encode())
+                                  text=text.encode(), **(more[0] if more else {}))
     with cluster.peer() as peer:
         answer = peer.call(body, cluster.partition(run))
     equal(answer.status, 0, "record_run: %s" % answer)

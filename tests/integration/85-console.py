@@ -51,6 +51,30 @@ def views(cluster):
         every_view(t)
 
 
+@test("stock is live, with its marks; a broker that is silent is told; no database is read")
+def live(cluster):
+    done = execute(["ldd", CONSOLE])
+    check(done.code == 0 and "maria" not in done.out and "mysql" not in done.out,
+          "the console has no client of a database: " + str(done))
+    with Terminal(cluster) as t:
+        t.wait("WID-1")
+        check(t.line_with("JPN-1").rstrip().endswith("LOW!"), t.text())
+        cluster.hf("receive", "JPN-1=900@HAM2", "--reference", "PO-9")
+        t.wait(" 942 ")
+        check("LOW!" not in t.line_with("JPN-1"), t.text())
+        cluster.hf("adjust", "JPN-1=-900@HAM2", "--reason", "damaged")
+        t.view("Operations")
+        t.wait("broker b1: serves 8 of 8")
+        broker = cluster.process("broker")
+        cluster.stop(broker)
+        try:
+            t.wait("b1: SILENT for", 20)
+            t.wait("OFFLINE 00:0")
+        finally:
+            cluster.cont(broker)
+        t.wait_gone("SILENT", 20)
+
+
 @test("a row of keys is never lost, however fast")
 def no_key_lost(cluster):
     with Terminal(cluster) as t:
@@ -262,6 +286,10 @@ def bulk_jobs(cluster):
     with Terminal(cluster) as t:
         t.wait("WID-1")
         runs(cluster, t)
+    with Terminal(cluster, rows=16, columns=52) as t:  # the word stays when the bar does not
+        t.wait("WID-1")
+        t.view("Runs")
+        t.wait("refused!")
 
 
 @test("receive, count and move with a scanner on 20x16")
