@@ -186,18 +186,6 @@ static int next_row(struct page *page)
     return page->lines++ < page->top || row >= page->c->rows - 2 ? -1 : row;
 }
 
-/* As many bytes as fit, and end with a word. */
-static size_t fit_words(const char *text, int cells)
-{
-    size_t fits = text_fit(text, cells > 0 ? (size_t)cells : 0), at = fits;
-
-    if (text[fits] == '\0' || text[fits] == ' ')
-        return fits;
-    while (at > 0 && text[at - 1] != ' ')
-        at--;
-    return at > 0 ? at - 1 : fits;
-}
-
 /* The key, and beside it what it does, over as many lines as it takes; below it where it is narrow.
  */
 static void line(struct page *page, enum style style, const char *left, const char *right)
@@ -211,7 +199,7 @@ static void line(struct page *page, enum style style, const char *left, const ch
     if (left[0] && narrow)
         row = next_row(page);
     do {
-        size_t bytes = fit_words(right, page->c->columns - column - 1);
+        size_t bytes = text_fit_words(right, page->c->columns - column - 1);
         snprintf(words, sizeof words, "%.*s", (int)bytes, right);
         if (row >= 0)
             canvas_text(page->c, row, column, page->c->columns - column - 1, style, words);

@@ -88,6 +88,17 @@ size_t text_fit(const char *text, size_t cells)
     return taken;
 }
 
+size_t text_fit_words(const char *text, int cells)
+{
+    size_t fits = text_fit(text, cells > 0 ? (size_t)cells : 0), at = fits;
+
+    if (text[fits] == '\0' || text[fits] == ' ')
+        return fits;
+    while (at > 0 && text[at - 1] != ' ')
+        at--;
+    return at > 1 ? at - 1 : fits;
+}
+
 const char *text_number(int64_t number, char buffer[TEXT_NUMBER])
 {
     char digits[TEXT_NUMBER];

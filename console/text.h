@@ -26,6 +26,9 @@ size_t text_width(const char *text);
 /* The bytes of the longest beginning that fits into so many cells, never cutting a character. */
 size_t text_fit(const char *text, size_t cells);
 
+/* The same, ending with a word where one ends; 0 only when not even one character fits. */
+size_t text_fit_words(const char *text, int cells);
+
 /* 48213 as "48,213"; buffer of TEXT_NUMBER bytes. */
 #define TEXT_NUMBER 32
 const char *text_number(int64_t number, char buffer[TEXT_NUMBER]);

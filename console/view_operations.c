@@ -276,8 +276,15 @@ static void draw_troubles(struct app *app, struct page *page)
     size_t count = trouble_list(app, list);
     char text[256];
 
-    for (size_t i = 0; i < count; i++)
-        line(page, list[i].style, " ! %s", list[i].text);
+    for (size_t i = 0; i < count; i++) { /* never cut: the end may be what matters */
+        const char *left = list[i].text;
+        size_t bytes = text_fit_words(left, page->c->columns - 3);
+        for (bool first = true; *left && bytes; first = false) {
+            line(page, list[i].style, " %c %.*s", first ? '!' : ' ', (int)bytes, left);
+            left += bytes + (left[bytes] == ' ');
+            bytes = text_fit_words(left, page->c->columns - 3);
+        }
+    }
     trouble_stock(app, text, sizeof text);
     line(page, STYLE_NORMAL, " %s", text);
 }

@@ -31,6 +31,12 @@ static void widths(void **state)
     assert_int_equal(text_width("e\xcc\x81"), 1); /* combining */
     assert_int_equal(text_width("\xff\xfe"), 2);  /* no UTF-8: one cell each */
     assert_int_equal(text_fit("日本", 3), 3);
+    assert_int_equal(text_fit_words("one two three", 8), 7);
+    assert_int_equal(text_fit_words("one two three", 7), 7);
+    assert_int_equal(text_fit_words("one two", 99), 7);
+    assert_int_equal(text_fit_words("onetwothree", 4), 4); /* no word ends there */
+    assert_int_equal(text_fit_words("日本", 1), 0);
+    assert_int_equal(text_fit_words("a", -1), 0);
 }
 
 static void canvas_cuts(void **state)
