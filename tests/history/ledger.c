@@ -101,8 +101,7 @@ static bool is_shared(const struct ident *ident)
 
 bool speaks_for(const struct call *denied, const struct call *call)
 {
-    return !is_shared(call->ident) || denied->attempt > 1 ||
-           denied->result->settle == HOLDFAST_SETTLE_VOID;
+    return !is_shared(call->ident) || denied->attempt > 1;
 }
 
 bool is_over(const struct call *call)
