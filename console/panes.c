@@ -22,6 +22,7 @@
 #define LAST_S 60
 #define WORKER_SILENT_MS 3000
 #define WORKERS_MOST 32
+#define RATE_LEAST 10
 #define HISTORY_ROWS 8
 #define REST_US 700000           /* so long on an item before its history is read */
 #define HISTORY_EVERY_US 5000000 /* and again when its figures have changed */
@@ -256,9 +257,8 @@ static void words_of_workers(const Hf__BrokerState *state, char *text, size_t by
         int wrote = w->silent_ms >= WORKER_SILENT_MS
                         ? snprintf(text + used, bytes - used, "%.*s SILENT %us!  ",
                                    (int)w->name.len, (char *)w->name.data, w->silent_ms / 1000)
-                        : snprintf(text + used, bytes - used, "%.*s credit %llu%s  ",
-                                   (int)w->name.len, (char *)w->name.data,
-                                   (unsigned long long)w->credit, w->credit ? "" : "!");
+                        : snprintf(text + used, bytes - used, "%.*s %s  ", (int)w->name.len,
+                                   (char *)w->name.data, w->credit ? "ok" : "credit 0!");
         used += wrote > 0 ? (size_t)wrote : 0;
     }
 }
@@ -280,9 +280,12 @@ static int draw_broker(struct app *app, struct canvas *c, struct area area, int 
     }
     uint32_t oldest = oldest_of(state);
     at = x + canvas_format(c, y, x, width, oldest > 1000 ? STYLE_WARN : STYLE_NORMAL,
-                           "depth %s  oldest %u.%us  %s/s  ",
+                           "depth %s  oldest %u.%us  ",
                            text_number((int64_t)(state->queued + state->in_flight), depth),
-                           oldest / 1000, oldest / 100 % 10, text_number(state->rate, rate));
+                           oldest / 1000, oldest / 100 % 10);
+    if (state->rate >= RATE_LEAST) /* less are the consoles' own questions */
+        at += canvas_format(c, y, at, c->columns - at, STYLE_NORMAL, "%s/s  ",
+                            text_number(state->rate, rate));
     for (size_t s = 0; s < SAMPLES; s++)
         most = samples[s] > most ? samples[s] : most;
     if (most > 0 && c->columns - at > 8) { /* a line of nothings says nothing */

@@ -27,8 +27,8 @@ STOCK = "wait-for WID-00042\nwait-for LIVE\nwait-for served 8/8\n"
 FIND = STOCK + "key End\nkey Up\nkey Up\n"
 LIST = "key F3\ntype Runs\nkey Enter\nwait-for bolts\nkey End\nkey Enter\nwait-for 2/5\n"
 SCREENS = {
-    "stock": (24, 80, [], STOCK + "wait-for credit\n"),
-    "menu": (24, 80, [], FIND + "wait-for credit\nkey F9\nwait-for Menu\n"),
+    "stock": (24, 80, [], STOCK + "wait-for w1 ok\n"),
+    "menu": (24, 80, [], FIND + "wait-for w1 ok\nkey F9\nwait-for Menu\n"),
     "adjust": (24, 80, [], FIND + "key F4\nwait-for Adjust\ntype BER1\nkey Tab\ntype -3\nkey Tab\n"
                "type dam\nwait-for -> 115\n"),
     "item": (24, 80, [], FIND + "key Enter\nwait-for forklift\n"),
@@ -48,7 +48,7 @@ SCREENS = {
     "count": (16, 80, [], STOCK + LIST + "wait-for zinc\nwait-for Bolt M8x60\n"),
     "list": (16, 20, ["--warehouse", "BER1"], "wait-for LIVE\n" + LIST + "key F3\ntype Scan\nkey Enter\nkey Tab\n"
              "wait-for COUNT list\n"),
-    "wide": (40, 160, [], STOCK + "wait-for HAM2\nwait-for  87 \nwait-for credit\nkey End\nkey Up\nkey Up\n"
+    "wide": (40, 160, [], STOCK + "wait-for HAM2\nwait-for  87 \nwait-for w1 ok\nkey End\nkey Up\nkey Up\n"
              "wait-for History WID-00042\nwait-for +121\n"),
     "help": (24, 80, [], STOCK + "key F1\nwait-for Help\n"),
 }

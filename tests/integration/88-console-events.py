@@ -256,7 +256,7 @@ def panes(cluster):
     with Terminal(cluster, rows=24, columns=80) as t:
         t.wait("o-below")
         check(t.line_with("o-below").startswith(" 00:00:"), t.line_with("o-below"))
-        t.wait("credit")
+        t.wait("w1 ok")
         t.wait("below-it")
         check("History" not in t.text(), t.text())
         check(len(stock_rows(t)) == 14, "rows of the list: " + t.text())
