@@ -9,6 +9,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from views import *  # noqa: E402,F401
 
 AT_ONCE = 50000
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    signal.signal(number, end_by_signal)  # takes the cluster down
+
 # Of a movement: what the two kinds have alike. n and r: sequences of a row's two movements; 0: none.
 ALIKE = dict(
     partition_id="p", idx="0", epoch="1", at_us="1700000000000000 + seq", body_hash="UNHEX(MD5(seq))",
