@@ -60,7 +60,7 @@ def stock_rows(t):
 def select(t, sku):
     """The row of a sku, from the first one on; each Down has been seen before the next."""
     def selected():
-        return next((line[1:].lstrip() for line in t.lines() if line.startswith(">")), "")
+        return next((line[1:].lstrip(" *") for line in t.lines() if line.startswith(">")), "")
 
     def at_first():
         title = t.lines()[1]
@@ -73,7 +73,8 @@ def select(t, sku):
         if before.startswith(sku):
             return
         t.send(KEYS["Down"])
-        wait_until(lambda: selected() != before, 6, "Down moves on: " + before)
+        # While a page is turned no row is selected.
+        wait_until(lambda: selected() not in ("", before), 6, "Down moves on: " + before)
     raise Failure("no row of %s: %s" % (sku, t.text()))
 
 
@@ -540,11 +541,13 @@ def database_down(cluster, t):
         cluster.process("view").kill()
         t.wait("INCOMPLETE: 4/8", 30)
         t.wait(">= ")
-        t.wait(" ?", 20)
         # What is on the screen and not known any more is ?, and whatever is known is not.
-        text = t.text()
-        shown = [line for line in t.lines()[3:-2] if " ? " in line]
-        check(shown, "rows that nobody knows: " + text)
+        def unknown():
+            return [line for line in t.lines()[3:-2]
+                    if " ? " in line and line[1:].lstrip(" *").split()[0] in ALL]
+
+        wait_until(unknown, 20, "rows that nobody knows: " + t.text())
+        shown = unknown()
         for line in shown:
             check(not any(c.isdigit() for c in line[line.index(" ? "):]), "a figure beside ?: " + line)
     finally:

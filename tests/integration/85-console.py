@@ -39,7 +39,8 @@ def first_screen(cluster):
         equal(t.cell(0, 1)["reverse"], 1, "the header is reversed")
         # The hardware cursor is on the focused item, for whoever does not see colours.
         row = next(i for i, line in enumerate(t.lines()) if line.startswith(">"))
-        equal(t.cursor()[:2], (row, 0), "the cursor is on the selected row")
+        wait_until(lambda: t.cursor()[:2] == (row, 0), 6,  # a frame that is half written moves it
+                   "the cursor is on the selected row")
         t.key("F10")
         equal(t.ended(), 0, "exit code after F10")
 
@@ -350,7 +351,8 @@ def modes(cluster):
         check("F4Adj" not in t.text(), t.text())
         t.key("F4", "F9")
         t.wait("Menu")
-        check("adjust" not in t.text() and "receive" not in t.text(), t.text())
+        # The words of the menu: a wide screen has events below, and these may be of receipts.
+        check("change on-hand" not in t.text() and "goods came in" not in t.text(), t.text())
     with Terminal(cluster, "--plain") as t:
         t.wait("WID-1")
         t.key("F3")

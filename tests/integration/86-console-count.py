@@ -255,7 +255,7 @@ def sheet(cluster):
 
 @test("Space tags rows: a form goes through them with its own F2 each, and a list is made of them")
 def tags(cluster):
-    with Terminal(cluster, *BER, **SIZE) as t:
+    with Terminal(cluster, *BER, rows=60, columns=80) as t:  # one page
         t.wait("WID-1")
         for sku in ("ZPG-03", "ZPG-05"):
             select(t, sku)
