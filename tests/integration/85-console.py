@@ -162,9 +162,11 @@ def audit_shown(cluster):
         report = pb.AuditReport(partitions=8, partitions_checked=7, every_ms=100)
         peer.send(wire.AUDITED, report)
         t.wait("no differences, 7 of 8 partitions")
+        t.wait_gone("TROUBLE")
         peer.goodbye()
         t.wait("NOT REPEATED", 15)
-        t.wait_gone("TROUBLE")
+        t.wait("the audit that repeats itself has told nothing")
+        t.wait("TROUBLE: see below")
 
 
 @test("a burst of scans into every view, form and dialog writes nothing without F2")
