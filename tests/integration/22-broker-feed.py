@@ -137,7 +137,8 @@ def deaf(broker, ends):
     with open("/proc/%d/status" % broker.child.pid) as file:
         rss = int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1))
     note("the broker has %d MiB" % (rss // 1024))
-    check(rss < 60 * 1024, "the broker keeps a bounded number of messages for the sleeper")
+    # a sanitizer keeps what was freed
+    check(rss < 60 * 1024 or not PLAIN, "the broker keeps a bounded number of messages for the sleeper")
     client.close()
     heard = 0
     while sleeper.poll(200):
