@@ -235,6 +235,7 @@ def orders(cluster, t):
     t.wait(">00:04")
     t.key("+")
     t.wait("Extend " + soon["reservation"])
+    t.wait("F2 post ")  # a broker was heard: it tells its state once a second
     t.type("2h")
     t.key("F2")
     t.wait("OK extended")
