@@ -58,7 +58,8 @@ int canvas_text(struct canvas *c, int row, int column, int width, enum style sty
 /* The same, padded with blanks; what is cut ends with '~' in its last cell. */
 void canvas_cell(struct canvas *c, int row, int column, int width, enum style style,
                  const char *text);
-/* Flush right; a text that does not fit becomes '#'s, as a cut number would lie. */
+/* Flush right; what does not fit loses its commas first, and otherwise becomes '#'s, as a cut
+ * number would lie. */
 void canvas_right(struct canvas *c, int row, int column, int width, enum style style,
                   const char *text);
 int canvas_format(struct canvas *c, int row, int column, int width, enum style style,

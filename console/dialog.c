@@ -28,6 +28,7 @@ void dialog_open(struct app *app, enum action action, const struct subject *subj
     d->action = action;
     d->subject = *subject;
     d->phase = DIALOG_LOADING;
+    d->form.one_scan = true;
     if (action != ACTION_RELEASE && action != ACTION_EXTEND && action != ACTION_SHIP &&
         action != ACTION_CANCEL && action != ACTION_RETURN)
         d->subject.reservation[0] = '\0';
@@ -509,6 +510,13 @@ bool dialog_key(struct app *app, const struct key *key)
         return false;
     if (d->form.focus == focus)
         d->trouble[0] = '\0';
+    if (d->form.refused[0]) {
+        snprintf(d->trouble, sizeof d->trouble,
+                 "ERR %s not taken: %s has text. F2 posts, Ctrl-U clears", d->form.refused,
+                 d->form.fields[focus].label);
+        d->form.refused[0] = '\0';
+        app->bell = true;
+    }
     if (dialog_is_stock(d) && strcmp(d->read_warehouse, dialog_warehouse(d)) != 0) {
         d->now.known = false;
         poll_restart(&d->stock_poll);

@@ -33,13 +33,7 @@ static int wrapped(const struct frame *f, int row, int rows, enum style style, c
 {
     int used = 0;
     while (*text && used < rows) {
-        size_t take = text_fit(text, (size_t)f->width);
-        size_t at = take;
-        if (text[take]) {
-            while (at > 0 && text[at] != ' ')
-                at--;
-            at = at > 0 ? at : take;
-        }
+        size_t at = text_fit_words(text, f->width);
         if (at == 0)
             break;
         char line[512];

@@ -5,11 +5,13 @@
 #include "console/form.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "common/config.h"
+#include "console/scan.h"
 #include "console/text.h"
 #include "protocol/text.h"
 
@@ -161,6 +163,32 @@ static void begin_typing(struct field *field)
         cut(field, 0, strlen(field->text));
 }
 
+static void note_pace(struct field *field, const struct key *key)
+{
+    if (key->pasted || field->fast == 0 || key->at_us - field->typed_at_us > SCAN_GAP_US) {
+        memcpy(field->earlier, field->text, sizeof field->earlier);
+        field->fast = 0;
+    }
+    field->fast += !key->pasted;
+    field->typed_at_us = key->at_us;
+}
+
+/* Enter or Tab has come. */
+static bool refuse_scan(struct form *form, struct field *field, const struct key *key)
+{
+    size_t earlier = strlen(field->earlier), length = strlen(field->text);
+
+    if (!form->one_scan || (field->kind != FIELD_WORDS && field->kind != FIELD_CODE) ||
+        field->fast < SCAN_LEAST || earlier == 0 || length < earlier + field->fast ||
+        key->at_us - field->typed_at_us > SCAN_GAP_US ||
+        strncmp(field->text, field->earlier, earlier) != 0)
+        return false;
+    snprintf(form->refused, sizeof form->refused, "%s", field->text + earlier);
+    field_set(field, field->earlier);
+    field->fast = 0;
+    return true;
+}
+
 static bool edit_keys(struct field *field, const struct key *key)
 {
     switch (key->code) {
@@ -189,6 +217,7 @@ static bool edit_keys(struct field *field, const struct key *key)
         if (key->code >= K_SPECIAL || key->code < 0x20 || (key->code >= 0x7f && key->code < 0xa0))
             return false;
         begin_typing(field);
+        note_pace(field, key);
         insert(field, key->code);
         return true;
     }
@@ -198,6 +227,8 @@ static bool edit_text(struct field *field, const struct key *key)
 {
     if (!edit_keys(field, key))
         return false;
+    if (key->code >= K_SPECIAL)
+        field->fast = 0;
     field->from_start = key->code == K_CTRL + 'u';
     return true;
 }
@@ -208,6 +239,8 @@ bool form_key(struct form *form, const struct key *key)
     bool choice = field->kind == FIELD_CHOICE;
 
     if (choice ? edit_choice(field, key) : edit_text(field, key))
+        return true;
+    if ((key->code == K_ENTER || key->code == K_TAB) && refuse_scan(form, field, key))
         return true;
     switch (key->code) {
     case K_ENTER:

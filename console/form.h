@@ -41,11 +41,19 @@ struct field {
     const char *(*choice)(const void *data, size_t i, const char **name);
     const void *choices;
     bool from_start; /* typing starts anew: the text was set by an arrow or beforehand */
+    /* The text before the last characters that came as fast as a scanner's, and how many came. */
+    char earlier[FIELD_TEXT];
+    size_t fast;
+    int64_t typed_at_us;
 };
 
 struct form {
     struct field fields[FORM_FIELDS];
     size_t count, focus;
+    /* The owner's: a scan, as scan.h tells one, does not go behind a text that is there already:
+     * two codes in one field are neither. form_key puts the text back and the scan into refused. */
+    bool one_scan;
+    char refused[FIELD_TEXT];
 };
 
 /* Adds a field with this text; returns it. */

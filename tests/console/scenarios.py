@@ -334,6 +334,9 @@ def scan_flows(cluster, t):
     t.scan("4006381333931")
     t.wait("Receive WID-1")
     t.wait("[12")
+    t.key("Enter")
+    t.scan("WID-2")  # the next item, before F2
+    t.wait("ERR WID-2 not")
     equal(cluster.level("WID-1", "BER1")["on_hand"], before, "a scan posts nothing")
     t.wait("-> ")
     t.key("F2")

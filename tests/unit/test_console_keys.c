@@ -473,6 +473,43 @@ static void a_number_filled_in_is_replaced(void **state)
     assert_string_equal(field->text, "75");
 }
 
+/* Characters with so long between them, and Enter. */
+static void enter_text(struct form *form, const char *text, int64_t gap_us, bool pasted)
+{
+    int64_t at_us = form->fields[form->focus].typed_at_us + 1000 * MS;
+    for (; *text; text++, at_us += gap_us) {
+        const struct key key = {.code = (unsigned char)*text, .pasted = pasted, .at_us = at_us};
+        assert_true(form_key(form, &key));
+    }
+    const struct key enter = {.code = K_ENTER, .at_us = at_us};
+    assert_true(form_key(form, &enter));
+}
+
+static void a_scan_does_not_go_behind_a_text(void **state)
+{
+    (void)state;
+    struct form form = {.one_scan = true};
+    struct field *field = form_add(&form, FIELD_WORDS, "Reference", "PO-9");
+    form_add(&form, FIELD_WORDS, "Note", "");
+    enter_text(&form, "WID-2", MS, false);
+    assert_string_equal(field->text, "PO-9");
+    assert_string_equal(form.refused, "WID-2");
+    assert_int_equal(form.focus, 0);
+    form.refused[0] = '\0';
+    enter_text(&form, "/17b", 60 * MS, false); /* a person */
+    assert_string_equal(field->text, "PO-9/17b");
+    assert_int_equal(form.focus, 1);
+    enter_text(&form, "4006381333931", MS, false); /* nothing was there */
+    assert_string_equal(form.fields[1].text, "4006381333931");
+    enter_text(&form, " pasted", MS, true);
+    assert_string_equal(form.fields[1].text, "4006381333931 pasted");
+    assert_string_equal(form.refused, "");
+    /* an owner that does not ask for it gets everything */
+    form.one_scan = false;
+    enter_text(&form, "WID-2", MS, false);
+    assert_string_equal(form.fields[1].text, "4006381333931 pastedWID-2");
+}
+
 static void editing(void **state)
 {
     (void)state;
@@ -568,6 +605,7 @@ int main(void)
         cmocka_unit_test(a_list_that_comes_late),
         cmocka_unit_test(enter_goes_to_the_next_field),
         cmocka_unit_test(a_number_filled_in_is_replaced),
+        cmocka_unit_test(a_scan_does_not_go_behind_a_text),
         cmocka_unit_test(editing),
         cmocka_unit_test(one_key_one_action),
         cmocka_unit_test(rows_are_moved_over),

@@ -70,6 +70,10 @@ static void numbers_are_not_cut(void **state)
     canvas_right(&c, 0, 0, 5, STYLE_NORMAL, "");
     canvas_right(&c, 0, 0, 4, STYLE_NORMAL, "1234567");
     row_is(&c, 0, "####");
+    canvas_right(&c, 0, 0, 4, STYLE_NORMAL, "1,234");
+    row_is(&c, 0, "1234");
+    canvas_right(&c, 0, 0, 4, STYLE_NORMAL, "12,345");
+    row_is(&c, 0, "####");
     canvas_right(&c, 0, 0, 4, STYLE_NORMAL, "12");
     row_is(&c, 0, "  12");
     canvas_release(&c);
