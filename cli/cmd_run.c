@@ -82,6 +82,7 @@ int cmd_run_list(const struct invocation *invocation)
     struct holdfast_query query = {.kind = HOLDFAST_QUERY_RUN};
     struct session session;
     struct table table;
+    char last[65];
     bool more = true;
 
     if (limit == 0)
@@ -101,6 +102,8 @@ int cmd_run_list(const struct invocation *invocation)
             else
                 run_row(&table, &answer->runs[i]);
             query.before = (uint64_t)answer->runs[i].created_at_us;
+            snprintf(last, sizeof last, "%s", answer->runs[i].run);
+            query.run = last;
         }
         more = answer->more && answer->run_count > 0;
         limit -= answer->run_count < limit ? answer->run_count : limit;

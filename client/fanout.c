@@ -150,6 +150,7 @@ static bool check(const struct holdfast_query *query, struct fault *fault)
     if (query->kind == HOLDFAST_QUERY_OPERATION && query->sku_count == 0)
         return fault_set(fault, HOLDFAST_INVALID, "skus", "no operation id is named");
     return check_optional_code(fault, "after", query->after) &&
+           check_optional_code(fault, "run", query->run) &&
            check_optional_code(fault, "warehouse", query->warehouse) &&
            check_optional_code(fault, "barcode", query->barcode) &&
            check_optional_code(fault, "sku", query->sku) &&
@@ -431,6 +432,7 @@ static void fill_query(const struct fanout *f, Hf__Query *query, union bodies *b
         body->run.runs = keys;
         body->run.n_runs = key_count;
         body->run.before_us = (int64_t)f->before;
+        body->run.after = bytes_of(f->run);
         body->run.limit = key_count ? 0 : f->limit;
         return;
     case HOLDFAST_QUERY_RUN_LINES:

@@ -415,7 +415,7 @@ enum holdfast_query_kind {
     HOLDFAST_QUERY_HISTORY,     /* sku, warehouse (NULL: of the item), before, limit */
     HOLDFAST_QUERY_OPERATION,   /* operation_ids */
     HOLDFAST_QUERY_AUDIT,       /* token, audit, bucket, after; partition, or all of them */
-    HOLDFAST_QUERY_RUN,         /* skus (names of runs); or a page, newest first: before, limit */
+    HOLDFAST_QUERY_RUN,         /* skus (names of runs); or a page: before, run, limit */
     HOLDFAST_QUERY_RUN_LINES,   /* run, before (lines above this number), limit */
     HOLDFAST_QUERY_MOVEMENT,    /* partition, sequences: single movements */
     HOLDFAST_QUERY_DRY_RUN      /* partition, operations, state: what they would do */
@@ -448,7 +448,7 @@ struct holdfast_query {
     uint32_t bucket;
     bool one_partition; /* AUDIT: only `partition` */
     uint64_t before;    /* HISTORY: sequence; RUN: created_at_us; RUN_LINES: line */
-    const char *run;
+    const char *run; /* RUN: of those that began at `before`, with a name after this; RUN_LINES */
     uint32_t partition;
     const uint64_t *sequences;
     size_t sequence_count; /* 1 to 256 */

@@ -11,7 +11,9 @@
 static const char select_word[] = "SELECT ";
 static const char from_runs[] = " FROM run t WHERE t.partition_id=";
 static const char with_names[] = " AND t.run IN (";
-static const char begun_before[] = " AND t.created_at_us<";
+static const char begun_before[] = " AND (t.created_at_us<";
+static const char begun_with[] = " OR (t.created_at_us=";
+static const char named_after[] = " AND t.run>";
 static const char newest_first[] = " ORDER BY t.created_at_us DESC,t.run LIMIT ";
 static const char from_blocks[] = " FROM run_line t WHERE t.partition_id=";
 static const char of_run[] = " AND t.run=";
@@ -97,7 +99,24 @@ static bool check_names(struct query *query, const Hf__RunQuery *asked)
             return false;
         }
     }
+    if (asked->after.len > 0 && !query_code(query, &asked->after, "run.after"))
+        return false;
     return asked->n_runs > 0 || query_limit(query, asked->limit, "run.limit");
+}
+
+/* Many runs may have begun at one time: within it they are in the order of their names. */
+static void add_cursor(struct sql *sql, const Hf__RunQuery *asked)
+{
+    sql_add(sql, begun_before);
+    sql_int(sql, asked->before_us);
+    if (asked->after.len > 0) {
+        sql_add(sql, begun_with);
+        sql_int(sql, asked->before_us);
+        sql_add(sql, named_after);
+        sql_hex(sql, asked->after.data, asked->after.len);
+        sql_add(sql, ")");
+    }
+    sql_add(sql, ")");
 }
 
 enum db_outcome query_run(struct query *query)
@@ -120,8 +139,7 @@ enum db_outcome query_run(struct query *query)
             sql_list_hex(&sql, asked->runs[i].data, asked->runs[i].len);
         sql_add(&sql, ")");
     } else if (asked->before_us > 0) {
-        sql_add(&sql, begun_before);
-        sql_int(&sql, asked->before_us);
+        add_cursor(&sql, asked);
     }
     sql_add(&sql, newest_first);
     sql_uint(&sql, (uint64_t)rows.limit + 1);

@@ -141,6 +141,24 @@ def apply(cluster):
     equal([run["run"] for run in cluster.hf("run", "list").lines], ["apply"], "run list")
 
 
+@test("runs that began at the same time are all listed, each once, over pages")
+def listed(cluster):
+    columns = [row[0] for row in cluster.sql("SHOW COLUMNS FROM run")]
+    other = {"run": "CONCAT_WS('-','same',a.d,b.d,c.d)", "created_at_us": "t.created_at_us-1000000",
+             "partition_id": "a.d MOD 4"}
+    digits = "(SELECT 0 d" + "".join(" UNION ALL SELECT %d" % d for d in range(1, 11)) + ")"
+    cluster.sql("INSERT INTO run (%s) SELECT %s FROM run t,%s a,%s b,%s c WHERE t.run='apply'" % (
+        ",".join(columns), ",".join(other.get(c, "t." + c) for c in columns), digits, digits,
+        digits))
+    try:
+        names = [run["run"] for run in cluster.hf("run", "list", "--limit", "2000").lines]
+        equal(len(names), 1 + 11 ** 3, "listed")
+        equal(len(set(names)), len(names), "none twice")
+        equal(names, ["apply"] + sorted(names[1:]), "newest first, then by name")
+    finally:
+        cluster.sql("DELETE FROM run WHERE run LIKE 'same-%'")
+
+
 @test("a run that is there is not applied again; --resume skips what is done, --retry-refused does not")
 def resume(cluster):
     path = os.path.join(folder, "apply.yaml")
