@@ -68,11 +68,14 @@ struct need {
     struct code code;
     uint8_t id[UUID_BYTES]; /* operation id, or the first 10 bytes: reservation id */
     uint32_t number;        /* of a run's block */
+    uint32_t bucket;        /* private */
 };
 
-struct needs { /* owned by the caller; items grows with realloc */
+struct needs { /* owned by the caller, who may set count to 0; items grows with realloc */
     struct need *items;
     size_t count, capacity;
+    uint32_t *index; /* private */
+    size_t buckets;
 };
 
 void needs_release(struct needs *needs);

@@ -7,10 +7,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 void needs_release(struct needs *needs)
 {
     free(needs->items);
+    free(needs->index);
     memset(needs, 0, sizeof *needs);
 }
 
@@ -36,14 +38,73 @@ static bool same_need(const struct need *a, const struct need *b)
     return false;
 }
 
+/* One operation may name a thousand skus, and a batch has hundreds, so what is there already is
+ * found by hash. A bucket names an item, and counts only if that item names the bucket (the sparse
+ * set of Briggs and Torczon, 1993): with count set to 0 it is empty, and nobody has to clear it. */
+#define BUCKETS_FIRST 1024u
+
+static uint32_t hash_of(const struct need *need)
+{
+    bool by_code = need->code.length > 0;
+    const void *bytes = by_code ? (const void *)need->code.bytes : need->id;
+    size_t length = by_code ? need->code.length : sizeof need->id;
+
+    return (uint32_t)XXH3_64bits_withSeed(bytes, length,
+                                          (uint64_t)need->number << 8 | (uint64_t)need->kind);
+}
+
+/* Where it is, or belongs. */
+static uint32_t bucket_of(const struct needs *needs, const struct need *need)
+{
+    uint32_t mask = (uint32_t)needs->buckets - 1, bucket = hash_of(need) & mask;
+
+    for (;; bucket = (bucket + 1) & mask) {
+        uint32_t at = needs->index[bucket];
+        if (at >= needs->count || needs->items[at].bucket != bucket ||
+            same_need(&needs->items[at], need))
+            return bucket;
+    }
+}
+
+static bool is_taken(const struct needs *needs, uint32_t bucket)
+{
+    uint32_t at = needs->index[bucket];
+
+    return at < needs->count && needs->items[at].bucket == bucket;
+}
+
+static void enter(struct needs *needs, size_t at)
+{
+    uint32_t bucket = bucket_of(needs, &needs->items[at]);
+
+    needs->index[bucket] = (uint32_t)at;
+    needs->items[at].bucket = bucket;
+}
+
+static void make_room(struct needs *needs)
+{
+    size_t count = needs->count;
+
+    needs->items = grow(needs->items, count, &needs->capacity, sizeof *needs->items);
+    if ((count + 1) * 2 <= needs->buckets)
+        return;
+    needs->buckets = needs->buckets ? needs->buckets * 2 : BUCKETS_FIRST;
+    free(needs->index);
+    needs->index = calloc(needs->buckets, sizeof *needs->index);
+    if (!needs->index)
+        abort();
+    for (needs->count = 0; needs->count < count; needs->count++)
+        enter(needs, needs->count);
+}
+
 static void append(struct needs *needs, const struct need *need)
 {
-    for (size_t i = 0; i < needs->count; i++) {
-        if (same_need(&needs->items[i], need))
-            return;
-    }
-    needs->items = grow(needs->items, needs->count, &needs->capacity, sizeof *needs->items);
-    needs->items[needs->count++] = *need;
+    make_room(needs);
+    if (is_taken(needs, bucket_of(needs, need)))
+        return;
+    needs->items[needs->count] = *need;
+    enter(needs, needs->count);
+    needs->count++;
 }
 
 static void need_code(struct needs *needs, enum need_kind kind, const void *bytes, size_t length)

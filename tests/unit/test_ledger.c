@@ -3,6 +3,7 @@
  * The gate and the life of a batch: ids, copies of them, partitions, needs, abort.
  */
 #include "tests/unit/ledger_world.h"
+#include "common/clock.h"
 #include "workers/ledger_impl.h"
 
 static void test_same_id_same_body_gives_the_first_result(void **state)
@@ -26,6 +27,44 @@ static void test_same_id_same_body_gives_the_first_result(void **state)
     assert_memory_equal(again->reservation->reservation.data, id, RESERVATION_TEXT_BYTES - 1);
     assert_int_equal(again->levels[0]->reserved, 3);
     assert_int_equal(again->claim_id.len, 16);
+    world_destroy(w);
+}
+
+/* A batch may need so many: found by hash they take 20 ms, one by one a minute. Nothing twice, and
+ * all again once count is 0. */
+static void test_many_needs_take_little_time(void **state)
+{
+    (void)state;
+    enum { LINES = 1000, OPERATIONS = 100 };
+    struct world *w = world_new(1);
+    struct needs needs = {0};
+    Hf__Line lines[LINES], *list[LINES];
+    Hf__Operation *op = op_receive(w, "A=1@W1");
+    char skus[LINES][16];
+
+    w->limits.lines = LINES;
+    op->receive->lines = list;
+    op->receive->n_lines = LINES;
+    for (int again = 0; again < 2; again++) {
+        int64_t begun_us = clock_monotonic_us();
+        needs.count = 0;
+        for (int n = 0; n < OPERATIONS + 1; n++) { /* the last names what the first does */
+            for (int i = 0; i < LINES; i++) {
+                snprintf(skus[i], sizeof skus[i], "%d-%d", n % OPERATIONS, i);
+                hf__line__init(&lines[i]);
+                lines[i].sku.data = (uint8_t *)skus[i];
+                lines[i].sku.len = strlen(skus[i]);
+                lines[i].warehouse = bytes_of(w, "W1");
+                lines[i].quantity = 1;
+                list[i] = &lines[i];
+            }
+            ledger_need(w->ledger, op, 1, false, &needs);
+        }
+        /* and the warehouses, once */
+        assert_int_equal(needs.count, OPERATIONS * LINES + (again ? 0 : 1));
+        assert_true(clock_monotonic_us() - begun_us < 5000000);
+    }
+    needs_release(&needs);
     world_destroy(w);
 }
 
@@ -467,6 +506,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_id_same_body_gives_the_first_result),
+        cmocka_unit_test(test_many_needs_take_little_time),
         cmocka_unit_test(test_fresh_and_replayed_are_equal),
         cmocka_unit_test(test_other_body_is_refused),
         cmocka_unit_test(test_canonical_body),
