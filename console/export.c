@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "bulk/bulk.h"
+#include "common/csv.h"
 #include "console/app.h"
 
 #define PAGE 1000
@@ -63,19 +64,19 @@ bool export_close(FILE **file, bool whole, const char *path, char *error, size_t
     return !failed;
 }
 
+/* A spreadsheet computes what looks like a formula, whoever wrote it; with a ' before it, it is
+ * text. Nothing reads these files back. Numbers with a sign stay numbers. */
 static void put_value(FILE *file, const char *value)
 {
-    if (!strpbrk(value, ",\"\r\n") && value[0] != ' ') {
-        fputs(value, file);
-        return;
+    size_t sign = value[0] == '+' || value[0] == '-';
+    char guarded[1024];
+
+    if (value[0] && strchr("=+-@\t", value[0]) &&
+        strspn(value + sign, "0123456789") != strlen(value + sign)) {
+        snprintf(guarded, sizeof guarded, "'%s", value);
+        value = guarded;
     }
-    fputc('"', file);
-    for (; *value; value++) {
-        if (*value == '"')
-            fputc('"', file);
-        fputc(*value, file);
-    }
-    fputc('"', file);
+    csv_write_field(file, value, ',');
 }
 
 void export_row(FILE *file, const char *value, ...)

@@ -23,9 +23,11 @@ static void values(void **state)
     (void)state;
 
     export_row(file, "A,1", "say \"no\"", "", "plain", " blank", "two\nlines", NULL);
+    export_row(file, "=1+1", "@cmd", "+5 -3r", "-12", "+7", "-", "a=b", NULL);
     export_row(file, "x", NULL);
     fclose(file);
-    assert_string_equal(text, "\"A,1\",\"say \"\"no\"\"\",,plain,\" blank\",\"two\nlines\"\nx\n");
+    assert_string_equal(text, "\"A,1\",\"say \"\"no\"\"\",,plain, blank,\"two\nlines\"\n"
+                              "'=1+1,'@cmd,'+5 -3r,-12,+7,-,a=b\nx\n");
 }
 
 /* Two files of one second are two files. */
