@@ -129,10 +129,12 @@ def capture_all(cluster, names=()):
 
 def structure(text):
     """What of a screen does not depend on when it was captured: words, keys, order; no figures, times,
-    ids and trends, and not how many blanks are between."""
+    ids and trends, no rate, which is there only while something is going on, and not how many
+    blanks are between."""
     text = re.sub(r"R-[0-9A-Z*~$=]+", "R", text)
     text = re.sub(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b", "ID", text)
     text = re.sub("[\u2581-\u2588]+", "", text)
+    text = re.sub(r" \d[\d.]*/s\b", "", text)
     text = re.sub(r"\d[\d,:.]*", "9", text)
     return [" ".join(line.split()) for line in text.split("\n")]
 

@@ -102,7 +102,7 @@ def together(cluster):
         count(t, 2)  # as the books say: no reason is asked for
         t.wait(" Count 1/11")
         u.wait(" Count 1/11")
-        check("counted" in u.line_with("ZPG-01"), u.text())
+        wait_until(lambda: "counted" in u.line_with("ZPG-01"), 6, "the other sees what was ticked")
         chosen(t, "ZPG-10")
         # Both have the next line's form open, and find different numbers.
         u.key("n")
