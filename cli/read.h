@@ -19,8 +19,8 @@ int read_consistency(const struct invocation *invocation, struct session *sessio
 struct holdfast_view_answer *session_read(struct session *session,
                                           const struct holdfast_view_query *query, int *code);
 
-/* For an answer that has nothing of a warehouse: 0 when there is such a warehouse, otherwise an exit
- * code after having told that there is none, or that nobody could tell. */
+/* For an answer that has nothing of a warehouse: 0 when there is such a warehouse, otherwise an
+ * exit code after having told that there is none, or that nobody could tell. */
 int session_find_warehouse(struct session *session, const char *warehouse);
 
 /* Tells on stderr when what is shown is older than a person would expect. */

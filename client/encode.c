@@ -544,7 +544,8 @@ static bool fill_record_run(struct filling *f)
     for (size_t i = 0; i < from->run_result_count; i++) {
         const struct holdfast_run_line *line = &from->run_results[i];
         if (!may_text(f, "lines.text", line->text, RUN_TEXT_BYTES_MAX) ||
-            !may_code(f, "lines.sku", line->sku) || !may_code(f, "lines.warehouse", line->warehouse))
+            !may_code(f, "lines.sku", line->sku) ||
+            !may_code(f, "lines.warehouse", line->warehouse))
             return false;
         hf__run_line__init(&lines[i]);
         lines[i].line = line->line;

@@ -89,7 +89,8 @@ static void a_scan_finds_the_line_that_is_open(void **state)
 static void digests(void **state)
 {
     (void)state;
-    struct count_list a = list_of("A B"), b = list_of("A B"), c = list_of("B A"), d = list_of("AWB");
+    struct count_list a = list_of("A B"), b = list_of("A B"), c = list_of("B A"),
+                      d = list_of("AWB");
     uint8_t of_a[32], of_b[32];
 
     assert_true(count_list_digest(&a, "run", of_a) && count_list_digest(&b, "run", of_b));
