@@ -121,6 +121,7 @@ int cmd_doctor(const struct invocation *invocation);
 
 /* cli/cmd_*.c */
 int cmd_version(const struct invocation *invocation);
+int cmd_new_id(const struct invocation *invocation);
 int cmd_warehouse_put(const struct invocation *invocation);
 int cmd_warehouse_list(const struct invocation *invocation);
 int cmd_item_put(const struct invocation *invocation);

@@ -43,7 +43,8 @@ const struct option_spec up_options[] = {
      .kind = OPTION_TEXT,
      .value = "DIR",
      .completes = COMPLETES_FOLDER,
-     .help = "where the cluster lives (default ~/.local/share/holdfast)"},
+     .help = "where the cluster lives (default ./holdfast where that is one, otherwise "
+             "~/.local/share/holdfast)"},
     {.name = "shards",
      .kind = OPTION_NUMBER,
      .value = "N",
@@ -76,7 +77,8 @@ const struct option_spec down_options[] = {
      .kind = OPTION_TEXT,
      .value = "DIR",
      .completes = COMPLETES_FOLDER,
-     .help = "where the cluster lives (default ~/.local/share/holdfast)"},
+     .help = "where the cluster lives (default ./holdfast where that is one, otherwise "
+             "~/.local/share/holdfast)"},
     {.name = "destroy", .kind = OPTION_FLAG, .help = "delete the data as well"},
     END_OF_OPTIONS,
 };
@@ -86,7 +88,8 @@ const struct option_spec dir_options[] = {
      .kind = OPTION_TEXT,
      .value = "DIR",
      .completes = COMPLETES_FOLDER,
-     .help = "where the cluster lives (default ~/.local/share/holdfast)"},
+     .help = "where the cluster lives (default ./holdfast where that is one, otherwise "
+             "~/.local/share/holdfast)"},
     END_OF_OPTIONS,
 };
 

@@ -414,6 +414,12 @@ const struct command commands[] = {
          "Nothing is mended by itself. --propose writes a bulk file: apply it when you agree.",
      .timeout = "5m",
      .run = cmd_audit},
+    {.words = "new-id",
+     .arguments = "",
+     .summary = "make an operation id, for --id",
+     .details = "A script makes it before its write and keeps it: the same command with the same "
+                "--id may be repeated after any failure, and takes effect once.",
+     .run = cmd_new_id},
     {.words = "version", .arguments = "", .summary = "show the version", .run = cmd_version},
     {.words = NULL},
 };

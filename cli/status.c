@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "cli/command.h"
 #include "common/broker_watch.h"
@@ -23,6 +24,7 @@
 #include "common/config.h"
 #include "protocol/status.h"
 
+#define DISK_BYTES_LEAST (UINT64_C(256) << 20)
 #define HEAR_US 2000000 /* a broker tells its state four times a second */
 #define ASK_MS 20
 
@@ -86,6 +88,21 @@ static void look_at_processes(struct json_object *root, const struct layout *lay
         json_object_object_add(root, "processes", json_object_get(processes));
     }
     json_object_put(state);
+}
+
+/* A database whose disk is full waits or refuses, and what it is told to write times out: nothing
+ * else would say why. */
+static void look_at_disk(const struct layout *layout, struct json_object *problems)
+{
+    struct statvfs fs;
+
+    if (statvfs(layout->dir, &fs) != 0)
+        return;
+    uint64_t bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (bytes < DISK_BYTES_LEAST)
+        problem(problems,
+                "the disk of %s has %llu MiB left: make room, or the databases stop writing",
+                layout->dir, (unsigned long long)(bytes >> 20));
 }
 
 /* A server that recovers runs, but does not answer yet. Only where `up` made it: there we have a
@@ -359,6 +376,7 @@ int cmd_status(const struct invocation *invocation)
     add_number(root, "partitions", config.partitions);
     if (layout_of_file(&layout, path)) {
         look_at_processes(root, &layout, problems);
+        look_at_disk(&layout, problems);
         if (layout_is_held(&layout, NULL))
             look_at_databases(&layout, &config, problems);
     }

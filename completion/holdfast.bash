@@ -314,6 +314,9 @@ option	audit	--propose	FILE	file	-
 option	audit	--timeout	D	-	-
 option	audit	--help	-	-	-
 option	audit	--json	-	-	-
+command	new-id	-	-
+option	new-id	--help	-	-	-
+option	new-id	--json	-	-	-
 command	version	-	-
 option	version	--help	-	-	-
 option	version	--json	-	-	-'

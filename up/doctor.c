@@ -61,7 +61,8 @@ static void finding(struct examination *e, bool good, const char *what, const ch
 
 static void check_programs(struct examination *e)
 {
-    static const char *const names[] = {"holdfast-broker", "holdfast-worker"};
+    static const char *const names[] = {"holdfast-broker", "holdfast-worker", "holdfast-view",
+                                        "holdfast-relay"};
     char path[LAYOUT_PATH_BYTES];
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {

@@ -45,8 +45,9 @@ struct marker {
     bool mysql;                  /* the data is MySQL's, not MariaDB's */
 };
 
-/* dir: as typed, or NULL for ~/.local/share/holdfast. Nothing is made. False when it cannot be
- * used at all (too long, control characters). */
+/* dir: as typed, or NULL for ./holdfast where that is a cluster, otherwise
+ * ~/.local/share/holdfast. Nothing is made. False when it cannot be used at all (too long, control
+ * characters). */
 bool layout_init(struct layout *layout, const char *dir, char *error, size_t error_bytes);
 
 /* The layout of the folder that a cluster file lies in; false when that is not one of ours. */

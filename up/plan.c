@@ -47,6 +47,17 @@ static int check_counts(const struct invocation *invocation)
 
 /* ------------------------------------------------------------- a cluster that there is */
 
+bool plan_was_moved(const struct plan *plan, char *error, size_t error_bytes)
+{
+    struct marker marker;
+
+    if (!layout_is_ours(&plan->layout, &marker) || strcmp(marker.dir, plan->layout.dir) == 0)
+        return false;
+    snprintf(error, error_bytes,
+             "this cluster was made as \"%s\", which its files name: move it back", marker.dir);
+    return true;
+}
+
 bool plan_read(struct plan *plan, char *error, size_t error_bytes)
 {
     struct marker marker;
@@ -55,11 +66,8 @@ bool plan_read(struct plan *plan, char *error, size_t error_bytes)
         snprintf(error, error_bytes, "\"%s\" is not a cluster of `holdfast up`", plan->layout.dir);
         return false;
     }
-    if (strcmp(marker.dir, plan->layout.dir) != 0) {
-        snprintf(error, error_bytes,
-                 "this cluster was made as \"%s\", which its files name: move it back", marker.dir);
+    if (plan_was_moved(plan, error, error_bytes))
         return false;
-    }
     if (!config_read(&plan->config, plan->layout.cluster_file, error, error_bytes))
         return false;
     plan->workers = marker.workers;

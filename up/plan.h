@@ -9,6 +9,9 @@
 #include "cli/command.h"
 #include "up/supervisor.h"
 
+/* Was the folder moved since it was made? error then says from where. */
+bool plan_was_moved(const struct plan *plan, char *error, size_t error_bytes);
+
 /* Reads cluster.yaml and the marker of plan->layout. */
 bool plan_read(struct plan *plan, char *error, size_t error_bytes);
 

@@ -202,7 +202,7 @@ static int attach(const struct invocation *invocation, struct plan *plan)
     step("it is running already");
     while (!has_started(plan, error, sizeof error)) {
         if (!interrupted && layout_is_held(&plan->layout, NULL) &&
-            clock_monotonic_us() < deadline_us) {
+            !plan_was_moved(plan, error, sizeof error) && clock_monotonic_us() < deadline_us) {
             (void)poll(NULL, 0, ASK_MS);
             continue;
         }
@@ -230,6 +230,7 @@ static int start(const struct invocation *invocation, struct plan *plan, int loc
     int wrong = plan_make(invocation, plan);
     if (wrong != 0) {
         (void)unlink(plan->layout.lock_file);
+        (void)rmdir(plan->layout.dir); /* only where it is empty */
         close(lock);
         return wrong;
     }

@@ -152,6 +152,8 @@ def doctor():
         good = execute([HOLDFAST, "doctor", "--dir", folder])
         equal(good.code, 0, "on this machine: %s" % good)
         check(all(line.startswith("OK ") for line in good.out.splitlines()), "lines: %s" % good)
+        for program in ("broker", "worker", "view", "relay"):
+            check("holdfast-" + program in good.out, "it looked for each: %s" % good)
         bad = execute([HOLDFAST, "doctor", "--dir", folder, "--json"],
                       env={"HOLDFAST_MYSQLD": "/nonexistent/mysqld"})
         equal((bad.code, bad.json["ok"]), (1, False), "without a database server: %s" % bad)
@@ -163,6 +165,66 @@ def doctor():
         equal(os.listdir(folder), ["something"], "what doctor left")
     finally:
         shutil.rmtree(folder)
+
+
+@test("beside a cluster, up, down, status and doctor mean that one")
+def beside():
+    cluster = quick()
+    home = tempfile.mkdtemp(prefix="hf-")
+    try:
+        cluster.start()
+        place, name = os.path.split(cluster.dir)
+        os.symlink(cluster.dir, os.path.join(home, "holdfast"))
+        for command in ("up", "status", "doctor"):
+            done = execute([HOLDFAST, command], 60, cwd=home, env={"HOME": home})
+            equal(done.code, 0, "%s: %s" % (command, done))
+        equal(execute([HOLDFAST, "down"], 60, cwd=home, env={"HOME": home}).code, 0, "down")
+        equal(cluster.processes(), [], "processes")
+        equal(os.listdir(home), ["holdfast"], "what was made beside it")
+    finally:
+        shutil.rmtree(home)
+        cluster.close()
+
+
+@test("up says at once that a folder was moved, and leaves none where an option is wrong")
+def moved():
+    cluster = quick()
+    elsewhere = cluster.dir + "-moved"
+    try:
+        cluster.start()
+        os.rename(cluster.dir, elsewhere)
+        done = execute([HOLDFAST, "up", "--dir", elsewhere], 20)
+        os.rename(elsewhere, cluster.dir)
+        equal(done.code, 71, "up in the moved folder: %s" % done)
+        check("move it back" in done.err, "it says what to do: %s" % done)
+        done = execute([HOLDFAST, "up", "--dir", elsewhere, "--partitions", "0"], 20)
+        equal(done.code, 64, "no partitions: %s" % done)
+        check(not os.path.exists(elsewhere), "the folder was not left")
+    finally:
+        cluster.close()
+
+
+@test("status says when the disk is nearly full")
+def disk():
+    cluster = quick()
+    mount = execute(["mount", "-t", "tmpfs", "-o", "size=900m,mode=0700", "none", cluster.dir])
+    if mount.code != 0:
+        note("not seen: a small disk cannot be mounted here: %s" % mount.err.strip())
+        cluster.close()
+        return
+    try:
+        cluster.start()
+        free = os.statvfs(cluster.dir)
+        with open(os.path.join(cluster.dir, "ballast"), "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize - (100 << 20))
+        status = cluster.hf("status", expect=1)
+        check("MiB left: make room" in status.err, "it says so: %s" % status)
+        cluster.down()
+    finally:
+        for process in cluster.processes():
+            process.kill()
+        execute(["umount", cluster.dir])
+        cluster.close()
 
 
 if __name__ == "__main__":

@@ -416,6 +416,19 @@ def uuid7():
     return str(uuid.UUID(int=value & ~(3 << 62) | 2 << 62))
 
 
+@test("new-id makes an id that --id takes; the same one takes effect once")
+def new_id(cluster):
+    done = [execute([os.path.join(BIN, "holdfast"), "new-id"]) for _ in range(2)]
+    names = [d.out.strip() for d in done]
+    check(names[0] != names[1] and names[0] < names[1], "two ids, in order: %s" % names)
+    equal(uuid.UUID(names[0]).version, 7, "version")
+    words = ["receive", "MANY-0=1@BER1", "--id", names[0], "--reference", "x"]
+    cluster.hf(*words)
+    equal(cluster.hf(*words).lines[0].get("replayed"), True, "replayed")
+    as_json = execute([os.path.join(BIN, "holdfast"), "new-id", "--json"]).json["operation_id"]
+    equal(uuid.UUID(as_json).version, 7, "version in JSON")
+
+
 @test("the same --id takes effect once; settle says what became of it")
 def once_and_settle(cluster):
     name = uuid7()

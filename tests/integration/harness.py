@@ -239,11 +239,11 @@ def rest_of_output(child):
             for text in (out, err)]
 
 
-def execute(argv, seconds=30, input=None, env=None):
+def execute(argv, seconds=30, input=None, env=None, cwd=None):
     merged = dict(os.environ, **{MARK: mark}, **(env or {}))
     child = subprocess.Popen(argv, stdin=subprocess.PIPE if input is not None
                              else subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, text=True, env=merged)
+                             stderr=subprocess.PIPE, text=True, env=merged, cwd=cwd)
     try:
         out, err = child.communicate(input, timeout=scale(seconds))
     except subprocess.TimeoutExpired:
