@@ -3,7 +3,7 @@
 """What a bulk file costs: lines a second and memory of `holdfast apply`, and what interactive
 operations feel of it. Called by `make bench-bulk`.
 
-usage: bench/bulk.py [--lines N] [--rounds N]
+usage: bench/bulk.py [--lines N] [--rounds N] [--worker-bulk N]
 
 Interactive operations go on all the time, at random moments as people make them, and each is timed
 from when it was meant to begin, so that one that waits for the one before it is not left out
@@ -195,8 +195,10 @@ def main():
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--lines", type=int, default=100000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--worker-bulk", type=int)  # another limits.worker_bulk; 65536: never yields
     options = parser.parse_args()
-    cluster = Cluster(workers=2, partitions=64)
+    limits = {"worker_bulk": options.worker_bulk} if options.worker_bulk else None
+    cluster = Cluster(workers=2, partitions=64, limits=limits)
     try:
         cluster.start()
         prepare(cluster)

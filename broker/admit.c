@@ -166,7 +166,7 @@ static struct verdict judge(struct dispatch *d, struct session *s, const struct 
         return verdict;
     case QUEUE_FULL:
         verdict.status = STATUS_busy;
-        verdict.retry_after_ms = drain_retry_after_ms(p, now.monotonic_us);
+        verdict.retry_after_ms = drain_retry_after_ms(p, header->op_class, now.monotonic_us);
         return verdict;
     case QUEUE_ROOM:
         break;
@@ -209,6 +209,8 @@ void admit(struct dispatch *d, struct session *s, const struct header *header, c
         memcpy(op->body, body, body_bytes);
     memcpy(op->body + body_bytes, field, field_bytes);
     memcpy(op->body + body_bytes + field_bytes, s->client.principal->name, name_bytes);
+    if (op->op_class != CLASS_BULK)
+        yield_begin(d, now);
     queue_push(d, s, op);
     s->client.in_flight++;
     s->client.admitted++;

@@ -39,7 +39,15 @@
 
 static struct partition **readiness_list(struct session *owner, enum partition_readiness readiness)
 {
-    return readiness == PARTITION_READY ? &owner->worker.ready : &owner->worker.parked;
+    switch (readiness) {
+    case PARTITION_IDLE:
+        break;
+    case PARTITION_READY:
+        return &owner->worker.ready;
+    case PARTITION_PARKED:
+        return &owner->worker.parked;
+    }
+    abort();
 }
 
 static void partition_set_readiness(struct partition *p, enum partition_readiness readiness)
@@ -57,7 +65,10 @@ static void partition_set_readiness(struct partition *p, enum partition_readines
 
 void partition_wake(struct partition *p)
 {
-    if (p->owner && p->readiness == PARTITION_IDLE && p->waiting + p->again_count > 0)
+    /* its bulk is called when its turn has come */
+    bool bulk = p->waiting > 0 && p->bulk_turn != TURN_IN_LINE;
+
+    if (p->owner && p->readiness == PARTITION_IDLE && (p->again || queue_has_others(p) || bulk))
         partition_set_readiness(p, PARTITION_READY);
 }
 
@@ -74,6 +85,7 @@ static void set_owner(struct dispatch *d, struct partition *p, struct session *o
         return;
     partition_set_readiness(p, PARTITION_IDLE);
     if (p->owner) {
+        yield_leave(p);
         DL_DELETE2(p->owner->worker.owned, p, owned_prev, owned_next);
         p->owner->worker.owned_count--;
         d->served--;
@@ -201,6 +213,7 @@ enum next {
     NEXT_OP,
     NEXT_NOTHING, /* the queue is empty */
     NEXT_PARK,    /* a suspect, and as many are in flight as may be */
+    NEXT_HOLD,    /* only bulk is left, and as much of it is in flight as may be */
     NEXT_DRAIN,   /* a suspect that must be alone: wait until the worker has nothing in flight */
 };
 
@@ -218,7 +231,8 @@ static enum next next_op(struct dispatch *d, struct session *s, struct partition
         *found = op;
         return NEXT_OP;
     }
-    while ((op = queue_pop(d, p)) != NULL) {
+    bool without_bulk = yield_holds(d, p, now);
+    while ((op = queue_pop(d, p, without_bulk)) != NULL) {
         enum status shed = STATUS_applied;
         if (now.wall_us > op->not_after_us)
             shed = STATUS_deadline_exceeded;
@@ -230,7 +244,7 @@ static enum next next_op(struct dispatch *d, struct session *s, struct partition
         }
         op_finish(d, op, shed, now);
     }
-    return NEXT_NOTHING;
+    return p->waiting > 0 ? NEXT_HOLD : NEXT_NOTHING;
 }
 
 static void send_op(struct session *s, const struct op *op)
@@ -259,6 +273,9 @@ static void assign(struct dispatch *d, struct session *s, struct partition *p, s
         op->order = ++p->next_order;
     op->worker_sequence = flight_add(w, op);
     op_move(d, op, OP_ASSIGNED);
+    w->bulk += op->op_class == CLASS_BULK;
+    if (op->op_class == CLASS_BULK || !p->lanes[CLASS_BULK])
+        yield_leave(p);
     if (op->deaths > 0)
         w->trials++;
     if (op->deaths > 1)
@@ -275,9 +292,17 @@ static bool takes_more(const struct session *s)
            w->sent + 1 - w->oldest < DISPATCH_FLIGHT_MAX && !s->blocked && !s->doomed;
 }
 
+static void call_bulk(const struct dispatch *d, struct session *s, struct moment now)
+{
+    struct partition *p;
+
+    while ((p = yield_next(d, s, now)) != NULL)
+        partition_wake(p);
+}
+
 bool worker_dispatch(struct dispatch *d, struct session *s, struct moment now)
 {
-    while (takes_more(s)) {
+    for (call_bulk(d, s, now); takes_more(s); call_bulk(d, s, now)) {
         struct partition *p = s->worker.ready;
         struct op *op = NULL;
         if (outbox_bytes(&s->out) > DISPATCH_OUTBOX_BYTES)
@@ -286,10 +311,16 @@ bool worker_dispatch(struct dispatch *d, struct session *s, struct moment now)
         case NEXT_DRAIN:
             return false;
         case NEXT_NOTHING:
+            yield_leave(p);
             partition_set_readiness(p, PARTITION_IDLE);
             break;
         case NEXT_PARK:
+            yield_leave(p);
             partition_set_readiness(p, PARTITION_PARKED);
+            break;
+        case NEXT_HOLD:
+            yield_line_up(p);
+            partition_set_readiness(p, PARTITION_IDLE);
             break;
         case NEXT_OP:
             assign(d, s, p, op, now);
@@ -313,6 +344,7 @@ static struct op *resolve(struct dispatch *d, struct session *s, uint64_t sequen
     if (!op)
         return NULL;
     op_move(d, op, OP_NEW);
+    s->worker.bulk -= op->op_class == CLASS_BULK;
     if (op->deaths > 0) {
         s->worker.trials--;
         s->worker.alone = false;
@@ -356,7 +388,7 @@ void worker_result(struct dispatch *d, struct session *s, const struct header *h
         op_finish(d, op, STATUS_unknown, now);
         return;
     }
-    drain_count(d, &d->partitions[op->partition], now.monotonic_us);
+    drain_count(d, &d->partitions[op->partition], op->op_class, now.monotonic_us);
     struct session *client = session_by_id(d, op->client);
     if (client) {
         struct header out = {

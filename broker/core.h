@@ -6,6 +6,7 @@
  *   session.c   HELLO to GOODBYE, heartbeats, silence
  *   admit.c     what a client sends: checks, limits, shedding
  *   queue.c     queues of a partition: classes, lanes, drain rate
+ *   yield.c     how much bulk a worker is given while others come
  *   assign.c    ownership, dispatch to workers, results, dead workers, suspects
  *   outbox.c    what waits to be sent to one peer
  *   reply.c     results and errors that the broker itself makes
@@ -74,9 +75,16 @@ struct lane {
 
 /* Whether the partition's worker should look at it. */
 enum partition_readiness {
-    PARTITION_IDLE,   /* nothing to dispatch, or nobody to dispatch to */
+    PARTITION_IDLE,   /* nothing to dispatch, or nobody to dispatch to, or only bulk in line */
     PARTITION_READY,  /* in the worker's ready list */
     PARTITION_PARKED, /* its next operation is a suspect, and enough of them are in flight */
+};
+
+/* Where a partition stands while bulk yields (yield.c). */
+enum bulk_turn {
+    TURN_NONE,    /* no bulk waits, or no place was asked for yet */
+    TURN_IN_LINE, /* in the worker's line: its bulk waits for a place */
+    TURN_NOW,     /* a place is kept for it; it is ready */
 };
 
 /* How fast a queue is served while something waits in it, or it is half full of what is in flight:
@@ -86,6 +94,14 @@ struct drain {
     int64_t last_us;
     uint32_t count;    /* after the first */
     double per_second; /* 0: not known */
+};
+
+/* Bulk may wait because others go first; that it does says nothing of how fast they are served. So
+ * each has a pace, by its own answers while some of it waits. */
+enum pace {
+    PACE_OTHERS,
+    PACE_BULK,
+    PACE_COUNT,
 };
 
 struct partition {
@@ -109,11 +125,13 @@ struct partition {
     uint64_t class_bytes[CLASS_COUNT];
     uint32_t waiting, again_count, assigned;
     uint32_t suspects; /* in again, or assigned */
-    struct drain drain;
+    struct drain drain[PACE_COUNT];
     int64_t swept_us; /* dispatched from, or swept for deadlines, last */
     /* the worker's lists */
     enum partition_readiness readiness;
     struct partition *ready_prev, *ready_next;
+    enum bulk_turn bulk_turn;
+    struct partition *line_prev, *line_next;
 };
 
 /* What only a client's session has. */
@@ -137,9 +155,12 @@ struct worker_part {
     struct op **flight; /* by sequence modulo flight_size */
     uint32_t flight_size;
     uint32_t in_flight;
+    uint32_t bulk; /* of class bulk, of those in flight */
     struct partition *owned;
     uint32_t owned_count;
     struct partition *ready, *parked;
+    struct partition *line; /* of partitions whose bulk waits for a place */
+    uint32_t turns;         /* places that are kept for those whose turn has come */
     /* suspects: how many are in flight, how many may be; and whether one must be alone */
     uint32_t trials, trial_window;
     bool alone;
@@ -194,6 +215,8 @@ struct dispatch {
     uint32_t slot_count, free_count;
     struct session *dirty;
     bool blocked; /* some session is */
+    /* Bulk yields until then (monotonic): something else has come, here or to a worker of ours. */
+    int64_t yield_until_us;
 
     struct partition *partitions;
     uint32_t served;
@@ -271,8 +294,11 @@ void queue_push(struct dispatch *d, struct session *client, struct op *op);
 /* Its turn has come, but it has waited for too long, and there is more behind it than can be served
  * in time: the pace was not known when it was let in, or has fallen. */
 bool queue_is_overdue(const struct partition *p, const struct op *op, int64_t now_us);
-/* The next by class, client and age, taken out of its lane (OP_NEW); NULL when none waits. */
-struct op *queue_pop(struct dispatch *d, struct partition *p);
+/* The next by class, client and age, taken out of its lane (OP_NEW); NULL when none waits, or
+ * without_bulk nothing but bulk. */
+struct op *queue_pop(struct dispatch *d, struct partition *p, bool without_bulk);
+/* Something else than bulk waits, never dispatched. */
+bool queue_has_others(const struct partition *p);
 /* Back in front, in place by order. */
 void queue_again(struct dispatch *d, struct op *op);
 /* Everything of a client that was never dispatched; the operations are freed without an answer. */
@@ -281,10 +307,10 @@ void queue_drop_client(struct dispatch *d, struct session *client);
  * sheds them with status. */
 void queue_shed(struct dispatch *d, struct partition *p, bool only_expired, enum status status,
                 struct moment now);
-/* One more was answered. */
-void drain_count(const struct dispatch *d, struct partition *p, int64_t now_us);
+/* One more of this class was answered. */
+void drain_count(const struct dispatch *d, struct partition *p, uint8_t op_class, int64_t now_us);
 /* For who was told busy. */
-uint32_t drain_retry_after_ms(const struct partition *p, int64_t now_us);
+uint32_t drain_retry_after_ms(const struct partition *p, uint8_t op_class, int64_t now_us);
 
 /* assign.c */
 void worker_init(struct session *s);
@@ -308,6 +334,19 @@ void worker_returned(struct dispatch *d, struct session *s, const struct header 
 void worker_release(struct dispatch *d, struct session *s, enum session_end how, struct moment now);
 void partition_wake(struct partition *p);
 void partitions_tick(struct dispatch *d, struct moment now);
+
+/* yield.c, of partitions that have an owner */
+/* Something else than bulk has come, or a worker says so: for some seconds each worker is given no
+ * more of class bulk than limits.worker_bulk. */
+void yield_begin(struct dispatch *d, struct moment now);
+/* Bulk of this partition may not be given now. */
+bool yield_holds(const struct dispatch *d, const struct partition *p, struct moment now);
+/* It waits for its turn, if it does not already. */
+void yield_line_up(struct partition *p);
+/* It was given bulk, has none that waits, or loses its owner: its turn or its place is over. */
+void yield_leave(struct partition *p);
+/* The next whose turn has come, for the caller to wake; NULL: no place is free, or nobody waits. */
+struct partition *yield_next(const struct dispatch *d, struct session *s, struct moment now);
 
 /* reply.c */
 void reply_status(struct dispatch *d, struct session *client, uint8_t type, uint64_t sequence,

@@ -181,12 +181,32 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* UINT64_MAX while the pace is not known. */
-static uint64_t served_in_time(const struct partition *p)
+static enum pace pace_of(uint8_t op_class)
 {
-    if (p->drain.per_second <= 0)
+    return op_class == CLASS_BULK ? PACE_BULK : PACE_OTHERS;
+}
+
+static uint32_t held_of(const struct partition *p, enum pace pace)
+{
+    uint32_t bulk = p->class_held[CLASS_BULK];
+
+    return pace == PACE_BULK ? bulk : p->held - bulk;
+}
+
+/* Without what gives capacity back. */
+static uint32_t held_in_time(const struct partition *p, enum pace pace)
+{
+    return held_of(p, pace) - (pace == PACE_BULK ? 0 : p->class_held[CLASS_FREEING]);
+}
+
+/* UINT64_MAX while the pace is not known. */
+static uint64_t served_in_time(const struct partition *p, enum pace pace)
+{
+    double per_second = p->drain[pace].per_second;
+
+    if (per_second <= 0)
         return UINT64_MAX;
-    uint64_t count = (uint64_t)(p->drain.per_second * HELD_MAX_US / 1e6);
+    uint64_t count = (uint64_t)(per_second * HELD_MAX_US / 1e6);
     return count < HELD_MIN ? HELD_MIN : count;
 }
 
@@ -195,15 +215,19 @@ static uint64_t served_in_time(const struct partition *p)
  * capacity back has this room for itself. */
 static uint64_t room_in_time(const struct partition *p, uint8_t op_class)
 {
-    uint64_t limit = served_in_time(p);
+    enum pace pace = pace_of(op_class);
+    uint64_t limit = served_in_time(p, pace), held = held_in_time(p, pace);
 
+    if (limit == UINT64_MAX && pace == PACE_BULK) { /* before its own is known: behind the others */
+        limit = served_in_time(p, PACE_OTHERS);
+        held += held_in_time(p, PACE_OTHERS);
+    }
     if (limit == UINT64_MAX)
         return UINT64_MAX;
     uint64_t own = room_of(p->class_held[op_class], limit, classes[op_class].own_percent);
     if (op_class == CLASS_FREEING)
         return own;
-    uint64_t room = least(own, room_of(p->held - p->class_held[CLASS_FREEING], limit,
-                                       classes[op_class].total_percent));
+    uint64_t room = least(own, room_of(held, limit, classes[op_class].total_percent));
     /* its part by weight is its own, whatever the others hold: who is not let in is not served */
     uint64_t part =
         room_of(p->class_held[op_class], limit, (uint32_t)classes[op_class].weight * 100 / WEIGHTS);
@@ -212,8 +236,10 @@ static uint64_t room_in_time(const struct partition *p, uint8_t op_class)
 
 bool queue_is_overdue(const struct partition *p, const struct op *op, int64_t now_us)
 {
+    enum pace pace = pace_of(op->op_class);
+
     return op->op_class != CLASS_FREEING && now_us - op->admitted_us > HELD_MAX_US &&
-           p->held - p->class_held[CLASS_FREEING] > served_in_time(p);
+           held_in_time(p, pace) > served_in_time(p, pace);
 }
 
 /* Besides what bounds the queue, a client may have no more waiting in it than SHARE_MAX times the
@@ -266,14 +292,23 @@ static void take_out(struct dispatch *d, struct op *op)
         lane_close(d, lane);
 }
 
+bool queue_has_others(const struct partition *p)
+{
+    for (int c = 0; c < CLASS_COUNT; c++) {
+        if (c != CLASS_BULK && p->lanes[c])
+            return true;
+    }
+    return false;
+}
+
 /* Smooth weighted round robin over the classes that have something. */
-static int choose_class(struct partition *p)
+static int choose_class(struct partition *p, bool without_bulk)
 {
     int chosen = -1;
     int32_t total = 0;
 
     for (int c = 0; c < CLASS_COUNT; c++) {
-        if (!p->lanes[c])
+        if (!p->lanes[c] || (c == CLASS_BULK && without_bulk))
             continue;
         total += classes[c].weight;
         p->turn[c] += classes[c].weight;
@@ -285,9 +320,9 @@ static int choose_class(struct partition *p)
     return chosen;
 }
 
-struct op *queue_pop(struct dispatch *d, struct partition *p)
+struct op *queue_pop(struct dispatch *d, struct partition *p, bool without_bulk)
 {
-    int op_class = choose_class(p);
+    int op_class = choose_class(p, without_bulk);
 
     if (op_class < 0)
         return NULL;
@@ -361,12 +396,11 @@ void queue_shed(struct dispatch *d, struct partition *p, bool only_expired, enum
 #define RETRY_MAX_MS 5000u
 #define RETRY_UNKNOWN_MS 100u
 
-void drain_count(const struct dispatch *d, struct partition *p, int64_t now_us)
+static void drain_measure(struct drain *drain, bool asked_for_more, int64_t now_us)
 {
-    struct drain *drain = &p->drain;
     bool paused = now_us - drain->last_us > DRAIN_PAUSE_US;
 
-    if (p->waiting == 0 && p->held < d->config.limits.queue_operations / 2) {
+    if (!asked_for_more) {
         /* as fast as is asked for, or faster */
         *drain = (struct drain){0};
         return;
@@ -389,17 +423,26 @@ void drain_count(const struct dispatch *d, struct partition *p, int64_t now_us)
     drain->count = 0;
 }
 
+void drain_count(const struct dispatch *d, struct partition *p, uint8_t op_class, int64_t now_us)
+{
+    enum pace pace = pace_of(op_class);
+    bool waits = pace == PACE_BULK ? p->lanes[CLASS_BULK] != NULL : queue_has_others(p);
+
+    drain_measure(&p->drain[pace],
+                  waits || held_of(p, pace) >= d->config.limits.queue_operations / 2, now_us);
+}
+
 /* Until half of what is held now will have gone: retrying earlier meets a full queue again, later
  * lets it run dry. A queue that stands still says RETRY_MAX_MS. */
-uint32_t drain_retry_after_ms(const struct partition *p, int64_t now_us)
+uint32_t drain_retry_after_ms(const struct partition *p, uint8_t op_class, int64_t now_us)
 {
-    const struct drain *drain = &p->drain;
+    const struct drain *drain = &p->drain[pace_of(op_class)];
 
     if (drain->per_second <= 0)
         return RETRY_UNKNOWN_MS;
     if (now_us - drain->last_us >= DRAIN_STALE_US)
         return RETRY_MAX_MS;
-    double ms = p->held * 500.0 / drain->per_second;
+    double ms = held_of(p, pace_of(op_class)) * 500.0 / drain->per_second;
     if (ms < RETRY_MIN_MS)
         return RETRY_MIN_MS;
     return ms > RETRY_MAX_MS ? RETRY_MAX_MS : (uint32_t)ms;

@@ -88,7 +88,7 @@ void op_finish(struct dispatch *d, struct op *op, enum status status, struct mom
     struct session *client = session_by_id(d, op->client);
     uint32_t retry_after_ms =
         status == STATUS_busy
-            ? drain_retry_after_ms(&d->partitions[op->partition], now.monotonic_us)
+            ? drain_retry_after_ms(&d->partitions[op->partition], op->op_class, now.monotonic_us)
             : 0;
 
     if (client) {

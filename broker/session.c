@@ -281,6 +281,8 @@ static bool announce(struct dispatch *d, struct session *s, const Hf__Heartbeat 
     }
     worker_announce_end(d, s, now);
     worker_trial(s, heartbeat->trial, heartbeat->trial_elsewhere);
+    if (heartbeat->others)
+        yield_begin(d, now);
     return true;
 }
 

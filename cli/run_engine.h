@@ -15,7 +15,7 @@
 #include "cli/session.h"
 
 #define ENGINE_HELD_MAX 4096u
-#define ENGINE_FLYING_MAX 96u
+#define ENGINE_FLYING_MAX 256u
 /* A line whose id had to be settled as void is tried again under others, so often. */
 #define ENGINE_GENERATIONS_MAX 64u
 #define ENGINE_GIVE_UP_MS 60000u

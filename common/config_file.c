@@ -137,6 +137,7 @@ static void write_limits(FILE *file, const struct config_limits *limits,
     NUMBER(client_window);
     NUMBER(clients);
     NUMBER(worker_credit);
+    NUMBER(worker_bulk);
     NUMBER(batch_operations);
     NUMBER(message_bytes);
     NUMBER(lines);

@@ -44,6 +44,7 @@ struct session {
     uint64_t takings; /* of our claims, the broker knows so many */
     uint32_t waiting; /* received and not answered */
     bool tell_owned;
+    bool tell_others;   /* work of another class than bulk has come, from any broker */
     int64_t trial_echo; /* of the heartbeat that told of the trial; 0: it is known */
     bool deaf;          /* it did not answer in time, and was not heard since */
     uint8_t *outbox;    /* the body of a BATCH in the making */
@@ -222,6 +223,8 @@ static void beat(struct session *session, int64_t now_us)
         heartbeat.trial = worker->trial.sequence;
     else
         heartbeat.trial_elsewhere = worker->trial.session != NULL;
+    heartbeat.others = session->tell_others;
+    session->tell_others = false;
     heartbeat.clock_us = timeline_now_us(&worker->timeline, now_us);
     heartbeat.echo = (uint64_t)next_echo(session, now_us);
     size_t bytes = hf__heartbeat__get_packed_size(&heartbeat);
@@ -395,6 +398,8 @@ static void take_work(struct session *session, const struct header *header, cons
                           .takings = session->takings,
                           .body_bytes = body_bytes};
     memcpy(work->body, body, body_bytes);
+    for (size_t i = 0; header->op_class != CLASS_BULK && i < worker->session_count; i++)
+        worker->sessions[i].tell_others = true;
     work_push(header->type == MESSAGE_QUERY ? &worker->queries : &worker->operations, work);
 }
 

@@ -63,6 +63,9 @@ static void draw_limits(struct config *config)
     limits->worker_credit = ONE_OF(1, 2, 4, 16, 256, 1024);
     limits->client_window = ONE_OF(1, 2, 8, 64, 1024);
     limits->queue_operations = ONE_OF(2, 8, 32, 4096, 4096);
+    /* of what was drawn already, so that the rest of a seed's world is what it was */
+    limits->worker_bulk =
+        (const uint32_t[]){16, 1, 2, 65536}[(limits->worker_credit + limits->batch_operations) % 4];
     limits->clients = 32;
     if (sim_one_in(8))
         limits->rate = limits->rate_burst = ONE_OF(20, 100);
