@@ -217,6 +217,14 @@ static bool settle(struct engine *engine, struct job *job, const struct holdfast
     return false;
 }
 
+/* A first attempt is not looked up before it is refused, and another machine that applies the run
+ * may have done the line meanwhile: then the next attempt is answered with what it did. */
+static void look_again(struct engine *engine, struct job *job)
+{
+    job->attempt = 2;
+    jobs_again(engine->jobs, job, 0);
+}
+
 static void on_result(void *data, struct holdfast_result *result)
 {
     struct flight *flight = data;
@@ -232,6 +240,8 @@ static void on_result(void *data, struct holdfast_result *result)
         if (result->status == HOLDFAST_OPERATION_ID_REUSED) {
             if (!settle(engine, job, result))
                 again(engine, job, result);
+        } else if (job->attempt == 1) {
+            look_again(engine, job);
         } else {
             finish(engine, job, result->status, result);
         }

@@ -28,6 +28,9 @@ static struct played {
     unsigned sent, settled; /* of the line */
     int recorded;           /* its status; -1: none */
     bool other_applies;     /* another process does the line, while ours is not begun */
+    bool refused_first;     /* the first attempt; and the next one … */
+    int then;               /* … is answered so */
+    uint16_t attempts[8];   /* of what was sent */
 } played;
 
 /* ------------------------------------------------------------- the client */
@@ -41,12 +44,16 @@ bool holdfast_submit(struct holdfast *client, const struct holdfast_operation *o
     bool is_line = operation->kind == HOLDFAST_COUNT;
     int used = played.other_applies && played.sent == 0 ? HOLDFAST_DEADLINE_EXCEEDED
                                                         : HOLDFAST_OPERATION_ID_REUSED;
+    if (played.refused_first)
+        used = played.sent == 0 ? HOLDFAST_VERSION_CONFLICT : played.then;
     struct holdfast_result *result = make_result(is_line ? used : HOLDFAST_APPLIED, id, "", "");
 
     (void)client;
     (void)error;
     (void)error_bytes;
     assert_true(played.count < WAITING_MAX);
+    if (is_line && played.sent < sizeof played.attempts / sizeof played.attempts[0])
+        played.attempts[played.sent] = operation->attempt;
     played.sent += is_line;
     if (operation->kind == HOLDFAST_SETTLE) {
         played.settled++;
@@ -227,11 +234,56 @@ static void test_an_id_that_was_given_up_is_settled_before_the_next(void **state
     assert_int_equal(engine_code(&engine), 0);
 }
 
+/* Of a run that this process has begun, so that its lines are first attempts. */
+static void refuse_first(int then, struct one_line *line, struct engine *engine)
+{
+    const struct engine_source source = {next_line, build, tell, free_job, line, false};
+    struct session session = {0};
+
+    *engine = (struct engine){
+        .session = &session, .source = &source, .words = "apply", .first_time = true};
+    played = (struct played){.recorded = -1, .refused_first = true, .then = then};
+    engine_run(engine);
+    assert_int_equal(played.sent, 2);
+    assert_int_equal(played.attempts[0], 1);
+    assert_int_equal(played.attempts[1], 2);
+    assert_int_equal(played.settled, 0);
+    assert_int_equal(line->told, then);
+    assert_int_equal(played.recorded, then);
+}
+
+/* Another machine that applies the run has done the line: a first attempt, which nobody looks up,
+ * is refused on top of that. */
+static void test_a_line_that_another_has_done_is_not_refused(void **state)
+{
+    struct one_line line = {.told = -1};
+    struct engine engine;
+
+    (void)state;
+    refuse_first(HOLDFAST_APPLIED, &line, &engine);
+    assert_int_equal(engine.applied, 1);
+    assert_int_equal(engine.refused, 0);
+    assert_int_equal(engine_code(&engine), 0);
+}
+
+static void test_a_line_that_nobody_has_done_is_refused(void **state)
+{
+    struct one_line line = {.told = -1};
+    struct engine engine;
+
+    (void)state;
+    refuse_first(HOLDFAST_VERSION_CONFLICT, &line, &engine);
+    assert_int_equal(engine.applied, 0);
+    assert_int_equal(engine.refused, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_line_of_which_every_id_is_void_is_not_applied),
         cmocka_unit_test(test_an_id_that_was_given_up_is_settled_before_the_next),
+        cmocka_unit_test(test_a_line_that_another_has_done_is_not_refused),
+        cmocka_unit_test(test_a_line_that_nobody_has_done_is_refused),
     };
     return cmocka_run_group_tests_name("runs: the engine", tests, NULL, NULL);
 }
