@@ -9,9 +9,7 @@ $(BUILD)/tests/integration/%: $(BUILD)/tests/integration/%.o $(ARCHIVES)
 FAULT_PROGRAMS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/faults/*.c))
 
 # The history checker: a library, which the simulation links too, and a program.
-# It compares interned codes as pointers, so no two files' "" may be one by chance.
 HISTORY = $(BUILD)/lib/history.a
-$(call objects,tests/history): OPTIMISE += -fno-merge-constants
 $(HISTORY): $(call objects,tests/history)
 	@mkdir -p $(@D)
 	@echo '  AR $@'

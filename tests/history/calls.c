@@ -48,7 +48,7 @@ static const char *level_fault(const struct holdfast_level *told,
 {
     const struct history_balances *after = &row->after;
 
-    if (told->sku != row->sku || told->warehouse != row->warehouse)
+    if (!same_text(told->sku, row->sku) || !same_text(told->warehouse, row->warehouse))
         return "another level";
     if (told->on_hand != after->on_hand || told->reserved != after->reserved ||
         told->committed != after->committed || told->unavailable != after->unavailable ||
@@ -65,7 +65,7 @@ static const char *held_fault(const struct holdfast_reservation_line *told,
 {
     const struct history_line *after = &row->line_after;
 
-    if (told->sku != row->sku || told->warehouse != row->warehouse)
+    if (!same_text(told->sku, row->sku) || !same_text(told->warehouse, row->warehouse))
         return "a line of another level";
     if (told->quantity != after->quantity || told->reserved != after->reserved ||
         told->committed != after->committed || told->shipped != after->shipped ||
@@ -145,7 +145,7 @@ static void judge_applied(struct history *history, const struct call *call)
         bad_call(history, "lost", call, "the ledger has no movement of it", "");
         return;
     }
-    if (group->operation && group->operation->same != call->operation->same) {
+    if (group->operation && !same_body(group->operation, call->operation)) {
         bad_call(history, "lost", call,
                  "the ledger has its id for another body: ", group->operation->same);
         return;
@@ -195,8 +195,8 @@ bool is_spent(const struct history *history, const struct call *call)
         const struct log *log = &history->logs[group->partition];
         bool came_first =
             (size_t)(group - log->groups) < ledger_groups_possible(log, call->answer_us);
-        if (came_first && (group->is_void ||
-                           (group->operation && group->operation->same != call->operation->same)))
+        if (came_first &&
+            (group->is_void || (group->operation && !same_body(group->operation, call->operation))))
             return true;
     }
     return false;
@@ -210,7 +210,7 @@ static bool is_long_known(const struct history *history, enum holdfast_operation
         const struct holdfast_operation *body = &put->operation->body;
         if (body->kind == kind && is_kind(put, HOLDFAST_KIND_APPLIED) &&
             put->answer_us + history->options.catalog_lag_us < invoke_us &&
-            (kind == HOLDFAST_PUT_REASON ? body->reason : body->warehouse) == code)
+            same_text(kind == HOLDFAST_PUT_REASON ? body->reason : body->warehouse, code))
             return true;
     }
     return false;
@@ -278,7 +278,7 @@ static void judge_refused(struct history *history, const struct call *call)
 static void judge_pair(struct history *history, const struct call *call, const struct call *other)
 {
     if (!is_kind(call, HOLDFAST_KIND_APPLIED) || is_settle(call) || !is_denied(other) ||
-        other->operation->same != call->operation->same || other->answer_us <= call->invoke_us ||
+        !same_body(other->operation, call->operation) || other->answer_us <= call->invoke_us ||
         !speaks_for(other, call))
         return;
     bad_call(history, "certain", call, "and another call of the same id and body was answered ",
@@ -289,7 +289,7 @@ static void judge_pair(struct history *history, const struct call *call, const s
 static bool may_be_applied(const struct ident *ident, const struct group *group)
 {
     for (const struct call *call = ident->calls; call; call = call->next) {
-        if (call->operation->same == group->operation->same && !is_denied(call) && !is_over(call))
+        if (same_body(call->operation, group->operation) && !is_denied(call) && !is_over(call))
             return true;
     }
     return false;

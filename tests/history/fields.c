@@ -213,9 +213,17 @@ const struct field fields_run[] = {
 };
 
 const struct field fields_run_line[] = {
-    F(holdfast_run_line, line, U32),      F(holdfast_run_line, status, STATUS),
-    F(holdfast_run_line, partition, U32), F(holdfast_run_line, sequence, U64),
-    F(holdfast_run_line, text, TEXT),     END,
+    F(holdfast_run_line, line, U32),
+    F(holdfast_run_line, status, STATUS),
+    F(holdfast_run_line, partition, U32),
+    F(holdfast_run_line, sequence, U64),
+    F(holdfast_run_line, text, TEXT),
+    F(holdfast_run_line, sku, TEXT),
+    F(holdfast_run_line, warehouse, TEXT),
+    F(holdfast_run_line, open, BOOL),
+    F(holdfast_run_line, counted, U32),
+    F(holdfast_run_line, booked, U32),
+    END,
 };
 
 const struct field fields_options[] = {

@@ -119,6 +119,14 @@ static void check_runs(struct replay *replay)
                 replay->partition, told, mine);
 }
 
+static bool same_run_line(const struct holdfast_run_line *a, const struct holdfast_run_line *b)
+{
+    return a->status == b->status && a->partition == b->partition && a->sequence == b->sequence &&
+           same_text(a->text, b->text) && same_text(a->sku, b->sku) &&
+           same_text(a->warehouse, b->warehouse) && a->open == b->open &&
+           a->counted == b->counted && a->booked == b->booked;
+}
+
 static void check_run_lines(struct replay *replay)
 {
     const struct history *history = replay->history;
@@ -134,9 +142,7 @@ static void check_run_lines(struct replay *replay)
         HASH_FIND(hh, model_run(replay->model, line->run)->lines, &line->line.line,
                   sizeof line->line.line, kept);
         told++;
-        if (!kept || kept->result.status != line->line.status ||
-            kept->result.partition != line->line.partition ||
-            kept->result.sequence != line->line.sequence)
+        if (!kept || !same_run_line(&kept->result, &line->line))
             finding(replay->history, "final", "line %u of run %s is not what was recorded of it",
                     line->line.line, line->run);
     }

@@ -154,7 +154,8 @@ void history_final(struct history *history);
  *   settled   a settle's answer is what the ledger says
  *   refusal   a refusal was true at some moment between invoke and answer; what was due, released
  *   undone    a movement is taken back once, whoever asks for it
- *   run       a line of a run takes effect under one id, and is recorded as applied where it was
+ *   run       a line of a run takes effect under one id, and is recorded as applied where it was;
+ *             under that of a count list's line only that line is counted
  *   final     the tables at the end are what the movements add up to
  */
 typedef void history_finding_fn(void *data, const char *rule, const char *text);
@@ -177,7 +178,8 @@ struct history_figures {
     uint64_t refusals_skipped; /* invalid, too_large, …: only judged as not applied */
     uint64_t moments;          /* states at which a refusal was tried */
     uint64_t undos;            /* operations that were taken back */
-    uint64_t run_lines;        /* results of lines that were recorded */
+    uint64_t run_lines;        /* results of lines that were recorded, … */
+    uint64_t list_lines;       /* … those of count lists, with what is open */
 };
 /* After history_judge. */
 const struct history_figures *history_figures(const struct history *history);

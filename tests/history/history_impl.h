@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the files of the history checker share.
- *   store.c   takes events in: copies, interned codes, ids
+ *   store.c   takes events in: copies, texts once, ids
  *   model.c, model_state.c   the state of a partition, and what each operation does to it
  *   model_undo.c, model_run.c   the same for undos and for the records of runs
  *   ledger.c  the order of the ledger: rows, groups, and between which of them a call ran
@@ -18,11 +18,11 @@
 #include "protocol/holdfast.pb-c.h"
 #include "tests/history/history.h"
 
+#include <string.h>
 #include <uthash.h>
 
 #define NEVER_US INT64_MAX
 
-/* Codes are interned: equal text is the same pointer. */
 struct word {
     UT_hash_handle hh;
     char text[];
@@ -136,9 +136,17 @@ struct history {
 
 /* Never NULL. */
 void *history_grow(void *items, size_t count, size_t *capacity, size_t size);
-/* The empty text, wherever an interned one can stand: they are compared as pointers. */
-extern const char no_word[];
+/* The text in the history's memory; equal texts are mostly at the same place. */
 const char *intern(struct history *history, const char *text);
+static inline bool same_text(const char *a, const char *b)
+{
+    return a == b || strcmp(a, b) == 0;
+}
+/* Do two ask for the same? */
+static inline bool same_body(const struct operation *a, const struct operation *b)
+{
+    return same_text(a->same, b->same);
+}
 struct ident *ident_find(const struct history *history, const uint8_t id[UUID_BYTES]);
 struct ident *ident_obtain(struct history *history, const uint8_t id[UUID_BYTES]);
 /* Of this partition, made with all below it; moves the others. */
@@ -189,5 +197,7 @@ void runs_judge(struct history *history);
 /* In what the two differ; NULL: in nothing. */
 const char *run_fault(const struct holdfast_run *a, const struct holdfast_run *b);
 struct holdfast_run *copy_run(struct history *history, const struct holdfast_run *from);
+struct holdfast_run_line copy_run_line(struct history *history,
+                                       const struct holdfast_run_line *from);
 
 #endif

@@ -107,7 +107,7 @@ bool speaks_for(const struct call *denied, const struct call *call)
 bool is_over(const struct call *call)
 {
     for (const struct call *other = call->ident->calls; other; other = other->next) {
-        if (other->operation->same != call->operation->same || !is_denied(other) ||
+        if (!same_body(other->operation, call->operation) || !is_denied(other) ||
             other->answer_us <= call->invoke_us)
             continue;
         if (speaks_for(other, call))
@@ -138,7 +138,7 @@ static void attribute_to(const struct history *history, struct group *group, boo
 
     for (const struct call *call = group->ident->calls; call; call = call->next) {
         const struct operation *operation = call->operation;
-        if (!could_be(history, group, operation) || (told && operation->same != told) ||
+        if (!could_be(history, group, operation) || (told && !same_text(operation->same, told)) ||
             (here && operation->has_partition && operation->partition != group->partition))
             continue;
         if (!group->operation)

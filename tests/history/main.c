@@ -61,6 +61,7 @@ static void print_figures(const struct history *history, unsigned files, unsigne
         {"moments", f->moments},
         {"undos", f->undos},
         {"run_lines", f->run_lines},
+        {"list_lines", f->list_lines},
     };
 
     printf("figures");

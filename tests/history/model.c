@@ -69,7 +69,7 @@ static struct model_level *next_candidate(const struct deciding *d, struct model
     while (*at < body->warehouse_count) {
         const char *warehouse = body->warehouses[(*at)++];
         for (struct model_level *level = sku->levels; level; level = level->next) {
-            if (level->warehouse == warehouse)
+            if (same_text(level->warehouse, warehouse))
                 return level;
         }
     }
@@ -113,7 +113,7 @@ static void take_anywhere(const struct deciding *d, struct model_sku *sku, int64
     }
     int64_t possible = d->body->may_split ? total : most;
     if (possible < wanted) {
-        effect_add_shortage(d->effect, sku->sku, no_word, wanted, possible);
+        effect_add_shortage(d->effect, sku->sku, "", wanted, possible);
         return;
     }
     while (wanted > 0) {
@@ -225,8 +225,8 @@ static void take_lines(const struct deciding *d, counter_fn *counter)
             for (size_t i = 0; i < hold->line_count; i++) {
                 const struct model_line *line = &hold->lines[i];
                 struct effect_row *row = &d->effect->rows[i];
-                if (line->level->owner->sku != want->sku ||
-                    (named && line->level->warehouse != want->warehouse))
+                if (!same_text(line->level->owner->sku, want->sku) ||
+                    (named && !same_text(line->level->warehouse, want->warehouse)))
                     continue;
                 int64_t there = counter(line) - row->change.quantity;
                 int64_t taken = there < left ? there : left;

@@ -16,7 +16,7 @@ struct watch { /* refusals that may become true when this changes */
 };
 
 struct model_sku {
-    const char *sku; /* interned; the key is the pointer */
+    const char *sku;
     bool is_item;
     uint64_t item_version;
     struct model_level *levels;
@@ -65,7 +65,7 @@ struct model_line_result { /* what is recorded of a line */
 };
 
 struct model_run {
-    const char *name;        /* interned; the key is the pointer */
+    const char *name;
     struct holdfast_run now; /* version 0: there is none yet */
     struct model_line_result *lines;
     UT_hash_handle hh;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What begin_run and record_run do to the record of a run. A name belongs to what it was begun
- * with; what is recorded as applied stays so, any other result is replaced.
+ * with; what is recorded as applied stays so, any other result is replaced, by a result: what is
+ * open is none, and stands only where nothing was.
  */
 #include "tests/history/model.h"
 
@@ -26,7 +27,7 @@ int model_begin_run(struct deciding *d)
     if (run->now.version != 0) {
         if (!body->resume || memcmp(after->digest, body->digest, HOLDFAST_DIGEST_BYTES) != 0 ||
             after->lines != body->run_lines || after->blank != body->run_blank ||
-            after->undoes != body->run_undoes)
+            !same_text(after->undoes, body->run_undoes))
             return HOLDFAST_OPERATION_ID_REUSED;
     } else {
         *after = (struct holdfast_run){.run = body->run,
@@ -58,6 +59,17 @@ static uint32_t *counter_of(struct holdfast_run *run, int status)
     return &run->unknown;
 }
 
+static bool stays(const struct holdfast_run_line *before, const struct holdfast_run_line *after)
+{
+    return before->status == HOLDFAST_APPLIED || after->open;
+}
+
+static void count(struct holdfast_run *run, const struct holdfast_run_line *line, uint32_t by)
+{
+    if (!line->open)
+        *counter_of(run, line->status) += by;
+}
+
 int model_record_run(struct deciding *d)
 {
     const struct holdfast_operation *body = d->body;
@@ -73,11 +85,11 @@ int model_record_run(struct deciding *d)
         const struct model_line_result *before = find_line(run, line->line);
         if (line->line > after->lines)
             return HOLDFAST_INVALID;
-        if (before && before->result.status == HOLDFAST_APPLIED)
+        if (before && stays(&before->result, line))
             continue;
         if (before)
-            --*counter_of(after, before->result.status);
-        ++*counter_of(after, line->status);
+            count(after, &before->result, UINT32_MAX); /* one less */
+        count(after, line, 1);
     }
     after->state = (uint64_t)after->applied + after->refused + after->blank >= after->lines
                        ? HOLDFAST_RUN_DONE
@@ -99,7 +111,7 @@ void model_apply_run(struct model *model, const struct history_movement *row,
             line = arena_zalloc(&model->history->arena, sizeof *line);
             line->number = result->line;
             HASH_ADD(hh, run->lines, number, sizeof line->number, line);
-        } else if (line->result.status == HOLDFAST_APPLIED) {
+        } else if (stays(&line->result, result)) {
             continue;
         }
         line->result = *result;

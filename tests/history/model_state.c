@@ -54,11 +54,11 @@ struct model_sku *model_sku(struct model *model, const char *sku)
 {
     struct model_sku *found;
 
-    HASH_FIND_PTR(model->skus, &sku, found);
+    HASH_FIND_STR(model->skus, sku, found);
     if (!found) {
         found = arena_zalloc(&model->history->arena, sizeof *found);
         found->sku = sku;
-        HASH_ADD_PTR(model->skus, sku, found);
+        HASH_ADD_KEYPTR(hh, model->skus, found->sku, strlen(found->sku), found);
     }
     return found;
 }
@@ -67,11 +67,11 @@ struct model_run *model_run(struct model *model, const char *name)
 {
     struct model_run *found;
 
-    HASH_FIND_PTR(model->runs, &name, found);
+    HASH_FIND_STR(model->runs, name, found);
     if (!found) {
         found = arena_zalloc(&model->history->arena, sizeof *found);
         found->name = name;
-        HASH_ADD_PTR(model->runs, name, found);
+        HASH_ADD_KEYPTR(hh, model->runs, found->name, strlen(found->name), found);
     }
     return found;
 }
@@ -82,7 +82,7 @@ struct model_level *model_level(struct model *model, const char *sku, const char
     struct model_level *level;
 
     for (level = owner->levels; level; level = level->next) {
-        if (level->warehouse == warehouse)
+        if (same_text(level->warehouse, warehouse))
             return level;
     }
     level = arena_zalloc(&model->history->arena, sizeof *level);

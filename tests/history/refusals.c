@@ -48,7 +48,8 @@ static bool same_shortages(const struct effect *effect, const struct holdfast_re
         bool found = false;
         for (size_t k = 0; k < result->shortage_count && !found; k++) {
             const struct holdfast_shortage *told = &result->shortages[k];
-            found = told->sku == wanted->sku && told->warehouse == wanted->warehouse &&
+            found = same_text(told->sku, wanted->sku) &&
+                    same_text(told->warehouse, wanted->warehouse) &&
                     told->requested == wanted->requested && told->available == wanted->available;
         }
         if (!found)
@@ -69,7 +70,8 @@ static bool due_is_left(const struct replay *replay, const struct effect *effect
         const struct holdfast_shortage *shortage = &effect->shortages[i];
         struct model_sku *sku = model_sku(replay->model, shortage->sku);
         for (struct model_level *level = sku->levels; level; level = level->next) {
-            if ((shortage->warehouse[0] == '\0' || level->warehouse == shortage->warehouse) &&
+            if ((shortage->warehouse[0] == '\0' ||
+                 same_text(level->warehouse, shortage->warehouse)) &&
                 model_next_due(level) < call->invoke_us - skew_us)
                 return true;
         }
@@ -109,7 +111,7 @@ static void watch_what_counts(struct replay *replay, struct pending *pending)
     if (operation->body.sku[0] != '\0')
         watch(&model_sku(replay->model, operation->body.sku)->watch, pending);
     for (size_t i = 0; i < operation->want_count; i++) {
-        if (i == 0 || operation->wants[i].sku != operation->wants[i - 1].sku)
+        if (i == 0 || !same_text(operation->wants[i].sku, operation->wants[i - 1].sku))
             watch(&model_sku(replay->model, operation->wants[i].sku)->watch, pending);
     }
 }
@@ -154,7 +156,7 @@ void refusals_try_after(struct replay *replay, const struct group *group, size_t
     if (rows->has_reservation)
         try_watchers(replay, &model_hold(replay->model, rows->reservation_id)->watch, state);
     for (size_t i = 0; i < group->count; i++) {
-        if (rows[i].sku[0] != '\0' && (i == 0 || rows[i].sku != rows[i - 1].sku))
+        if (rows[i].sku[0] != '\0' && (i == 0 || !same_text(rows[i].sku, rows[i - 1].sku)))
             try_watchers(replay, &model_sku(replay->model, rows[i].sku)->watch, state);
     }
 }

@@ -27,6 +27,17 @@ struct holdfast_run *copy_run(struct history *history, const struct holdfast_run
     return run;
 }
 
+struct holdfast_run_line copy_run_line(struct history *history,
+                                       const struct holdfast_run_line *from)
+{
+    struct holdfast_run_line line = *from;
+
+    line.text = intern(history, line.text);
+    line.sku = intern(history, line.sku);
+    line.warehouse = intern(history, line.warehouse);
+    return line;
+}
+
 static const char *intern_bytes(struct history *history, const ProtobufCBinaryData *bytes)
 {
     char text[256];
@@ -68,12 +79,19 @@ bool history_unpack_lines(struct history *history, uint32_t partition, const cha
     Hf__RecordRun *from = hf__record_run__unpack(NULL, bytes, detail);
 
     for (size_t i = 0; from && i < from->n_lines; i++) {
-        const struct holdfast_run_line line = {.line = from->lines[i]->line,
-                                               .status = (int)from->lines[i]->status,
-                                               .partition = from->lines[i]->partition,
-                                               .sequence = from->lines[i]->sequence,
-                                               .text =
-                                                   intern_bytes(history, &from->lines[i]->text)};
+        const Hf__RunLine *packed = from->lines[i];
+        const struct holdfast_run_line line = {
+            .line = packed->line,
+            .status = (int)packed->status,
+            .partition = packed->partition,
+            .sequence = packed->sequence,
+            .text = intern_bytes(history, &packed->text),
+            .sku = intern_bytes(history, &packed->sku),
+            .warehouse = intern_bytes(history, &packed->warehouse),
+            .open = packed->open,
+            .counted = packed->counted,
+            .booked = packed->booked,
+        };
         history_run_line(history, partition, run, &line);
     }
     bool good = from != NULL;
@@ -94,8 +112,7 @@ void history_run_line(struct history *history, uint32_t partition, const char *r
     history->run_lines = history_grow(history->run_lines, history->run_line_count,
                                       &history->run_line_capacity, sizeof *history->run_lines);
     struct end_run_line *to = &history->run_lines[history->run_line_count++];
-    *to = (struct end_run_line){partition, intern(history, run), *line};
-    to->line.text = intern(history, line->text);
+    *to = (struct end_run_line){partition, intern(history, run), copy_run_line(history, line)};
 }
 
 const char *run_fault(const struct holdfast_run *a, const struct holdfast_run *b)
@@ -165,12 +182,29 @@ static const struct group *group_at(const struct history *history, uint32_t part
     return NULL;
 }
 
+/* A line of a count list says what is to be counted, and nothing else is done under its ids. */
+static void judge_listed(struct history *history, const struct holdfast_operation *record,
+                         const struct holdfast_run_line *line, const struct group *applied)
+{
+    history->figures.list_lines++;
+    if (!applied || !applied->operation)
+        return;
+    const struct holdfast_operation *body = &applied->operation->body;
+    if (body->kind != HOLDFAST_COUNT || !same_text(body->sku, line->sku) ||
+        !same_text(body->warehouse, line->warehouse))
+        finding(history, "run", "line %u of list %s is %s@%s, and %u:%llu under its id is not: %s",
+                line->line, record->run, line->sku, line->warehouse, applied->partition,
+                (unsigned long long)sequence_of(history, applied), applied->operation->same);
+}
+
 static void judge_line(struct history *history, const struct holdfast_operation *record,
                        const struct holdfast_run_line *line)
 {
     const struct group *applied = applied_line(history, record->run, line->line);
 
     history->figures.run_lines++;
+    if (line->sku[0] != '\0')
+        judge_listed(history, record, line, applied);
     if (line->status != HOLDFAST_APPLIED)
         return;
     const struct group *told = group_at(history, line->partition, line->sequence);

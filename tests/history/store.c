@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Takes events in. Everything is copied into one arena; codes are interned, so that the rest
- * compares pointers. Nothing is judged here.
+ * Takes events in. Everything is copied into one arena, each text once. Nothing is judged here.
  */
 #include "tests/history/history_impl.h"
 
@@ -67,15 +66,13 @@ void history_destroy(struct history **history)
 
 /* ------------------------------------------------------------- words and ids */
 
-const char no_word[] = "";
-
 const char *intern(struct history *history, const char *text)
 {
     struct word *word;
     size_t length = text ? strlen(text) : 0;
 
     if (length == 0)
-        return no_word;
+        return "";
     HASH_FIND(hh, history->words, text, length, word);
     if (!word) {
         word = arena_alloc(&history->arena, sizeof *word + length + 1);
@@ -234,10 +231,8 @@ static void copy_run_fields(struct history *history, struct holdfast_operation *
 
     if (body->digest)
         body->digest = arena_copy(arena, body->digest, HOLDFAST_DIGEST_BYTES);
-    for (size_t i = 0; i < body->run_result_count; i++) {
-        results[i] = body->run_results[i];
-        results[i].text = intern(history, results[i].text);
-    }
+    for (size_t i = 0; i < body->run_result_count; i++)
+        results[i] = copy_run_line(history, &body->run_results[i]);
     body->run_results = results;
 }
 

@@ -3,7 +3,7 @@
  * Runs and undos, as the command line does them (cli/run_engine.c, cli/cmd_undo.c): a run is begun,
  * its lines are asked for under ids that everybody can derive, and what became of them is recorded.
  * Several callers apply one run at once, go on with what another has left, come with a changed file
- * under the same name; and several take the same thing back. See world.h.
+ * under the same name; and several take the same thing back. Count lists: count.c. See world.h.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,13 +12,16 @@
 #include "protocol/ids.h"
 #include "protocol/status.h"
 #include "tests/simulate/model_db.h"
-#include "tests/simulate/world.h"
+#include "tests/simulate/bulk.h"
 
 /* Of 100. */
 #define NEW_RUN 40
 #define NOT_RESUMED 15
+#define NEW_NOT_RESUMED 60 /* by the first who comes with it */
 #define CHANGED_FILE 10
-#define OF_UNDOS 30 /* runs whose lines take something back */
+#define OF_UNDOS 30    /* runs whose lines take something back */
+#define LISTS 25       /* … that are to be counted */
+#define ASKED_LATER 40 /* a file is long, and its lines go one after another */
 #define RECORD_SOON 40
 #define RETRY_REFUSED 15
 #define RECORD_AGAIN 5 /* as one that gave the lines up: what was applied stays so */
@@ -28,29 +31,8 @@
 #define STRANGE_UNDO 8
 
 #define GENERATION_SHIFT 32
-#define GENERATIONS_MAX 64u
 #define AGAIN_US 300000
-
-enum line_state {
-    LINE_NONE,     /* not asked for: recorded before */
-    LINE_ASKED,    /* an answer is awaited */
-    LINE_KNOWN,    /* what became of it is to be recorded */
-    LINE_RECORDED, /* or is being recorded */
-};
-
-/* A run that a caller applies; without a name: one thing that it takes back. */
-struct job {
-    struct job *next; /* of the same client */
-    struct client *client;
-    struct bulk_run *run;
-    bool over, first_time;
-    const char *actor; /* of the run */
-    int64_t created_at_us;
-    struct {
-        enum line_state state;
-        struct holdfast_run_line result;
-    } lines[WORLD_RUN_LINES];
-};
+#define ASKED_LATER_US 4000000
 
 static bool percent(unsigned share)
 {
@@ -162,23 +144,29 @@ static struct bulk_run *new_run(void)
 {
     static const uint32_t numbers[] = {1, 2, 256, 257};
     struct bulk_run *run = &world.runs[world.run_count];
-    bool of_undos = percent(OF_UNDOS);
+    bool is_list = percent(LISTS), of_undos = !is_list && percent(OF_UNDOS);
 
-    *run = (struct bulk_run){0};
-    snprintf(run->name, sizeof run->name, "%s-%zu", of_undos ? "undo" : "run", world.run_count);
+    *run = (struct bulk_run){.is_list = is_list};
+    snprintf(run->name, sizeof run->name, "%s-%zu",
+             is_list    ? "list"
+             : of_undos ? "undo"
+                        : "run",
+             world.run_count);
     sim_random_bytes(run->digest, sizeof run->digest);
     size_t wanted = (size_t)sim_between(1, WORLD_RUN_LINES);
     while (run->count < wanted) {
         struct note *line = calloc(1, sizeof *line);
         if (!line)
             abort();
-        if (!fill_line(line, of_undos))
+        if (!is_list && !fill_line(line, of_undos))
             break;
         run->numbers[run->count] = numbers[run->count];
         run->lines[run->count++] = line;
     }
     if (run->count == 0)
         return NULL;
+    if (is_list)
+        count_fill(run);
     world.run_count++;
     return run;
 }
@@ -190,7 +178,7 @@ static struct bulk_run *any_run(void)
     return &world.runs[sim_below(world.run_count)];
 }
 
-static struct job *new_job(struct client *client, struct bulk_run *run)
+struct job *bulk_job(struct client *client, struct bulk_run *run)
 {
     struct job *job = calloc(1, sizeof *job);
 
@@ -203,7 +191,7 @@ static struct job *new_job(struct client *client, struct bulk_run *run)
     return job;
 }
 
-static struct note *job_note(struct job *job, enum holdfast_operation_kind kind)
+struct note *bulk_note(struct job *job, enum holdfast_operation_kind kind)
 {
     struct note *note = workload_note(job->client, kind);
 
@@ -213,13 +201,14 @@ static struct note *job_note(struct job *job, enum holdfast_operation_kind kind)
     return note;
 }
 
-static struct note *begin(struct client *client, struct bulk_run *run, bool resume)
+struct note *bulk_begin(struct job *job, bool resume)
 {
-    struct note *note = job_note(new_job(client, run), HOLDFAST_BEGIN_RUN);
+    const struct bulk_run *run = job->run;
+    struct note *note = bulk_note(job, HOLDFAST_BEGIN_RUN);
     struct holdfast_operation *operation = &note->operation;
 
     operation->run = run->name;
-    operation->actor = client->process->name;
+    operation->actor = job->client->process->name;
     operation->run_lines = run->numbers[run->count - 1];
     operation->run_blank = operation->run_lines - (uint32_t)run->count;
     operation->resume = resume;
@@ -257,10 +246,10 @@ static void derive_id(const struct job *job, size_t at, uint32_t generation,
                                  number + ((uint64_t)generation << GENERATION_SHIFT), id);
 }
 
-static struct note *ask_line(struct job *job, size_t at, uint32_t generation)
+struct note *bulk_ask(struct job *job, size_t at, uint32_t generation)
 {
     const struct note *line = job->run->lines[at];
-    struct note *note = job_note(job, line->operation.kind);
+    struct note *note = bulk_note(job, line->operation.kind);
 
     note->operation = line->operation;
     derive_id(job, at, generation, note->id);
@@ -290,26 +279,31 @@ static bool look_up_line(void *context, uint32_t partition, const struct run_blo
         return true;
     Hf__RecordRun *kept = hf__record_run__unpack(NULL, block->detail_bytes, block->detail);
     for (size_t i = 0; kept && i < kept->n_lines; i++) {
-        if (kept->lines[i]->line == looked_up->line)
+        if (kept->lines[i]->line == looked_up->line && !kept->lines[i]->open)
             looked_up->status = (int)kept->lines[i]->status;
     }
     hf__record_run__free_unpacked(kept, NULL);
     return true;
 }
 
+int bulk_recorded(const struct bulk_run *run, uint32_t line)
+{
+    struct looked_up looked_up = {run, line, -1};
+
+    for (unsigned i = 0; i < world.shard_count; i++)
+        model_run_blocks(world.servers[i].server, look_up_line, &looked_up);
+    return looked_up.status;
+}
+
 /* Is there something to do with the line? Its record says so; the owner's word is the table's. */
 static bool is_to_do(const struct job *job, size_t at)
 {
-    struct looked_up looked_up = {job->run, job->run->numbers[at], -1};
-
     if (job->first_time)
         return true;
-    for (unsigned i = 0; i < world.shard_count; i++)
-        model_run_blocks(world.servers[i].server, look_up_line, &looked_up);
-    if (looked_up.status == HOLDFAST_APPLIED)
+    int status = bulk_recorded(job->run, job->run->numbers[at]);
+    if (status == HOLDFAST_APPLIED)
         return false;
-    return looked_up.status < 0 ||
-           holdfast_status_kind(looked_up.status) != HOLDFAST_KIND_REFUSED ||
+    return status < 0 || holdfast_status_kind(status) != HOLDFAST_KIND_REFUSED ||
            percent(RETRY_REFUSED);
 }
 
@@ -339,8 +333,11 @@ static void ask_lines(struct job *job)
 {
     note_others(job);
     for (size_t i = 0; i < job->run->count; i++) {
-        if (is_to_do(job, i))
-            (void)ask_line(job, i, 0);
+        if (!is_to_do(job, i))
+            continue;
+        struct note *note = bulk_ask(job, i, 0);
+        if (percent(ASKED_LATER))
+            note->again_us += sim_skewed(0, ASKED_LATER_US);
     }
 }
 
@@ -354,7 +351,7 @@ static void record_block(struct job *job, uint32_t block)
         if (job->lines[i].state != LINE_KNOWN || (job->run->numbers[i] - 1) / 256 != block)
             continue;
         if (!note)
-            note = job_note(job, HOLDFAST_RECORD_RUN);
+            note = bulk_note(job, HOLDFAST_RECORD_RUN);
         note->results[note->operation.run_result_count++] = job->lines[i].result;
         job->lines[i].state = LINE_RECORDED;
     }
@@ -403,55 +400,61 @@ static void next_generation(struct job *job, const struct note *note,
     if (note->generation == GENERATIONS_MAX || (alone && !percent(UNDO_AGAIN)))
         line_known(job, note->job_line, HOLDFAST_OPERATION_ID_REUSED, result);
     else
-        (void)ask_line(job, note->job_line, note->generation + 1);
+        (void)bulk_ask(job, note->job_line, note->generation + 1);
 }
 
-static void ask_again(struct note *note, const struct holdfast_result *result)
+void bulk_ask_again(struct note *note, const struct holdfast_result *result)
 {
     int64_t after_us = (int64_t)result->retry_after_ms * 1000;
 
     workload_again(note, after_us, after_us + AGAIN_US);
 }
 
-static void begin_result(struct client *client, struct note *note,
-                         const struct holdfast_result *result)
+bool bulk_begun(struct client *client, struct note *note, const struct holdfast_result *result)
 {
-    struct job *job = note->job;
-    const struct holdfast_run *run = result->run;
-
     switch (result->kind) {
     case HOLDFAST_KIND_APPLIED:
-        sim_require(run != NULL, "a run was begun and is not told");
-        job->created_at_us = run->created_at_us;
-        for (unsigned i = 0; i < world.client_count; i++) {
-            if (strcmp(world.clients[i].process->name, run->actor) == 0)
-                job->actor = world.clients[i].process->name;
-        }
-        sim_require(job->actor != NULL, "a run has an actor that nobody is: %s", run->actor);
-        job->first_time = !note->operation.resume && note->calls == 1;
+        sim_require(result->run != NULL, "a run was begun and is not told");
+        note->job->created_at_us = result->run->created_at_us;
         workload_certain(client, note);
-        ask_lines(job);
-        return;
+        return true;
     case HOLDFAST_KIND_REFUSED:
         if (result->status == HOLDFAST_OPERATION_ID_REUSED)
             SIM_SEEN("run that there is already, or another");
         workload_certain(client, note);
-        return;
+        return false;
     case HOLDFAST_KIND_SHED:
     case HOLDFAST_KIND_UNKNOWN:
         if (result->kind == HOLDFAST_KIND_SHED && result->settle == HOLDFAST_SETTLE_VOID)
             break;
         if (result->status == HOLDFAST_OPERATION_ID_EXPIRED || sim_one_in(3))
             break;
-        ask_again(note, result);
-        return;
+        bulk_ask_again(note, result);
+        return false;
     }
     workload_certain(client, note); /* nobody goes on with it, here */
+    return false;
+}
+
+static void begin_result(struct client *client, struct note *note,
+                         const struct holdfast_result *result)
+{
+    struct job *job = note->job;
+
+    if (!bulk_begun(client, note, result))
+        return;
+    for (unsigned i = 0; i < world.client_count; i++) {
+        if (strcmp(world.clients[i].process->name, result->run->actor) == 0)
+            job->actor = world.clients[i].process->name;
+    }
+    sim_require(job->actor != NULL, "a run has an actor that nobody is: %s", result->run->actor);
+    job->first_time = !note->operation.resume && note->calls == 1;
+    ask_lines(job);
 }
 
 static struct note *record_again(const struct note *note)
 {
-    struct note *again = job_note(note->job, HOLDFAST_RECORD_RUN);
+    struct note *again = bulk_note(note->job, HOLDFAST_RECORD_RUN);
 
     memcpy(again->results, note->results, sizeof again->results);
     again->operation.run = note->operation.run;
@@ -472,8 +475,8 @@ static void give_up_lines(const struct note *note)
     }
 }
 
-static void record_result(struct client *client, struct note *note,
-                          const struct holdfast_result *result)
+void bulk_record_result(struct client *client, struct note *note,
+                        const struct holdfast_result *result)
 {
     if (result->kind == HOLDFAST_KIND_APPLIED || result->kind == HOLDFAST_KIND_REFUSED ||
         result->status == HOLDFAST_OPERATION_ID_EXPIRED) {
@@ -483,18 +486,19 @@ static void record_result(struct client *client, struct note *note,
                     "what became of lines could not be recorded: %s %s",
                     holdfast_status_name(result->status), result->message);
         workload_certain(client, note);
-        if (result->kind == HOLDFAST_KIND_APPLIED && percent(RECORD_AGAIN))
+        if (result->kind == HOLDFAST_KIND_APPLIED && !note->job->run->is_list &&
+            percent(RECORD_AGAIN))
             give_up_lines(note);
         if (result->kind == HOLDFAST_KIND_APPLIED || world.restores)
             return;
     } else if (result->kind == HOLDFAST_KIND_UNKNOWN && sim_one_in(2)) {
-        ask_again(note, result);
+        bulk_ask_again(note, result);
         return;
     } else {
         workload_certain(client, note);
     }
     /* Under another id: to record twice does no harm. */
-    ask_again(record_again(note), result);
+    bulk_ask_again(record_again(note), result);
 }
 
 /* What became of the id that a line has found used. */
@@ -502,7 +506,7 @@ static void settle_result(struct client *client, struct note *note,
                           const struct holdfast_result *result)
 {
     if (result->settle == HOLDFAST_SETTLE_NONE || result->kind != HOLDFAST_KIND_APPLIED) {
-        ask_again(note, result);
+        bulk_ask_again(note, result);
         return;
     }
     workload_certain(client, note);
@@ -513,7 +517,7 @@ static void settle_result(struct client *client, struct note *note,
                    result->settled ? result->settled : result);
 }
 
-static void settle_line(struct client *client, struct note *note)
+void bulk_settle(struct client *client, struct note *note)
 {
     struct note *settle = workload_settle(client, note);
 
@@ -538,22 +542,31 @@ static void line_result(struct client *client, struct note *note,
     case HOLDFAST_KIND_REFUSED:
         if (result->status == HOLDFAST_OPERATION_ID_REUSED) {
             SIM_SEEN("line whose id was used");
-            settle_line(client, note);
+            bulk_settle(client, note);
             return;
         }
+        if (note->operation.attempt == 1) {
+            /* It was not looked up: another may have done the line by then. */
+            SIM_SEEN("line whose first attempt was refused");
+            bulk_ask_again(note, result);
+            return;
+        }
+        sim_require(!note->was_done,
+                    "%s was refused as %s to who asked for it when another had done it", note->id,
+                    holdfast_status_name(result->status));
         workload_certain(client, note);
         line_known(job, note->job_line, result->status, result);
         return;
     case HOLDFAST_KIND_SHED:
         if (result->settle == HOLDFAST_SETTLE_VOID) {
-            settle_line(client, note); /* somebody else may have sent it, too */
+            bulk_settle(client, note); /* somebody else may have sent it, too */
         } else {
-            ask_again(note, result);
+            bulk_ask_again(note, result);
         }
         return;
     case HOLDFAST_KIND_UNKNOWN:
         if (result->status != HOLDFAST_POISON && result->status != HOLDFAST_OPERATION_ID_EXPIRED) {
-            ask_again(note, result);
+            bulk_ask_again(note, result);
             return;
         }
         workload_certain(client, note);
@@ -564,12 +577,16 @@ static void line_result(struct client *client, struct note *note,
 
 void bulk_result(struct client *client, struct note *note, const struct holdfast_result *result)
 {
+    if (note->job->run->is_list) {
+        count_result(client, note, result);
+        return;
+    }
     switch (note->operation.kind) {
     case HOLDFAST_BEGIN_RUN:
         begin_result(client, note, result);
         return;
     case HOLDFAST_RECORD_RUN:
-        record_result(client, note, result);
+        bulk_record_result(client, note, result);
         return;
     case HOLDFAST_SETTLE:
         settle_result(client, note, result);
@@ -582,11 +599,42 @@ void bulk_result(struct client *client, struct note *note, const struct holdfast
 
 /* ------------------------------------------------------------- beginning and ending */
 
+/* Was the line applied by now, by anybody and under any of its ids? */
+static bool is_done(const struct note *note)
+{
+    uint32_t partition = workload_partition(note);
+    char text[UUID_TEXT_BYTES];
+    uint8_t id[UUID_BYTES];
+
+    for (uint32_t generation = note->generation; generation <= GENERATIONS_MAX; generation++) {
+        derive_id(note->job, note->job_line, generation, text);
+        sim_require(uuid_parse(text, id), "not an id: %s", text);
+        const struct movement *movement = model_operation(server_of(partition), partition, id);
+        if (!movement)
+            return false;
+        if (movement->kind != HF__MOVEMENT_KIND__MOVEMENT_VOIDED)
+            return true;
+    }
+    return false;
+}
+
+void bulk_handed_over(struct note *note)
+{
+    note->was_done = note->operation.kind != HOLDFAST_BEGIN_RUN &&
+                     note->operation.kind != HOLDFAST_RECORD_RUN &&
+                     note->operation.kind != HOLDFAST_SETTLE && is_done(note);
+}
+
 struct note *bulk_next(struct client *client, enum holdfast_operation_kind kind)
 {
     if (kind == HOLDFAST_BEGIN_RUN) {
         struct bulk_run *run = any_run();
-        return run ? begin(client, run, !percent(NOT_RESUMED)) : NULL;
+        if (!run)
+            return NULL;
+        if (run->is_list)
+            return count_next(client, run);
+        unsigned not_resumed = run->begins++ == 0 ? NEW_NOT_RESUMED : NOT_RESUMED;
+        return bulk_begin(bulk_job(client, run), !percent(not_resumed));
     }
     struct bulk_run *alone = calloc(1, sizeof *alone);
     struct note *line = calloc(1, sizeof *line);
@@ -597,10 +645,10 @@ struct note *bulk_next(struct client *client, enum holdfast_operation_kind kind)
     alone->lines[alone->count++] = line;
     if (!fill_undo(line, &id_time_us))
         return NULL;
-    struct job *job = new_job(client, alone);
+    struct job *job = bulk_job(client, alone);
     job->created_at_us = id_time_us;
     job->actor = "undo";
-    return ask_line(job, 0, 0);
+    return bulk_ask(job, 0, 0);
 }
 
 void bulk_killed(struct client *client)
@@ -660,6 +708,8 @@ bool bulk_check_block(void *context, uint32_t partition, const struct run_block 
 
     (void)context;
     (void)partition;
+    if (run && run->is_list)
+        SIM_SEEN("block of a list at the end");
     bool is_judged = run && run->name[0] == 'r' && !run->together && !world.restores;
     for (size_t i = 0; kept && is_judged && i < kept->n_lines; i++) {
         const Hf__RunLine *line = kept->lines[i];

@@ -81,6 +81,8 @@ static void submit(struct caller *caller, struct note *note)
     caller->flying++;
     note->effect_until_us = sim_now_us() + effect_us(note->timeout_us);
     judge_invoke(note);
+    if (note->job)
+        bulk_handed_over(note);
     sim_trace("call %llu %s %s%s%s: attempt %u", (unsigned long long)note->call, note->id,
               judge_kind_name(note->operation.kind), note->asked_for ? " of " : "", note->settles,
               note->operation.attempt);

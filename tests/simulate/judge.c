@@ -424,5 +424,7 @@ void judge_end(void)
         SIM_SEEN("seed with undos");
     if (figures->run_lines > 0)
         SIM_SEEN("seed with lines of runs");
+    if (figures->list_lines > 0)
+        SIM_SEEN("seed with lines of lists");
     history_destroy(&judge.history);
 }

@@ -106,6 +106,8 @@ static const char *count_block(const struct run *run, const struct run_block *bl
         if (line <= before || line > run->lines || (line - 1) / RUN_BLOCK_LINES != block->block)
             why = broken("line %u does not belong into block %u of run %.*s", line, block->block,
                          SHORT(block->run));
+        else if (kept->lines[i]->open)
+            ; /* no result, and counted nowhere */
         else if (status_kind(status) == STATUS_KIND_APPLIED)
             counts->applied++;
         else if (status_kind(status) == STATUS_KIND_REFUSED)
@@ -175,6 +177,23 @@ static const Hf__RunLine *find_line(const Hf__RecordRun *block, uint32_t line)
     return NULL;
 }
 
+static bool same_bytes(const ProtobufCBinaryData *a, const ProtobufCBinaryData *b)
+{
+    return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+}
+
+/* Of a list: a line is of one thing, and what has a result is not open any more. */
+static const char *changed_list(const struct run_block *block, const Hf__RunLine *was,
+                                const Hf__RunLine *is)
+{
+    if (!same_bytes(&was->sku, &is->sku) || !same_bytes(&was->warehouse, &is->warehouse))
+        return broken("line %u of list %.*s is of something else", was->line, SHORT(block->run));
+    if (is->open && !was->open)
+        return broken("line %u of list %.*s was recorded as %s, and is open again", was->line,
+                      SHORT(block->run), status_name((enum status)was->status));
+    return NULL;
+}
+
 /* What was applied stays so, and every line stays. */
 static const char *touched_block(const struct model_touched *touched)
 {
@@ -195,6 +214,8 @@ static const char *touched_block(const struct model_touched *touched)
                      is->sequence != was->sequence)))
             why = broken("line %u of run %.*s was recorded as %s, and is not any more", was->line,
                          SHORT(after->run), status_name((enum status)was->status));
+        else
+            why = changed_list(after, was, is);
     }
     hf__record_run__free_unpacked(old, NULL);
     hf__record_run__free_unpacked(new, NULL);

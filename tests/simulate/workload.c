@@ -278,8 +278,7 @@ void workload_fill(struct note *note)
         fill_record(note);
 }
 
-/* Where an operation goes, as its caller knows it. */
-static uint32_t partition_of_note(const struct note *note)
+uint32_t workload_partition(const struct note *note)
 {
     const struct holdfast_operation *operation = &note->operation;
     const char *sku = operation->sku;
@@ -305,7 +304,7 @@ struct note *workload_settle(struct client *client, struct note *asked_for)
 
     strcpy(note->settles, asked_for->id);
     note->operation.settles = note->settles;
-    note->operation.partition = (int32_t)partition_of_note(asked_for);
+    note->operation.partition = (int32_t)workload_partition(asked_for);
     note->asked_for = asked_for;
     return note;
 }
@@ -341,7 +340,7 @@ static bool reuse_id(struct client *client, struct note *note)
     const struct note *old = client->notes->next ? any_note(client) : NULL;
 
     if (world.restores || !old || old == note || !old->applied || old->job ||
-        id_is_open(client, old->id) || partition_of_note(old) != partition_of_note(note))
+        id_is_open(client, old->id) || workload_partition(old) != workload_partition(note))
         return false;
     strcpy(note->id, old->id);
     note->attempts = old->attempts;

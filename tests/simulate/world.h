@@ -12,7 +12,7 @@
  *   world.c         configuration, the phases, starting again what died
  *   world_faults.c  faults by time
  *   client.c        the body of a client: the real core, and a caller with notes
- *   workload.c      what callers want; bulk.c: of runs and undos
+ *   workload.c      what callers want; bulk.c: of runs and undos; count.c: of count lists
  *   broker.c        the body of a broker: the real dispatch
  *   check.c         what must hold after every commit and at the end
  */
@@ -87,6 +87,7 @@ struct note {
     struct job *job;         /* that it is part of: then bulk.c hears the result; or NULL … */
     size_t job_line;         /* … and of which of its lines it is */
     uint32_t generation;     /* of the line's id */
+    bool was_done;           /* … and the line was, when this was handed over last */
     struct holdfast_run_line results[WORLD_RUN_LINES]; /* that it records */
 };
 
@@ -97,6 +98,8 @@ struct bulk_run {
     uint32_t numbers[WORLD_RUN_LINES];   /* of its lines; all others are blank */
     struct note *lines[WORLD_RUN_LINES]; /* what they ask for, under no id */
     size_t count;
+    uint32_t begins; /* how often somebody came with it */
+    bool is_list;  /* lines are counted by whoever likes, and nobody has a file */
     bool together; /* two have applied it at once */
 };
 
@@ -166,6 +169,7 @@ struct world {
     bool restless; /* partitions go from worker to worker, and peers learn of it late */
     bool adrift;   /* … because they lose their servers after a COMMIT, and by nothing else */
     bool unheard;  /* … and while one stands still, a broker does not hear of the others */
+    bool lulls;    /* … and then nobody asks for anything for a while */
     bool prunes;   /* what is older than a few seconds goes */
     bool cursed;   /* the server refuses some rows: what is due may have been put off */
     bool prompt;   /* what was begun is committed soon, so that beginning late can be seen */
@@ -227,11 +231,15 @@ struct note *workload_note(struct client *client, enum holdfast_operation_kind k
 void workload_fill(struct note *note);
 void workload_certain(struct client *client, struct note *note);
 void workload_again(struct note *note, int64_t low_us, int64_t high_us);
+/* Where it goes, as its caller knows it. */
+uint32_t workload_partition(const struct note *note);
 
 /* ------------------------------------------------------------- bulk.c */
 
 /* The first thing of applying a run, or of taking something back; NULL: there is nothing to. */
 struct note *bulk_next(struct client *client, enum holdfast_operation_kind kind);
+/* A note of a job is handed to the library. */
+void bulk_handed_over(struct note *note);
 void bulk_result(struct client *client, struct note *note, const struct holdfast_result *result);
 /* The client was killed: of some jobs nothing was kept on its machine. */
 void bulk_killed(struct client *client);

@@ -203,7 +203,8 @@ static void test_every_figure_counts(void **state)
 {
     static const char *const files[] = {"tests/history/good/every-operation.txt",
                                         "tests/history/good/unknown-and-settled.txt",
-                                        "tests/history/good/runs-and-undos.txt"};
+                                        "tests/history/good/runs-and-undos.txt",
+                                        "tests/history/good/count-list.txt"};
     size_t changes = 0;
 
     (void)state;
