@@ -165,6 +165,7 @@ static void draw_modes(void)
         world.config.windows.lease_ms = 500;
         world.config.windows.heartbeat_ms = 1000;
     }
+    world.lulls = world.unheard && sim_one_in(2);
     if (world.unheard) {
         /* What is refused is not told together with what must be written. */
         world.config.limits.batch_operations = 1;

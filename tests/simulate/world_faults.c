@@ -17,6 +17,9 @@
 /* As long as leases are, and longer. */
 #define AWAY_MIN_US 300000
 #define AWAY_MAX_US 4000000
+/* Longer than the leases of such a seed, and until its partitions are another's. */
+#define LULL_MIN_US 600000
+#define LULL_MAX_US 1600000
 /* Most jumps are within what is allowed between two clocks. */
 #define JUMP_US 4000000
 #define BIG_JUMP_US 90000000
@@ -151,6 +154,25 @@ bool world_may_stand_still(void)
     return true;
 }
 
+/* Nobody asks for anything, until the partition is another's. What the one that stands still then
+ * finds first was asked for later, so that what it remembers was never true while somebody waited.
+ */
+static void lull(void)
+{
+    int64_t until_us = sim_now_us() + sim_between(LULL_MIN_US, LULL_MAX_US);
+
+    sim_trace("nobody asks for anything for %lld us", (long long)(until_us - sim_now_us()));
+    for (unsigned i = 0; i < world.client_count; i++) {
+        struct client *client = &world.clients[i];
+        if (client->next_us < until_us)
+            client->next_us = until_us + sim_skewed(0, LULL_MIN_US);
+        for (struct note *note = client->open_notes; note; note = note->next_open) {
+            if (note->state == NOTE_LATER && note->again_us < until_us)
+                note->again_us = until_us + sim_skewed(0, LULL_MIN_US);
+        }
+    }
+}
+
 /* The broker goes on giving it work, and nobody else's word comes there. */
 void world_unheard(void)
 {
@@ -161,6 +183,8 @@ void world_unheard(void)
             net_hold(world.workers[i].worker.process, broker,
                      sim_between(AWAY_MIN_US, AWAY_MAX_US));
     }
+    if (world.lulls)
+        lull();
 }
 
 struct strike {
