@@ -147,7 +147,7 @@ static void judge_applied(struct history *history, const struct call *call)
     }
     if (group->operation && !same_body(group->operation, call->operation)) {
         bad_call(history, "lost", call,
-                 "the ledger has its id for another body: ", group->operation->same);
+                 "the ledger has its id for another body: ", operation_body(group->operation));
         return;
     }
     const char *fault = result_fault(history, call->result, group);
@@ -257,7 +257,7 @@ static void judge_refused(struct history *history, const struct call *call)
     case HOLDFAST_UNKNOWN_REASON:
         if (all_long_known(history, call))
             bad_call(history, "refusal", call,
-                     "every code had been put long before: ", call->operation->same);
+                     "every code had been put long before: ", operation_body(call->operation));
         history->figures.refusals_judged++;
         return;
     case HOLDFAST_INVALID:
@@ -278,8 +278,8 @@ static void judge_refused(struct history *history, const struct call *call)
 static void judge_pair(struct history *history, const struct call *call, const struct call *other)
 {
     if (!is_kind(call, HOLDFAST_KIND_APPLIED) || is_settle(call) || !is_denied(other) ||
-        !same_body(other->operation, call->operation) || other->answer_us <= call->invoke_us ||
-        !speaks_for(other, call))
+        other->answer_us <= call->invoke_us || !speaks_for(other, call) ||
+        !same_body(other->operation, call->operation))
         return;
     bad_call(history, "certain", call, "and another call of the same id and body was answered ",
              holdfast_status_name(other->result->status));
@@ -289,7 +289,7 @@ static void judge_pair(struct history *history, const struct call *call, const s
 static bool may_be_applied(const struct ident *ident, const struct group *group)
 {
     for (const struct call *call = ident->calls; call; call = call->next) {
-        if (same_body(call->operation, group->operation) && !is_denied(call) && !is_over(call))
+        if (!is_denied(call) && same_body(call->operation, group->operation) && !is_over(call))
             return true;
     }
     return false;

@@ -43,7 +43,8 @@ struct operation {
     uint32_t partition;
     struct want *wants; /* by sku and warehouse */
     size_t want_count;
-    const char *same; /* equal bodies have the same */
+    struct history *history;
+    const char *text; /* operation_body; NULL: nobody has asked for it */
 };
 
 struct ident;
@@ -142,10 +143,13 @@ static inline bool same_text(const char *a, const char *b)
 {
     return a == b || strcmp(a, b) == 0;
 }
+/* The fields of an operation as in a line of the text form, with wants instead of lines: those of
+ * equal bodies are equal. Made when it is asked for first, as most are never compared. */
+const char *operation_body(const struct operation *operation);
 /* Do two ask for the same? */
 static inline bool same_body(const struct operation *a, const struct operation *b)
 {
-    return same_text(a->same, b->same);
+    return a == b || same_text(operation_body(a), operation_body(b));
 }
 struct ident *ident_find(const struct history *history, const uint8_t id[UUID_BYTES]);
 struct ident *ident_obtain(struct history *history, const uint8_t id[UUID_BYTES]);
@@ -162,9 +166,6 @@ const char *show_reservation(const uint8_t id[RESERVATION_ID_BYTES]);
 const char *operation_name(enum holdfast_operation_kind kind);
 /* Kind of movement of an operation kind. */
 int movement_of(enum holdfast_operation_kind kind);
-
-/* The fields of an operation as in a line of the text form, with wants instead of lines. */
-const char *operation_text(struct history *history, const struct operation *operation);
 
 /* ------------------------------------------------------------- ledger.c */
 

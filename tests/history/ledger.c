@@ -107,10 +107,8 @@ bool speaks_for(const struct call *denied, const struct call *call)
 bool is_over(const struct call *call)
 {
     for (const struct call *other = call->ident->calls; other; other = other->next) {
-        if (!same_body(other->operation, call->operation) || !is_denied(other) ||
-            other->answer_us <= call->invoke_us)
-            continue;
-        if (speaks_for(other, call))
+        if (is_denied(other) && other->answer_us > call->invoke_us && speaks_for(other, call) &&
+            same_body(other->operation, call->operation))
             return true;
     }
     return false;
@@ -124,7 +122,7 @@ static const char *told_body(const struct history *history, const struct group *
             call->result->partition == group->partition &&
             call->result->sequence == sequence_of(history, group) &&
             could_be(history, group, call->operation))
-            return call->operation->same;
+            return operation_body(call->operation);
     }
     return NULL;
 }
@@ -138,7 +136,8 @@ static void attribute_to(const struct history *history, struct group *group, boo
 
     for (const struct call *call = group->ident->calls; call; call = call->next) {
         const struct operation *operation = call->operation;
-        if (!could_be(history, group, operation) || (told && !same_text(operation->same, told)) ||
+        if (!could_be(history, group, operation) ||
+            (told && !same_text(operation_body(operation), told)) ||
             (here && operation->has_partition && operation->partition != group->partition))
             continue;
         if (!group->operation)

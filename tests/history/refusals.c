@@ -222,7 +222,7 @@ void refusals_tell(struct replay *replay)
                 holdfast_status_name(result->status),
                 result->shortage_count > 0 ? " with these shortages" : "", replay->partition,
                 (unsigned long long)from, (unsigned long long)until,
-                pending->call->operation->same);
+                operation_body(pending->call->operation));
     }
     free(replay->pendings);
 }

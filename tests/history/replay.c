@@ -135,7 +135,7 @@ static void bad_effect(struct replay *replay, const struct group *group, const c
     finding(replay->history, "effect", "%u:%llu (%s, %s): %s; asked for: %s", replay->partition,
             (unsigned long long)row->seq, show_id(row->operation_id),
             holdfast_movement_name(row->kind), what,
-            group->operation ? group->operation->same : "nothing");
+            group->operation ? operation_body(group->operation) : "nothing");
 }
 
 static const struct effect_row *find_row(struct replay *replay, const struct effect *effect,

@@ -194,7 +194,8 @@ static void judge_listed(struct history *history, const struct holdfast_operatio
         !same_text(body->warehouse, line->warehouse))
         finding(history, "run", "line %u of list %s is %s@%s, and %u:%llu under its id is not: %s",
                 line->line, record->run, line->sku, line->warehouse, applied->partition,
-                (unsigned long long)sequence_of(history, applied), applied->operation->same);
+                (unsigned long long)sequence_of(history, applied),
+                operation_body(applied->operation));
 }
 
 static void judge_line(struct history *history, const struct holdfast_operation *record,

@@ -276,7 +276,7 @@ static const struct operation *copy_operation(struct history *history,
     copy_run_fields(history, body);
     make_wants(history, to);
     find_partition(history, to);
-    to->same = operation_text(history, to);
+    to->history = history;
     return to;
 }
 

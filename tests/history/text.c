@@ -111,7 +111,7 @@ bool history_write_result(int fd, uint64_t call, int64_t time_us,
     return write_out(fd, &line);
 }
 
-const char *operation_text(struct history *history, const struct operation *operation)
+static const char *operation_text(struct history *history, const struct operation *operation)
 {
     struct holdfast_operation body = operation->body;
     struct holdfast_line *lines =
@@ -135,6 +135,15 @@ const char *operation_text(struct history *history, const struct operation *oper
     const char *same = intern(history, line.bytes);
     free(line.bytes);
     return same;
+}
+
+const char *operation_body(const struct operation *operation)
+{
+    struct operation *mine = (struct operation *)(uintptr_t)operation;
+
+    if (!mine->text)
+        mine->text = operation_text(mine->history, mine);
+    return mine->text;
 }
 
 /* ------------------------------------------------------------- reading */
