@@ -61,6 +61,7 @@ struct told_id {
 };
 
 #define BUCKETS 1024u
+#define SAW_MAX 256u /* above every kind and status */
 
 static struct {
     struct history *history;
@@ -77,6 +78,21 @@ static struct {
 const char *judge_kind_name(enum holdfast_operation_kind kind)
 {
     return kind < WORLD_KINDS && kind_names[kind] ? kind_names[kind] : "?";
+}
+
+/* Counts that something of this name was seen: the words are put together once. */
+static void saw(const char *what, unsigned number, const char *name)
+{
+    static char words[3][SAW_MAX][40];
+    char *text = number < SAW_MAX ? words[what[0] == 'o'   ? 0
+                                          : what[0] == 'r' ? 1
+                                                           : 2][number]
+                                  : NULL;
+
+    sim_require(text != NULL, "a %s of number %u", what, number);
+    if (text[0] == '\0')
+        snprintf(text, sizeof words[0][0], "%s %s", what, name);
+    sim_seen(text);
 }
 
 static void open_history(void)
@@ -157,7 +173,6 @@ static void remember_id(const struct note *note)
 void judge_invoke(const struct note *note)
 {
     struct sim_process *back = sim_enter(NULL);
-    char seen[40];
 
     if (judge.count == judge.capacity) {
         judge.capacity = judge.capacity ? judge.capacity * 2 : 1024;
@@ -176,8 +191,7 @@ void judge_invoke(const struct note *note)
     sim_require(note->call == judge.count, "calls are out of order");
     remember_id(note);
     invoke(told);
-    snprintf(seen, sizeof seen, "operation %s", judge_kind_name(note->operation.kind));
-    sim_seen(seen);
+    saw("operation", (unsigned)note->operation.kind, judge_kind_name(note->operation.kind));
     sim_leave(back);
 }
 
@@ -185,10 +199,8 @@ void judge_result(const struct note *note, const struct holdfast_result *result)
 {
     struct sim_process *back = sim_enter(NULL);
     const struct told *told = &judge.told[note->call - 1];
-    char seen[40];
 
-    snprintf(seen, sizeof seen, "result %s", holdfast_status_name(result->status));
-    sim_seen(seen);
+    saw("result", (unsigned)result->status, holdfast_status_name(result->status));
     if (result->replayed)
         SIM_SEEN("result is a replay");
     if (result->settle == HOLDFAST_SETTLE_VOID)
@@ -283,7 +295,6 @@ static bool give_movement(void *context, const struct movement *from)
         .undoes = from->undoes,
     };
     struct holdfast_run run;
-    char seen[40];
 
     (void)context;
     if (from->kind == HF__MOVEMENT_KIND__MOVEMENT_RUN_BEGUN ||
@@ -296,8 +307,7 @@ static bool give_movement(void *context, const struct movement *from)
     memcpy(to.operation_id, from->operation_id, sizeof to.operation_id);
     memcpy(to.reservation_id, from->reservation_id, sizeof to.reservation_id);
     history_movement(judge.history, &to);
-    snprintf(seen, sizeof seen, "movement %s", holdfast_movement_name((int)from->kind));
-    sim_seen(seen);
+    saw("movement", (unsigned)from->kind, holdfast_movement_name((int)from->kind));
     return true;
 }
 
