@@ -165,9 +165,12 @@ static void of_audit(const struct app *app, struct troubles *all)
             a->differences == 1 ? "" : "s", d ? d->check : "", d ? (int)d->sku.len : 0,
             d && d->sku.len ? (char *)d->sku.data : "");
     }
-    if (trouble_audit_late(a, teller))
-        add(all, STYLE_WARN, "the audit that repeats itself has told nothing for %lld min",
-            (long long)(teller->clock_us - a->told_at_us) / 60000000);
+    if (trouble_audit_late(a, teller)) {
+        long long age_s = (teller->clock_us - a->told_at_us) / 1000000;
+        bool minutes = age_s >= 120;
+        add(all, STYLE_WARN, "the audit that repeats itself has told nothing for %lld %s",
+            minutes ? age_s / 60 : age_s, minutes ? "min" : "s");
+    }
 }
 
 /* ------------------------------------------------------------- stock, and the view */

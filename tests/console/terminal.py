@@ -45,6 +45,12 @@ class Screen:
         except Failure:
             raise Failure("the screen does not show %r:\n%s" % (text, self.text()))
 
+    def wait_gone(self, text, seconds=10):
+        try:
+            wait_until(lambda: not self.shows(text), seconds, "")
+        except Failure:
+            raise Failure("the screen still shows %r:\n%s" % (text, self.text()))
+
     def shows(self, text):
         return text in self.text()
 
@@ -74,6 +80,7 @@ class Screen:
         self.key("F3")
         self.wait("Views")
         self.send(name + "\r")
+        self.wait_gone("Views")  # which has the name of each
         self.wait(" " + name)
 
 

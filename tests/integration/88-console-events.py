@@ -13,7 +13,7 @@ from terminal import Terminal  # noqa: E402
 import wire  # noqa: E402
 from wire import pb  # noqa: E402
 
-LINES_KEPT = 500  # console/view_events.c
+LINES_KEPT, TAKEN_AT_ONCE = 500, 200  # console/view_events.c
 
 
 def first_line(t):
@@ -134,7 +134,12 @@ def many(cluster):
             t.key("Esc")
             t.wait_gone(label + "abc")
         load.join()
-        t.key("g")
+        # More than are taken at once, however slow the machine is.
+        t.key("Z")
+        t.wait("PAUSED")
+        cluster.load(script[:TAKEN_AT_ONCE + 50], clients=32)
+        t.key("Z")
+        t.wait_gone("PAUSED")
         change(cluster, -1, note="the-last")
         t.wait("the-last")
         for _ in range(LINES_KEPT):

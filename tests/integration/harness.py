@@ -35,23 +35,14 @@ import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import wire  # noqa: E402
-from wire import BUILD, ROOT, TIMESCALE, pb, partition_of, scale  # noqa: E402,F401
+from wire import BIN, BUILD, PLAIN, ROOT, TIMESCALE, pb, partition_of, scale  # noqa: E402,F401
 
-BIN = os.path.abspath(os.environ.get("HOLDFAST_BIN", os.path.join(BUILD, "bin")))
 LOAD = os.environ.get("HOLDFAST_LOAD", os.path.join(BUILD, "tests", "integration", "load"))
 ON_MYSQL = bool(os.environ.get("HOLDFAST_MYSQLD"))
 # Of a database: MariaDB knows the owner of the server's process; for MySQL see mysqld-for-tests.
 ADMINISTRATOR = "holdfast_test" if ON_MYSQL else getpass.getuser()
 
 
-def is_plain():
-    """Neither under valgrind nor of a sanitizer's build: memory and time mean something."""
-    with open(os.path.join(BIN, "holdfast"), "rb") as file:
-        text = file.read()
-    return text[:2] != b"#!" and b"__asan_init" not in text
-
-
-PLAIN = is_plain()
 MARK = "HOLDFAST_TEST_MARK"  # in the environment of everything that this file starts
 mark = "%d-%s" % (os.getpid(), secrets.token_hex(4))
 

@@ -7,6 +7,7 @@ one BATCH. Used through harness.py. It must never be a second client library: it
 """
 import ctypes
 import os
+import re
 import secrets
 import shutil
 import struct
@@ -20,8 +21,23 @@ import zmq
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.abspath(os.environ.get("BUILD", os.path.join(ROOT, "build")))
+BIN = os.path.abspath(os.environ.get("HOLDFAST_BIN", os.path.join(BUILD, "bin")))
 
 
+def sanitize():
+    """SANITIZE of the make that built BUILD: names with commas between, or nothing."""
+    with open(os.path.join(BUILD, "tests", "simulate", "how")) as file:
+        return re.search(r"SANITIZE=(\S*)", file.read()).group(1)
+
+
+def is_plain():
+    """Neither under valgrind (then they are scripts) nor of a sanitizer's build: memory and time
+    mean something."""
+    with open(os.path.join(BIN, "holdfast"), "rb") as file:
+        return file.read(2) != b"#!" and not sanitize()
+
+
+PLAIN = is_plain()
 TIMESCALE = float(os.environ.get("HOLDFAST_TEST_TIMESCALE", "1"))
 
 
