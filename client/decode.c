@@ -164,10 +164,16 @@ bool decode_movement(struct pool *pool, struct holdfast_movement *to, const Hf__
     to->before = from->before;
     id_text(to->operation_id, from->operation_id, NULL);
     to->after.sku = to->after.warehouse = "";
-    return (!from->after || decode_level(pool, &to->after, from->after)) &&
-           decode_text(pool, &to->sku, from->sku) &&
-           decode_text(pool, &to->warehouse, from->warehouse) &&
-           decode_text(pool, &to->reservation, from->reservation) &&
+    if ((from->after && !decode_level(pool, &to->after, from->after)) ||
+        !decode_text(pool, &to->sku, from->sku) ||
+        !decode_text(pool, &to->warehouse, from->warehouse))
+        return false;
+    /* Left out where they are the movement's. */
+    if (from->after && from->after->sku.len == 0)
+        to->after.sku = to->sku;
+    if (from->after && from->after->warehouse.len == 0)
+        to->after.warehouse = to->warehouse;
+    return decode_text(pool, &to->reservation, from->reservation) &&
            decode_text(pool, &to->order, from->order) &&
            decode_text(pool, &to->reason, from->reason) &&
            decode_text(pool, &to->reference, from->reference) &&

@@ -219,6 +219,7 @@ void desk_heard(struct desk *desk, uint32_t partition, uint64_t seq, const uint8
     if (partition >= desk->config.partitions || claim_bytes != CLAIM_BYTES)
         return;
     struct part *part = &desk->parts[partition];
+    part->is_heard = true;
     if (part->known && memcmp(claim, part->now.claim, CLAIM_BYTES) == 0) {
         if (seq > part->now.seq)
             part->now.seq = seq;

@@ -58,6 +58,9 @@ void desk_message(struct desk *desk, struct consumer *consumer, enum message_typ
 /* The partition stands there, as its owner said (it may be lost, doubled or late). */
 void desk_heard(struct desk *desk, uint32_t partition, uint64_t seq, const uint8_t *claim,
                 size_t claim_bytes);
+/* The body of CHANGES; any bytes, not kept. Movements that continue what is here are given without
+ * reading them. */
+void desk_changes(struct desk *desk, const uint8_t *body, size_t bytes);
 
 /* What is to be done next at a shard; NULL: nothing now. The caller's to carry out; one at a time
  * and shard. */
@@ -78,7 +81,7 @@ bool desk_is_idle(const struct desk *desk);
 struct desk_counts {
     size_t subscriptions, consumers;
     uint64_t events, acknowledged, stored; /* since the start */
-    uint64_t reads, lost, pruned;
+    uint64_t reads, heard, lost, pruned;   /* heard: movements taken from CHANGES */
     size_t tail_bytes;
 };
 struct desk_counts desk_counts(const struct desk *desk);

@@ -6,6 +6,7 @@
  *   desk_subscription.c  what becomes of a subscription: claimed, served, given up, deleted
  *   desk_divide.c   which consumer has which partition
  *   desk_push.c     giving events, within credit
+ *   desk_changes.c  what owners tell of their commits, taken into the tails
  *   desk_job.c      what to do next at a shard
  *   desk_reply.c    what was learned from it
  *   desk_question.c    list and delete
@@ -29,7 +30,7 @@
 /* A partition that is not given back by then goes to another consumer all the same. */
 #define YIELD_US 5000000
 /* Between two stores of acknowledgements at a shard, and two looks at all its partitions. */
-#define STORE_US 50000
+#define STORE_US 200000
 #define LOOK_US 1000000
 /* Between two reads of movements at a shard: what comes meanwhile is read at once, which costs the
  * database much less than one by one. The first after a rest does not wait. */
@@ -50,6 +51,7 @@ struct part {
     bool known;          /* a database has told */
     struct position now; /* as the database said last; seq also as heard under the same claim */
     uint8_t heard[CLAIM_BYTES]; /* the claim that was heard last */
+    bool is_heard;              /* its owner was, since the last look at the database */
     size_t shard;               /* that has it, as far as known */
 };
 
@@ -164,8 +166,10 @@ struct desk {
     int64_t *read_next_us; /* by shard */
     bool *read_waits;      /* by shard: for that time */
     struct arena arena;
-    uint8_t *body; /* of EVENTS */
-    bool stopping; /* nothing lingers */
+    uint8_t *body; /* of EVENTS, that is being filled for a consumer */
+    size_t body_bytes;
+    struct consumer *body_of; /* NULL: for none */
+    bool stopping;            /* nothing lingers */
     struct desk_counts counts;
 };
 
@@ -211,6 +215,11 @@ bool place_can_give(const struct place *place, const struct position *next);
 void place_give(struct place *place, const struct position *next);
 void place_set(struct place *place, const struct position *at);
 
+/* Appends what was read or heard after `from`; NULLs what it took. Keeps to the bytes that all
+ * tails may have. */
+void part_keep(struct desk *desk, struct part *part, const struct position *from,
+               struct event **events, size_t count);
+
 /* ------------------------------------------------------------- desk_divide.c */
 
 /* Moves partitions so that every consumer has its share; sends nothing. */
@@ -223,9 +232,13 @@ void divide_free(struct place *place);
 void push_assignments(struct desk *desk, struct subscription *subscription);
 void push_halts(struct desk *desk, struct subscription *subscription);
 void push_events(struct desk *desk, struct subscription *subscription);
-/* Gives one place from what was read; stops at the credit. */
+/* Nothing halts it, and what comes after `given` may be given. */
+bool place_is_open(const struct place *place);
+/* Gives one place from what was read; stops at the credit. Sent at the latest by push_flush, which
+ * is called before anything else is said to anybody. */
 void push_place(struct desk *desk, struct subscription *subscription, uint32_t partition,
                 struct event *const *events, size_t count);
+void push_flush(struct desk *desk);
 uint64_t consumer_credit(const struct consumer *consumer);
 
 /* ------------------------------------------------------------- desk_question.c */

@@ -4,10 +4,11 @@
  */
 #include <string.h>
 
+#include "protocol/wire.h"
 #include "relay/desk_impl.h"
 
-#define TAG_EVENT 0x0au  /* Events.events: field 1, bytes */
-#define TAG_AT_END 0x12u /* Events.at_end: field 2, packed */
+#define FIELD_EVENTS 1u
+#define FIELD_AT_END 2u /* packed */
 #define VARINT_BYTES 10u
 
 uint64_t consumer_credit(const struct consumer *consumer)
@@ -69,30 +70,22 @@ void push_halts(struct desk *desk, struct subscription *s)
 
 /* ------------------------------------------------------------- events */
 
-static size_t put_varint(uint8_t *to, uint64_t value)
-{
-    size_t bytes = 0;
-
-    for (; value >= 0x80; value >>= 7)
-        to[bytes++] = (uint8_t)(value | 0x80);
-    to[bytes++] = (uint8_t)value;
-    return bytes;
-}
-
-static size_t put_event(uint8_t *to, const struct event *event)
-{
-    size_t bytes = 0;
-
-    to[bytes++] = TAG_EVENT;
-    bytes += put_varint(to + bytes, event->bytes);
-    memcpy(to + bytes, event->packed, event->bytes);
-    return bytes + event->bytes;
-}
-
-static bool is_open(const struct place *place)
+bool place_is_open(const struct place *place)
 {
     return place->hold == HOLD_GIVEN && place->loaded && place->checked && !place->losing &&
            !place->has_seen && place->halt == HF__HALT_REASON__HALT_NONE;
+}
+
+void push_flush(struct desk *desk)
+{
+    struct consumer *c = desk->body_of;
+
+    if (c && !c->doomed &&
+        !desk->sink.send(desk->sink.context, c->peer, MESSAGE_EVENTS, c->given, desk->body,
+                         desk->body_bytes))
+        consumer_doom(c, ERROR_slow, NULL);
+    desk->body_of = NULL;
+    desk->body_bytes = 0;
 }
 
 void push_place(struct desk *desk, struct subscription *s, uint32_t partition,
@@ -100,26 +93,22 @@ void push_place(struct desk *desk, struct subscription *s, uint32_t partition,
 {
     struct place *place = &s->places[partition];
     struct consumer *c = place->consumer;
-    size_t at = 0, limit = EVENTS_BYTES; /* but for one that is larger alone */
+    size_t limit = EVENTS_BYTES; /* but for one that is larger alone */
 
     if (desk->config.message_bytes < limit)
         limit = desk->config.message_bytes;
-    while (at < count && is_open(place) && !c->doomed) {
-        size_t bytes = 0, first = at;
-        uint64_t credit = consumer_credit(c);
-        while (at < count && at - first < credit && place_can_give(place, &events[at]->at) &&
-               (bytes == 0 || bytes + events[at]->bytes + VARINT_BYTES + 1 <= limit)) {
-            bytes += put_event(desk->body + bytes, events[at]);
-            place_give(place, &events[at]->at);
-            at++;
-        }
-        if (at == first)
+    for (size_t at = 0; at < count && place_is_open(place) && !c->doomed; at++) {
+        const struct event *event = events[at];
+        if (desk->body_of != c || desk->body_bytes + event->bytes + VARINT_BYTES + 1 > limit)
+            push_flush(desk);
+        if (consumer_credit(c) == 0 || c->doomed || !place_can_give(place, &event->at))
             return;
-        c->given += at - first;
-        desk->counts.events += at - first;
-        if (!desk->sink.send(desk->sink.context, c->peer, MESSAGE_EVENTS, c->given, desk->body,
-                             bytes))
-            consumer_doom(c, ERROR_slow, NULL);
+        desk->body_of = c;
+        desk->body_bytes +=
+            wire_bytes(desk->body + desk->body_bytes, FIELD_EVENTS, event->packed, event->bytes);
+        place_give(place, &event->at);
+        c->given++;
+        desk->counts.events++;
     }
 }
 
@@ -128,7 +117,8 @@ static bool is_at_end(const struct desk *desk, const struct place *place, uint32
 {
     const struct part *part = &desk->parts[partition];
 
-    return is_open(place) && !place->end_told && part->known && place->given.seq >= part->now.seq;
+    return place_is_open(place) && !place->end_told && part->known &&
+           place->given.seq >= part->now.seq;
 }
 
 static void push_ends(struct desk *desk, struct subscription *s, struct consumer *c)
@@ -140,16 +130,16 @@ static void push_ends(struct desk *desk, struct subscription *s, struct consumer
         if (s->places[p].consumer != c || !is_at_end(desk, &s->places[p], p))
             continue;
         s->places[p].end_told = true;
-        bytes += put_varint(list + bytes, p);
+        bytes += wire_varint(list + bytes, p);
     }
     if (bytes == 0)
         return;
-    uint8_t head[VARINT_BYTES + 1] = {TAG_AT_END};
-    size_t head_bytes = 1 + put_varint(head + 1, bytes);
-    uint8_t *body = list - head_bytes;
-    memcpy(body, head, head_bytes);
-    if (!desk->sink.send(desk->sink.context, c->peer, MESSAGE_EVENTS, c->given, body,
-                         head_bytes + bytes))
+    /* To the front: the bytes of the list are behind those of its head. */
+    size_t body_bytes = wire_bytes_head(desk->body, FIELD_AT_END, bytes);
+    memmove(desk->body + body_bytes, list, bytes);
+    body_bytes += bytes;
+    if (!desk->sink.send(desk->sink.context, c->peer, MESSAGE_EVENTS, c->given, desk->body,
+                         body_bytes))
         consumer_doom(c, ERROR_slow, NULL);
 }
 
@@ -158,12 +148,13 @@ void push_events(struct desk *desk, struct subscription *s)
     for (uint32_t p = 0; p < desk->config.partitions; p++) {
         struct event *const *events;
         struct place *place = &s->places[p];
-        if (!is_open(place) || place->given.seq >= desk->parts[p].now.seq)
+        if (!place_is_open(place) || place->given.seq >= desk->parts[p].now.seq)
             continue;
         size_t count = tail_after(&desk->parts[p].tail, &place->given, &events);
         if (count > 0)
             push_place(desk, s, p, events, count);
     }
+    push_flush(desk);
     for (struct consumer *c = s->consumers; c; c = c->next) {
         if (c->answered && !c->doomed)
             push_ends(desk, s, c);

@@ -43,12 +43,26 @@ static void learn(struct desk *desk, uint32_t partition, const struct position *
     uncheck(desk, partition);
 }
 
+/* The database is a little ahead of what an owner tells of it: where one is heard, the rest is on
+ * its way, and a beacon says so when it was lost. */
+static void look_at(struct desk *desk, const struct look *look, size_t shard)
+{
+    struct part *part = &desk->parts[look->partition];
+    struct position now = look->now;
+
+    if (part->is_heard && part->known && memcmp(now.claim, part->now.claim, CLAIM_BYTES) == 0 &&
+        now.seq > part->now.seq)
+        now.seq = part->now.seq;
+    part->is_heard = false;
+    learn(desk, look->partition, &now, shard);
+}
+
 static void reply_look(struct desk *desk, struct job *job)
 {
     for (size_t i = 0; i < job->look_count; i++) {
         const struct look *look = &job->looks[i];
         if (look->partition < desk->config.partitions)
-            learn(desk, look->partition, &look->now, job->shard);
+            look_at(desk, look, job->shard);
     }
 }
 
@@ -122,12 +136,15 @@ static void reply_ask(struct desk *desk, struct subscription *s, struct ask *ask
         push_place(desk, s, ask->partition, ask->events, ask->event_count);
 }
 
-static void keep_tail(struct desk *desk, struct ask *ask)
+void part_keep(struct desk *desk, struct part *part, const struct position *from,
+               struct event **events, size_t count)
 {
-    struct tail *tail = &desk->parts[ask->partition].tail;
+    struct tail *tail = &part->tail;
 
     desk->tail_bytes -= tail->bytes;
-    tail_put(tail, &ask->from, ask->events, ask->event_count);
+    tail_put(tail, from, events, count);
+    if (desk->tail_bytes + tail->bytes > TAILS_BYTES_MAX)
+        tail_shrink(tail, count);
     if (desk->tail_bytes + tail->bytes > TAILS_BYTES_MAX)
         tail_clear(tail);
     desk->tail_bytes += tail->bytes;
@@ -158,8 +175,9 @@ static void reply_read(struct desk *desk, struct job *job)
         }
         for (struct subscription *s = desk->subscriptions; s; s = s->next)
             reply_ask(desk, s, ask);
-        keep_tail(desk, ask);
+        part_keep(desk, part, &ask->from, ask->events, ask->event_count);
     }
+    push_flush(desk);
     reads_over(desk, job);
 }
 

@@ -142,17 +142,6 @@ struct relay {
     int64_t metrics_next_us;
 };
 
-static void hear_changes(struct relay *relay, const uint8_t *body, size_t bytes)
-{
-    Hf__Changes *changes = hf__changes__unpack(&relay->arena.allocator, bytes, body);
-
-    for (size_t i = 0; changes && i < changes->n_partitions; i++) {
-        const Hf__PartitionChanges *part = changes->partitions[i];
-        desk_heard(relay->desk, part->partition, part->after + part->n_movements,
-                   part->claim_id.data, part->claim_id.len);
-    }
-}
-
 static void hear_beacon(struct relay *relay, const uint8_t *body, size_t bytes)
 {
     Hf__Beacon *beacon = hf__beacon__unpack(&relay->arena.allocator, bytes, body);
@@ -169,7 +158,7 @@ static void hear(void *context, uint8_t type, const uint8_t *body, size_t bytes)
 
     arena_reset(&relay->arena);
     if (type == MESSAGE_CHANGES)
-        hear_changes(relay, body, bytes);
+        desk_changes(relay->desk, body, bytes);
     else if (type == MESSAGE_BEACON)
         hear_beacon(relay, body, bytes);
 }
@@ -193,11 +182,11 @@ static void log_metrics(struct relay *relay, int64_t now_us)
     relay->metrics_next_us = now_us + METRICS_US;
     struct desk_counts counts = desk_counts(relay->desk);
     log_info("subscriptions=%zu consumers=%zu events=%llu acknowledged=%llu stored=%llu reads=%llu "
-             "pruned=%llu history_lost=%llu bytes=%zu metrics",
+             "heard=%llu pruned=%llu history_lost=%llu bytes=%zu metrics",
              counts.subscriptions, counts.consumers, (unsigned long long)counts.events,
              (unsigned long long)counts.acknowledged, (unsigned long long)counts.stored,
-             (unsigned long long)counts.reads, (unsigned long long)counts.pruned,
-             (unsigned long long)counts.lost, counts.tail_bytes);
+             (unsigned long long)counts.reads, (unsigned long long)counts.heard,
+             (unsigned long long)counts.pruned, (unsigned long long)counts.lost, counts.tail_bytes);
 }
 
 static int64_t wait_us(const struct relay *relay, int64_t now_us)

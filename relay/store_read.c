@@ -100,6 +100,9 @@ static void judge(const struct reading *r, struct ask *ask)
 static struct event *pack(struct reading *r, const struct movement *movement)
 {
     Hf__Movement *message = history_message(movement, &r->arena);
+    /* They are the movement's: left out, as in CHANGES. */
+    if (message->after)
+        message->after->sku.len = message->after->warehouse.len = 0;
     size_t bytes = hf__movement__get_packed_size(message);
     struct event *event = malloc(sizeof *event + bytes);
 

@@ -78,6 +78,12 @@ void tail_put(struct tail *tail, const struct position *from, struct event **eve
         drop_first(tail);
 }
 
+void tail_shrink(struct tail *tail, size_t keep)
+{
+    while (tail->count > keep)
+        drop_first(tail);
+}
+
 size_t tail_after(const struct tail *tail, const struct position *position,
                   struct event *const **events)
 {

@@ -25,6 +25,9 @@ void tail_release(struct tail *tail);
  * does not continue the stretch replaces it when it is newer, and is not taken when it is older. */
 void tail_put(struct tail *tail, const struct position *from, struct event **events, size_t count);
 
+/* Lets the oldest leave, but for the newest `keep`. */
+void tail_shrink(struct tail *tail, size_t keep);
+
 /* The events after a position, which must be one of the stretch with the same claim: *events is the
  * first; returns how many, 0 where the position is not here or the last. */
 size_t tail_after(const struct tail *tail, const struct position *position,

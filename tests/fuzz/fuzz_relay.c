@@ -49,12 +49,32 @@ static void job_step(struct world *w, bool fails)
     desk_reply(w->desk, &job, w->now_us);
 }
 
+/* An owner tells of what it has committed, or of what it had; now and then something is wrong. */
+static void told(struct world *w, uint32_t partition, uint8_t what, uint8_t who)
+{
+    uint8_t body[8192];
+    uint64_t count = 1 + who / PARTITIONS % 12;
+
+    if (what & 1)
+        w->last[partition] += count + (what & 2);
+    if (count > w->last[partition])
+        count = w->last[partition];
+    size_t bytes = changes_body(w, partition, partition + 1, count, body);
+    if (what == 127)
+        body[who % bytes] ^= (uint8_t)(1 + who / 16);
+    desk_changes(w->desk, body, bytes);
+}
+
 static void happen(struct world *w, uint8_t what, uint8_t who)
 {
     uint32_t partition = who % PARTITIONS;
     uint8_t claim[CLAIM_BYTES];
 
     memset(claim, w->claim, sizeof claim);
+    if (what >= 120) {
+        told(w, partition, what, who);
+        return;
+    }
     switch (what % 10) {
     case 0:
         w->last[partition] += 1 + who / PARTITIONS;
@@ -110,6 +130,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             /* A good beginning, so that the rest means something. */
             subscribe(w, who % PEERS, who & 16 ? "a" : "b", (Hf__From)(who / 32 % 3), who * 8u);
             settle(w);
+        } else if (what % 16 == 14) {
+            desk_changes(w->desk, data + at, bytes);
         } else {
             say_raw(w, who % PEERS, types[what % TYPES], data + at, bytes);
         }

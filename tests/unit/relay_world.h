@@ -30,7 +30,7 @@ struct seen {                         /* what a consumer was sent */
     uint32_t assigned[PARTITIONS];
     size_t assigned_count;
     bool mine[PARTITIONS];
-    uint64_t given[PARTITIONS], events, number, acked[PARTITIONS], at_end[PARTITIONS];
+    uint64_t given[PARTITIONS], events, messages, number, acked[PARTITIONS], at_end[PARTITIONS];
     Hf__HaltReason halt[PARTITIONS];
     uint64_t resume[PARTITIONS];
     uint64_t credit;        /* the highest that it granted */
@@ -94,6 +94,7 @@ static inline bool sent(void *context, void *peer, enum message_type type, uint6
         assert_int_equal(sequence, p->events);
         assert_true(p->events <= p->credit);
         p->number = sequence;
+        p->messages++;
         hf__events__free_unpacked(m, NULL);
     } else if (type == MESSAGE_ACKED) {
         Hf__Ack *m = hf__ack__unpack(NULL, bytes, body);
@@ -226,6 +227,36 @@ static inline void do_job(struct world *w, struct job *job)
         for (size_t i = 0; i < job->ask_count; i++)
             do_ask(w, &job->asks[i]);
     }
+}
+
+/* CHANGES: the last `count` movements of each partition from `first` to before `end`. Returns the
+ * bytes of the body, which has room for some hundred movements. */
+static inline size_t changes_body(const struct world *w, uint32_t first, uint32_t end,
+                                  uint64_t count, uint8_t *body)
+{
+    Hf__Changes m = HF__CHANGES__INIT;
+    Hf__PartitionChanges parts[PARTITIONS], *part_list[PARTITIONS];
+    Hf__Movement movements[64], *list[64];
+    struct position at = here(w, 0);
+    size_t used = 0;
+
+    m.partitions = part_list;
+    for (uint32_t p = first; p < end; p++) {
+        Hf__PartitionChanges *part = part_list[m.n_partitions] = &parts[m.n_partitions];
+        m.n_partitions++;
+        hf__partition_changes__init(part);
+        part->partition = p;
+        part->after = w->last[p] - count;
+        part->claim_id = (ProtobufCBinaryData){CLAIM_BYTES, at.claim};
+        part->movements = list + used;
+        for (uint64_t i = 0; i < count && used < sizeof list / sizeof *list; i++, used++) {
+            hf__movement__init(&movements[used]);
+            movements[used].sequence = part->after + 1 + i;
+            list[used] = &movements[used];
+            part->n_movements++;
+        }
+    }
+    return hf__changes__pack(&m, body);
 }
 
 /* Everything that can happen now, and what a second brings. */

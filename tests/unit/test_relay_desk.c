@@ -87,6 +87,154 @@ static void test_what_comes_close_together_is_read_at_once(void **state)
     world_destroy(w);
 }
 
+/* So many movements are committed in each of these partitions, and CHANGES tell of them. */
+static void commit_told(struct world *w, uint32_t first, uint32_t end, uint64_t count)
+{
+    uint8_t body[4096];
+
+    for (uint32_t p = first; p < end; p++)
+        w->last[p] += count;
+    desk_changes(w->desk, body, changes_body(w, first, end, count, body));
+    desk_tick(w->desk, w->now_us);
+}
+
+static struct world *world_reading(void)
+{
+    struct world *w = world_new();
+
+    subscribe(w, 0, "a", HF__FROM__FROM_NOW, 1000);
+    settle(w);
+    assert_int_equal(w->peers[0].events, 0);
+    return w;
+}
+
+static void test_what_is_told_is_given_and_not_read(void **state)
+{
+    (void)state;
+    struct world *w = world_reading();
+    struct seen *p = &w->peers[0];
+    uint64_t messages = p->messages;
+
+    commit_told(w, 0, PARTITIONS, 3);
+    assert_int_equal(p->events, 3 * PARTITIONS);
+    assert_int_equal(p->messages, messages + 1); /* of all partitions in one */
+    for (int i = 0; i < 5; i++)
+        commit_told(w, 1, 3, 2);
+    assert_int_equal(p->events, 3 * PARTITIONS + 20);
+    assert_int_equal(reads_now(w), 0);
+    assert_int_equal(desk_counts(w->desk).heard, 3 * PARTITIONS + 20);
+    positions(w, 0, MESSAGE_ACK, 1, w->last[1]);
+    settle(w);
+    assert_int_equal(w->stored[1], w->last[1]);
+    world_destroy(w);
+}
+
+static void test_a_gap_in_what_is_told_is_read(void **state)
+{
+    (void)state;
+    struct world *w = world_reading();
+    struct seen *p = &w->peers[0];
+
+    w->last[2] += 2; /* nobody told */
+    commit_told(w, 2, 3, 3);
+    assert_int_equal(p->events, 0);
+    assert_int_equal(reads_now(w), 1);
+    assert_int_equal(p->given[2], w->last[2]);
+    assert_int_equal(p->events, 5);
+    commit_told(w, 2, 3, 1);
+    assert_int_equal(p->events, 6);
+    assert_int_equal(reads_now(w), 0);
+    world_destroy(w);
+}
+
+/* By two brokers everything comes twice, and the slower one tells of what was long ago. */
+static void test_what_is_told_twice_is_given_once(void **state)
+{
+    (void)state;
+    struct world *w = world_reading();
+    struct seen *p = &w->peers[0];
+    uint8_t body[4096];
+
+    w->last[1] += 4;
+    size_t bytes = changes_body(w, 1, 2, 4, body);
+    desk_changes(w->desk, body, bytes);
+    desk_changes(w->desk, body, bytes);
+    desk_tick(w->desk, w->now_us);
+    assert_int_equal(p->events, 4);
+    commit_told(w, 1, 2, 2);
+    desk_changes(w->desk, body, bytes);
+    desk_tick(w->desk, w->now_us);
+    assert_int_equal(p->events, 6);
+    assert_int_equal(desk_counts(w->desk).heard, 6);
+    assert_int_equal(reads_now(w), 0);
+    world_destroy(w);
+}
+
+/* What another owner tells is given when the database has said that it goes on from there. */
+static void test_another_claim_is_looked_up(void **state)
+{
+    (void)state;
+    struct world *w = world_reading();
+    struct seen *p = &w->peers[0];
+
+    w->claim = 2;
+    commit_told(w, 0, PARTITIONS, 1);
+    assert_int_equal(p->events, 0);
+    settle(w);
+    for (uint32_t i = 0; i < PARTITIONS; i++) {
+        assert_int_equal(p->given[i], 0);
+        assert_int_equal(p->halt[i], HF__HALT_REASON__HALT_HISTORY_LOST);
+    }
+    world_destroy(w);
+}
+
+/* Nothing of what is wrong is given, and the rest is read. */
+static void test_told_nonsense(void **state)
+{
+    (void)state;
+    uint8_t body[4096], bad[4096];
+
+    for (size_t cut = 0; cut < 600; cut++) {
+        struct world *w = world_reading();
+        struct seen *p = &w->peers[0];
+        for (uint32_t i = 0; i < PARTITIONS; i++)
+            w->last[i] += 3;
+        size_t bytes = changes_body(w, 0, PARTITIONS, 3, body);
+        memcpy(bad, body, bytes);
+        if (cut < 2 * bytes && cut >= bytes)
+            bad[cut - bytes] ^= 1 + cut % 255; /* some other byte */
+        desk_changes(w->desk, bad, cut < bytes ? cut : bytes);
+        desk_tick(w->desk, w->now_us);
+        for (uint32_t i = 0; i < PARTITIONS; i++)
+            assert_true(p->given[i] <= w->last[i]);
+        desk_changes(w->desk, body, bytes);
+        settle(w);
+        for (uint32_t i = 0; i < PARTITIONS; i++)
+            assert_int_equal(p->given[i], w->last[i]);
+        assert_int_equal(p->events, 3 * PARTITIONS);
+        world_destroy(w);
+    }
+}
+
+/* A look at the database is ahead of what an owner tells; where no owner is heard it counts. */
+static void test_a_look_does_not_overtake_an_owner(void **state)
+{
+    (void)state;
+    struct world *w = world_reading();
+    struct seen *p = &w->peers[0];
+
+    commit_told(w, 3, 4, 1);
+    assert_int_equal(p->events, 1);
+    w->last[3]++;
+    w->now_us += SECOND;
+    assert_int_equal(reads_now(w), 0); /* it was looked, and the owner is trusted to tell */
+    assert_int_equal(p->events, 1);
+    w->now_us += SECOND + SECOND / 10;
+    assert_int_equal(reads_now(w), 1); /* the owner has not been heard since */
+    assert_int_equal(p->events, 2);
+    world_destroy(w);
+}
+
 static void test_credit(void **state)
 {
     (void)state;
@@ -340,6 +488,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_everything_is_given_and_stored),
         cmocka_unit_test(test_what_comes_close_together_is_read_at_once),
+        cmocka_unit_test(test_what_is_told_is_given_and_not_read),
+        cmocka_unit_test(test_a_gap_in_what_is_told_is_read),
+        cmocka_unit_test(test_what_is_told_twice_is_given_once),
+        cmocka_unit_test(test_another_claim_is_looked_up),
+        cmocka_unit_test(test_told_nonsense),
+        cmocka_unit_test(test_a_look_does_not_overtake_an_owner),
         cmocka_unit_test(test_credit),
         cmocka_unit_test(test_two_share_and_hand_over),
         cmocka_unit_test(test_who_does_not_give_back_loses_it),
