@@ -122,53 +122,72 @@ static struct json_object *scalar_json(const yaml_event_t *event)
     return json_object_new_string(text);
 }
 
-static void next_event(yaml_parser_t *parser, yaml_event_t *event)
+struct reading {
+    yaml_parser_t parser;
+    yaml_event_t event;
+    bool bad; /* it was told why, and there are no more events */
+};
+
+/* The event before is over with this. */
+static void next_event(struct reading *r)
 {
-    if (!yaml_parser_parse(parser, event)) {
-        fprintf(stderr, "bulk: line %zu: %s\n", parser->problem_mark.line + 1, parser->problem);
-        exit(65);
+    if (r->bad)
+        return;
+    yaml_event_delete(&r->event);
+    if (!yaml_parser_parse(&r->parser, &r->event)) {
+        fprintf(stderr, "bulk: line %zu: %s\n", r->parser.problem_mark.line + 1, r->parser.problem);
+        r->bad = true;
     }
 }
 
-static struct json_object *value_json(yaml_parser_t *parser, yaml_event_t *event)
+static bool is_within(struct reading *r, yaml_event_type_t end)
+{
+    return !r->bad && r->event.type != end;
+}
+
+static struct json_object *value_json(struct reading *r)
 {
     struct json_object *object;
     char key[256];
 
-    if (event->type == YAML_SCALAR_EVENT)
-        return scalar_json(event);
-    if (event->type == YAML_SEQUENCE_START_EVENT) {
+    if (r->event.type == YAML_SCALAR_EVENT)
+        return scalar_json(&r->event);
+    if (r->event.type == YAML_SEQUENCE_START_EVENT) {
         object = json_object_new_array();
-        for (next_event(parser, event); event->type != YAML_SEQUENCE_END_EVENT;
-             next_event(parser, event))
-            json_object_array_add(object, value_json(parser, event));
+        for (next_event(r); is_within(r, YAML_SEQUENCE_END_EVENT); next_event(r))
+            json_object_array_add(object, value_json(r));
         return object;
     }
     object = json_object_new_object();
-    for (next_event(parser, event); event->type != YAML_MAPPING_END_EVENT;
-         next_event(parser, event)) {
-        snprintf(key, sizeof key, "%s", (const char *)event->data.scalar.value);
-        next_event(parser, event);
-        json_object_object_add(object, key, value_json(parser, event));
+    for (next_event(r); is_within(r, YAML_MAPPING_END_EVENT); next_event(r)) {
+        snprintf(key, sizeof key, "%s", (const char *)r->event.data.scalar.value);
+        next_event(r);
+        if (!r->bad)
+            json_object_object_add(object, key, value_json(r));
     }
     return object;
 }
 
 static int show_json(const char *path)
 {
-    yaml_parser_t parser;
-    yaml_event_t event;
+    struct reading r = {.bad = false};
     FILE *file = fopen(path, "re");
 
-    if (!file || !yaml_parser_initialize(&parser))
+    if (!file || !yaml_parser_initialize(&r.parser))
         return 71;
-    yaml_parser_set_input_file(&parser, file);
+    yaml_parser_set_input_file(&r.parser, file);
     do
-        next_event(&parser, &event);
-    while (event.type != YAML_DOCUMENT_START_EVENT);
-    next_event(&parser, &event);
-    puts(json_object_to_json_string_ext(value_json(&parser, &event), JSON_C_TO_STRING_PLAIN));
-    return 0; /* the events are not freed: the process ends */
+        next_event(&r);
+    while (is_within(&r, YAML_DOCUMENT_START_EVENT));
+    next_event(&r);
+    struct json_object *all = r.bad ? NULL : value_json(&r);
+    if (!r.bad)
+        puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PLAIN));
+    json_object_put(all);
+    yaml_event_delete(&r.event);
+    yaml_parser_delete(&r.parser);
+    fclose(file);
+    return r.bad ? 65 : 0;
 }
 
 int main(int argc, char **argv)
