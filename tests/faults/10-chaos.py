@@ -325,7 +325,8 @@ class Chaos:
         so no refusal may be of the kinds that only say that nothing was applied."""
         equal(int(figures["refusals_skipped"]), 0, "refusals as internal, invalid, too_large, …")
         for name, least in (("applied", 30), ("refusals_judged", 3), ("expiries", 2),
-                            ("groups", 30), ("undos", 0.2), ("run_lines", 0.5)):
+                            ("groups", 30), ("undos", 0.2), ("run_lines", 0.5),
+                            ("list_lines", 0.5)):
             least *= SECONDS / TIMESCALE
             check(int(figures[name]) >= least, "%s is %s: at least %d" % (
                 name, figures[name], least))

@@ -202,6 +202,11 @@ static void learn(const struct task *task, const struct holdfast_result *result)
     }
 }
 
+uint64_t known_version(const char *sku, const char *warehouse)
+{
+    return on_hand_versions[sku_number(sku)][warehouse[1] - '1'];
+}
+
 /* What is certain may be asked once more, which must change nothing: the same again, the id with
  * another body, or a settle of it. */
 static bool ask_once_more(struct task *task, const struct holdfast_result *result)

@@ -46,6 +46,8 @@ uint32_t below(uint32_t limit);
 bool chance(uint32_t percent);
 struct task *task_new(enum holdfast_operation_kind kind);
 void task_free(struct task *task);
+/* That this process was told of last. 0: of none. */
+uint64_t known_version(const char *sku, const char *warehouse);
 /* Sends it, again or for the first time, after so long. */
 void try_later(struct task *task, int64_t after_us);
 

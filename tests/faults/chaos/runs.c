@@ -4,6 +4,8 @@
  * can work out for itself: so many apply it at once, under the ids that its lines have. A process
  * that is killed leaves its part to the others, or to nobody: the record may lag behind the ledger,
  * and never tells more than happened.
+ * So there are count lists (decision 0029), which all make, and count by halves, each with its own
+ * figures.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -30,7 +32,7 @@ struct run_job {
     struct holdfast_line places[RUN_LINES];
     enum line_state states[RUN_LINES];
     struct holdfast_run_line results[RUN_LINES];
-    bool first_time;
+    bool first_time, is_list;
     int64_t created_at_us;
 };
 
@@ -131,7 +133,17 @@ static void draw_line(struct run_job *job, unsigned at)
     }
 }
 
-static struct run_job *job_new(void)
+/* What is to be counted; how much there is, each sees for itself. */
+static void draw_listed(struct run_job *job, unsigned at)
+{
+    struct holdfast_operation *operation = &job->operations[at];
+
+    operation->kind = HOLDFAST_COUNT;
+    operation->sku = skus[draw(job, 4) == 0 ? 0 : 1 + draw(job, SKUS)];
+    operation->warehouse = warehouses[draw(job, WAREHOUSES)];
+}
+
+static struct run_job *job_new(bool is_list)
 {
     struct run_job *job = calloc(1, sizeof *job);
     /* This one, or one of before: as whoever resumes it. */
@@ -139,13 +151,18 @@ static struct run_job *job_new(void)
 
     if (!job)
         abort();
-    job->random = chaos_seed() ^ number << 20;
-    snprintf(job->name, sizeof job->name, "run-%" PRIu64, number);
+    job->random = chaos_seed() ^ number << 20 ^ is_list;
+    job->is_list = is_list;
+    snprintf(job->name, sizeof job->name, "%s-%" PRIu64, is_list ? "list" : "run", number);
     for (unsigned i = 0; i < sizeof job->digest; i++)
         job->digest[i] = (uint8_t)draw(job, 256);
     job->count = 1 + draw(job, RUN_LINES);
-    for (unsigned i = 0; i < job->count; i++)
-        draw_line(job, i);
+    for (unsigned i = 0; i < job->count; i++) {
+        if (is_list)
+            draw_listed(job, i);
+        else
+            draw_line(job, i);
+    }
     return job;
 }
 
@@ -171,7 +188,7 @@ static void task_over(struct task *task)
 
 struct task *runs_make_begin(void)
 {
-    struct run_job *job = job_new();
+    struct run_job *job = job_new(chance(40));
     struct task *task = job_task(job, HOLDFAST_BEGIN_RUN);
     struct holdfast_operation *operation = &task->operation;
 
@@ -181,7 +198,7 @@ struct task *runs_make_begin(void)
     operation->digest = job->digest;
     operation->run_lines = numbers[job->count - 1];
     operation->run_blank = operation->run_lines - job->count;
-    operation->resume = chance(90);
+    operation->resume = job->is_list || chance(90);
     return task;
 }
 
@@ -193,6 +210,12 @@ static void ask_line(struct run_job *job, unsigned at, uint32_t generation)
     task->operation = job->operations[at];
     task->operation.actor = actor;
     task->operation.id_time_us = job->created_at_us;
+    if (job->is_list) {
+        task->operation.quantity = below(20);
+        task->operation.has_version = chance(80);
+        task->operation.on_hand_version =
+            known_version(task->operation.sku, task->operation.warehouse);
+    }
     memcpy(task->lines, &job->places[at], sizeof job->places[at]);
     holdfast_derive_operation_id(job->name, strlen(job->name),
                                  numbers[at] + ((uint64_t)generation << GENERATION_SHIFT),
@@ -235,6 +258,10 @@ static void line_known(struct run_job *job, unsigned at, int status,
     } else {
         job->results[at].text = "why";
     }
+    if (job->is_list) {
+        job->results[at].sku = job->operations[at].sku;
+        job->results[at].warehouse = job->operations[at].warehouse;
+    }
     job->states[at] = LINE_KNOWN;
     for (unsigned i = 0; i < job->count; i++)
         all = all && job->states[i] != LINE_ASKED;
@@ -242,6 +269,30 @@ static void line_known(struct run_job *job, unsigned at, int status,
         return;
     record(job, 0);
     record(job, 1);
+}
+
+/* As open, whatever has become of them: that stays. */
+static void write_down(struct run_job *job)
+{
+    for (uint32_t block = 0; block < 2; block++) {
+        struct task *task = NULL;
+        for (unsigned i = 0; i < job->count; i++) {
+            if ((numbers[i] - 1) / 256 != block)
+                continue;
+            task = task ? task : job_task(job, HOLDFAST_RECORD_RUN);
+            task->results[task->operation.run_result_count++] =
+                (struct holdfast_run_line){.line = numbers[i],
+                                           .status = HOLDFAST_UNAVAILABLE,
+                                           .open = true,
+                                           .sku = job->operations[i].sku,
+                                           .warehouse = job->operations[i].warehouse};
+        }
+        if (!task)
+            continue;
+        task->operation.run = job->name;
+        task->operation.run_results = task->results;
+        try_later(task, 0);
+    }
 }
 
 /* ------------------------------------------------------------- hearing */
@@ -276,6 +327,10 @@ static bool line_heard(struct task *task, const struct holdfast_result *result)
     case HOLDFAST_KIND_REFUSED:
         if (result->status == HOLDFAST_OPERATION_ID_REUSED)
             settle_line(task);
+        else if (task->operation.attempt == 1)
+            return false; /* not looked up: another may have done it */
+        else if (task->job->is_list && result->status != HOLDFAST_VERSION_CONFLICT)
+            task->job->states[task->line] = LINE_RECORDED; /* is told, and not recorded */
         else
             line_known(task->job, task->line, result->status, result);
         return true;
@@ -303,8 +358,14 @@ static bool begin_heard(struct task *task, const struct holdfast_result *result)
         return true;
     job->created_at_us = result->run->created_at_us;
     job->first_time = !task->operation.resume && !result->replayed && result->attempts == 1;
-    for (unsigned i = 0; i < job->count; i++)
-        ask_line(job, i, 0);
+    if (job->is_list)
+        write_down(job);
+    for (unsigned i = 0; i < job->count; i++) {
+        if (!job->is_list || chance(50))
+            ask_line(job, i, 0);
+        else
+            job->states[i] = LINE_RECORDED; /* by somebody else */
+    }
     return true;
 }
 
