@@ -167,6 +167,8 @@ struct worker_part {
     /* What it says that it runs alone now: the dispatch, or one of another broker. */
     uint64_t trial;
     bool trial_elsewhere;
+    uint8_t trouble_bytes;
+    char trouble[TROUBLE_BYTES_MAX]; /* what keeps it from working, as it says; not terminated */
 };
 
 struct session {

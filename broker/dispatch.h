@@ -20,6 +20,7 @@
 #include "common/config.h"
 #include "protocol/header.h"
 
+#define TROUBLE_BYTES_MAX 199u    /* of Heartbeat.trouble; more is not passed on */
 #define DISPATCH_ROUTE_BYTES 255u /* most bytes of a routing id */
 #define DISPATCH_WORKERS_MAX 1024u
 #define DISPATCH_HEARTBEATS_MISSED 3

@@ -267,6 +267,16 @@ static void answer_heartbeat(struct dispatch *d, struct session *s, const Hf__He
     free(stale);
 }
 
+/* What is no text of a line is not passed on. */
+static void worker_trouble(struct session *s, ProtobufCBinaryData text)
+{
+    if (text.len > 0 && text_fault(text.data, text.len, TROUBLE_BYTES_MAX))
+        text.len = 0;
+    s->worker.trouble_bytes = (uint8_t)text.len;
+    if (text.len > 0)
+        memcpy(s->worker.trouble, text.data, text.len);
+}
+
 static bool announce(struct dispatch *d, struct session *s, const Hf__Heartbeat *heartbeat,
                      struct moment now)
 {
@@ -283,6 +293,7 @@ static bool announce(struct dispatch *d, struct session *s, const Hf__Heartbeat 
     worker_trial(s, heartbeat->trial, heartbeat->trial_elsewhere);
     if (heartbeat->others)
         yield_begin(d, now);
+    worker_trouble(s, heartbeat->trouble);
     return true;
 }
 

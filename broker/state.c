@@ -105,6 +105,8 @@ static void add_workers(struct dispatch *d, Hf__BrokerState *state, struct arena
         entry->credit = s->worker.credit > s->worker.sent ? s->worker.credit - s->worker.sent : 0;
         entry->in_flight = s->worker.in_flight;
         entry->silent_ms = (uint32_t)((now.monotonic_us - s->heard_us) / 1000);
+        entry->trouble.data = (uint8_t *)s->worker.trouble;
+        entry->trouble.len = s->worker.trouble_bytes;
         state->workers[state->n_workers++] = entry;
     }
 }

@@ -143,6 +143,8 @@ static struct json_object *describe_workers(const Hf__BrokerState *state)
         add_number(object, "credit", worker->credit);
         add_number(object, "in_flight", worker->in_flight);
         add_number(object, "silent_ms", worker->silent_ms);
+        if (worker->trouble.len > 0)
+            json_object_object_add(object, "trouble", bytes_text(worker->trouble));
         json_object_array_add(workers, object);
     }
     return workers;
@@ -242,6 +244,25 @@ static bool hears_all(struct json_object *root, const struct broker_watch *watch
     return true;
 }
 
+/* What workers say of themselves, as the first broker that is heard has it. */
+static void look_at_troubles(const struct broker_watch *watch, size_t brokers,
+                             struct json_object *problems)
+{
+    for (size_t i = 0; i < brokers; i++) {
+        const Hf__BrokerState *state = broker_watch_state(watch, i);
+        if (!state)
+            continue;
+        for (size_t j = 0; j < state->n_workers; j++) {
+            const Hf__WorkerState *worker = state->workers[j];
+            if (worker->trouble.len > 0)
+                problem(problems, "worker %.*s: %.*s", (int)worker->name.len,
+                        (const char *)worker->name.data, (int)worker->trouble.len,
+                        (const char *)worker->trouble.data);
+        }
+        return;
+    }
+}
+
 /* Listens until there is nothing to complain of, or for HEAR_US: a partition that is being handed
  * over and a worker that begins are no fault. Adds "brokers"; returns how many were heard. */
 static size_t look_at_brokers(struct json_object *root, const struct config *config,
@@ -272,6 +293,8 @@ static size_t look_at_brokers(struct json_object *root, const struct config *con
         if (!hears_all(root, watch, i, what, sizeof what))
             problem(problems, "%s", what);
     }
+    if (watch)
+        look_at_troubles(watch, config->broker_count, problems);
     json_object_object_add(root, "brokers", brokers);
     status_audit_add(root, told ? told->audit : NULL, told ? told->clock_us : 0, problems);
     broker_watch_destroy(&watch);

@@ -81,6 +81,9 @@ static void of_workers(const struct app *app, struct troubles *all, const Hf__Br
     }
     for (size_t i = 0; i < state->n_workers; i++) {
         const Hf__WorkerState *w = state->workers[i];
+        if (w->trouble.len > 0)
+            add(all, STYLE_BAD, "worker %.*s: %.*s", (int)w->name.len, (char *)w->name.data,
+                (int)w->trouble.len, (char *)w->trouble.data);
         if (w->silent_ms >= SILENT_MS)
             add(all, STYLE_BAD, "worker %.*s is silent for %u s", (int)w->name.len,
                 (char *)w->name.data, w->silent_ms / 1000);

@@ -37,8 +37,8 @@ static bool connected(struct worker *worker, int64_t now_us)
     worker->connect_next_us = now_us + CONNECT_PAUSE_US;
     int64_t begun_us = clock_monotonic_us();
     if (!store_connect(&worker->db, &server_us)) {
-        log_limited(LOG_WARN, "shard=%s could not connect: %s", worker->shard->name,
-                    db_error(&worker->db));
+        trouble_tell(worker, "shard %s: could not connect: %s", worker->shard->name,
+                     db_error(&worker->db));
         return false;
     }
     claims_connected(worker, server_us, begun_us);
@@ -98,9 +98,11 @@ void worker_turn(struct worker *worker)
 
     sessions_read(worker);
     if (connected(worker, now_us) && claims_must_reclaim(worker) && claims_reclaim(worker) != DB_OK)
-        log_limited(LOG_WARN, "could not claim again: %s", db_error(&worker->db));
+        trouble_tell(worker, "shard %s: could not claim again: %s", worker->shard->name,
+                     db_error(&worker->db));
     if (db_connected(&worker->db) && claims_tick(worker, now_us) != DB_OK)
-        log_limited(LOG_WARN, "could not look at the partitions: %s", db_error(&worker->db));
+        trouble_tell(worker, "shard %s: could not look at the partitions: %s", worker->shard->name,
+                     db_error(&worker->db));
     sessions_keep(worker, clock_monotonic_us()); /* what we own is told before what we return */
     if (!connected(worker, clock_monotonic_us()) || claims_must_reclaim(worker)) {
         batch_sweep(worker, clock_monotonic_us());

@@ -225,6 +225,8 @@ static void beat(struct session *session, int64_t now_us)
         heartbeat.trial_elsewhere = worker->trial.session != NULL;
     heartbeat.others = session->tell_others;
     session->tell_others = false;
+    const char *trouble = trouble_now(worker, now_us);
+    heartbeat.trouble = (ProtobufCBinaryData){strlen(trouble), (uint8_t *)(uintptr_t)trouble};
     heartbeat.clock_us = timeline_now_us(&worker->timeline, now_us);
     heartbeat.echo = (uint64_t)next_echo(session, now_us);
     size_t bytes = hf__heartbeat__get_packed_size(&heartbeat);

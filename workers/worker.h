@@ -15,6 +15,7 @@
  *   copy.c       warehouses and reasons, to the other shards
  *   prune.c      movements and reservations past their time
  *   publish.c    what was committed, to whoever subscribes
+ *   trouble.c    what keeps us from working, for those who look after the cluster
  *   store_*.c    the rows: SQL, and nothing but SQL
  *   db.c         the connection
  *
@@ -32,6 +33,7 @@
 #include "workers/db.h"
 #include "workers/ledger.h"
 #include "workers/timeline.h"
+#include "workers/trouble.h"
 #include "workers/work.h"
 
 /* ------------------------------------------------------------- claims */
@@ -140,6 +142,7 @@ struct worker {
     struct copy *copy;
     struct auditor *auditor; /* NULL: nothing is audited (simulation); owned by main.c */
     struct publish *publish; /* NULL: what was committed is told to nobody; owned by main.c */
+    struct trouble trouble;
     struct metrics metrics;
     int64_t metrics_next_us;
 };

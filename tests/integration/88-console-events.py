@@ -221,7 +221,7 @@ def export(cluster):
         t.wait("ERR not written, No such file or directory: holdfast-events-")
 
 
-@test("trouble is said on every screen, and named: partitions that nobody serves, what an audit found, what is short")
+@test("trouble is said on every screen, and named: partitions that nobody serves, a database that takes no writes, what an audit found, what is short")
 def trouble(cluster):
     with Terminal(cluster) as t:
         t.wait("WID-1")
@@ -235,6 +235,14 @@ def trouble(cluster):
         finally:
             cluster.cont(worker)
         t.wait_gone("is gone", 30)
+        cluster.sql("SET GLOBAL read_only = 1", admin=True)
+        try:
+            t.wait("worker w1: shard s1: could not connect", 20)
+            status = cluster.hf("status", expect=1)
+            check("worker w1: shard s1: could not connect" in status.err, "status: %s" % status)
+        finally:
+            cluster.sql("SET GLOBAL read_only = 0", admin=True)
+        t.wait_gone("could not connect", 20)
         with cluster.peer() as peer:
             peer.send(wire.AUDITED, pb.AuditReport(partitions=8, partitions_checked=8, differences=2, first=[
                 pb.Difference(check="level_ledger", sku=b"WID-3", message="differs")]))

@@ -427,6 +427,61 @@ static void test_state_says_what_is(void **state)
     world_end(w);
 }
 
+/* As the state says it. */
+static void assert_trouble(struct world *w, const char *want)
+{
+    size_t bytes;
+    uint8_t *body = dispatch_state(w->d, w->now, &bytes);
+    Hf__BrokerState *got = hf__broker_state__unpack(NULL, bytes, body);
+
+    assert_non_null(got);
+    assert_int_equal(got->n_workers, 1);
+    assert_int_equal(got->workers[0]->trouble.len, strlen(want));
+    assert_memory_equal(got->workers[0]->trouble.data, want, strlen(want));
+    hf__broker_state__free_unpacked(got, NULL);
+    free(body);
+}
+
+static void say_trouble(struct world *w, uint32_t session, const char *text)
+{
+    Hf__Heartbeat heartbeat = HF__HEARTBEAT__INIT;
+    uint8_t body[512];
+    struct header header = {
+        .type = MESSAGE_HEARTBEAT, .partition = PARTITION_NONE, .session = session};
+
+    heartbeat.clock_us = w->now.wall_us;
+    heartbeat.trouble = (ProtobufCBinaryData){strlen(text), (uint8_t *)(uintptr_t)text};
+    world_message(w, SIDE_WORKER, W, &header, body, hf__heartbeat__pack(&heartbeat, body));
+    world_flush(w);
+}
+
+static void test_a_workers_trouble_is_passed_on(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    char longest[TROUBLE_BYTES_MAX + 2];
+    world_start(w);
+    uint32_t session = world_hello(w, SIDE_WORKER, W);
+
+    assert_trouble(w, "");
+    say_trouble(w, session, "could not connect: no such server");
+    assert_trouble(w, "could not connect: no such server");
+    say_trouble(w, session, "two\nlines");
+    assert_trouble(w, "");
+    memset(longest, 'x', sizeof longest);
+    longest[TROUBLE_BYTES_MAX] = '\0';
+    say_trouble(w, session, longest);
+    assert_trouble(w, longest);
+    longest[TROUBLE_BYTES_MAX] = 'x';
+    longest[TROUBLE_BYTES_MAX + 1] = '\0';
+    say_trouble(w, session, longest);
+    assert_trouble(w, "");
+    say_trouble(w, session, "again");
+    say_trouble(w, session, "");
+    assert_trouble(w, "");
+    world_end(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -444,6 +499,7 @@ int main(void)
         cmocka_unit_test(test_a_peer_that_takes_nothing),
         cmocka_unit_test(test_goodbye_sheds_what_was_never_dispatched),
         cmocka_unit_test(test_state_says_what_is),
+        cmocka_unit_test(test_a_workers_trouble_is_passed_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
