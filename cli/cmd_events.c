@@ -154,7 +154,7 @@ static void print_event(const struct holdfast_event *event)
     print_change("reserved", m->reserved_change);
     print_change("committed", m->committed_change);
     print_change("unavailable", m->unavailable_change);
-    if (m->after.sku[0] != '\0' || (m->warehouse != NULL && m->warehouse[0] != '\0'))
+    if (m->after.sku[0] != '\0')
         printf("  available %u", m->after.available);
     for (unsigned bit = 1; bit <= HOLDFAST_SIGNAL_SHORTFALL; bit <<= 1) {
         if (event->signals & bit)

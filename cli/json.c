@@ -142,7 +142,7 @@ struct json_object *movement_json(const struct holdfast_movement *movement)
     json_change(object, "reserved_change", movement->reserved_change);
     json_change(object, "committed_change", movement->committed_change);
     json_change(object, "unavailable_change", movement->unavailable_change);
-    if (movement->warehouse != NULL && *movement->warehouse != '\0') {
+    if (movement->after.sku != NULL && *movement->after.sku != '\0') {
         struct json_object *after = level_json(&movement->after);
         json_number(after, "reorder_point", movement->after.reorder_point);
         json_object_object_add(object, "after", after);

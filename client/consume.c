@@ -39,6 +39,7 @@ static void end_session(struct holdfast_subscription *s, const char *why, bool n
     set_trouble(s, why);
     link_disconnect(&s->link);
     s->session = 0;
+    s->is_short = false;
     consume_forget(s);
     if (next) {
         s->failures++;
@@ -63,8 +64,10 @@ void consume_send(struct holdfast_subscription *s, enum message_type type, uint6
     size_t body_bytes = message ? protobuf_c_message_get_packed_size(message) : 0;
     uint8_t *body = malloc(body_bytes + 1);
 
-    if (!body)
-        return; /* as a message that is lost: silence ends the session */
+    if (!body) {
+        s->is_short = true;
+        return;
+    }
     if (message)
         protobuf_c_message_pack(message, body);
     if (type == MESSAGE_QUERY)
@@ -122,7 +125,7 @@ static size_t add_seen(const struct holdfast_subscription *s, Hf__Position *all,
     return count;
 }
 
-static void say_subscribe(struct holdfast_subscription *s, int64_t now_us)
+static void say_subscribe(struct holdfast_subscription *s)
 {
     Hf__Subscribe subscribe = HF__SUBSCRIBE__INIT;
     size_t most = s->partitions + s->position_count;
@@ -145,9 +148,9 @@ static void say_subscribe(struct holdfast_subscription *s, int64_t now_us)
         }
         consume_send(s, MESSAGE_SUBSCRIBE, 0, &subscribe.base);
     }
+    s->is_short = s->is_short || !all || !list;
     free(all);
     free(list);
-    (void)now_us;
 }
 
 static void say_question(struct holdfast_subscription *s)
@@ -207,7 +210,7 @@ static void heard_welcome(struct holdfast_subscription *s, const struct header *
     if (s->question)
         say_question(s);
     else
-        say_subscribe(s, now_us);
+        say_subscribe(s);
 }
 
 /* Another relay: one of ours, or somebody is not telling the truth. */
@@ -292,38 +295,48 @@ static void heard_heartbeat(struct holdfast_subscription *s, const Hf__Heartbeat
     consume_send(s, MESSAGE_HEARTBEAT, 0, &answer.base);
 }
 
-/* Everything that is unpacked here is small and short-lived. */
+/* A message that was not taken may have changed what comes behind it. */
+static void leave(struct holdfast_subscription *s, int64_t now_us)
+{
+    end_session(s, "out of memory, or what the relay says cannot be read", true, now_us);
+}
+
+#define UNPACK(name) (m = hf__##name##__unpack(&pool.allocator, bytes, body))
+
+/* Everything that is unpacked here is small and short-lived. Types that are not known, or of no use
+ * yet, are passed over. */
 static void heard_small(struct holdfast_subscription *s, const struct header *header,
                         const uint8_t *body, size_t bytes, int64_t now_us)
 {
+    bool is_ready = s->phase == CONSUME_READY, is_taken = true;
     struct pool pool;
     void *m = NULL;
 
     pool_init(&pool);
-    if (header->type == MESSAGE_WELCOME &&
-        (m = hf__welcome__unpack(&pool.allocator, bytes, body)) != NULL)
-        heard_welcome(s, header, m, now_us);
-    else if (header->type == MESSAGE_ERROR &&
-             (m = hf__error__unpack(&pool.allocator, bytes, body)) != NULL)
-        heard_error(s, m, now_us);
-    else if (header->type == MESSAGE_HEARTBEAT &&
-             (m = hf__heartbeat__unpack(&pool.allocator, bytes, body)) != NULL)
-        heard_heartbeat(s, m);
-    else if (header->type == MESSAGE_SUBSCRIBED &&
-             (m = hf__subscribed__unpack(&pool.allocator, bytes, body)) != NULL)
-        heard_subscribed(s, m, now_us);
-    else if (s->phase != CONSUME_READY)
-        ; /* nothing of the rest is of use yet */
-    else if (header->type == MESSAGE_ASSIGN &&
-             (m = hf__assign__unpack(&pool.allocator, bytes, body)) != NULL)
-        consume_assign(s, m);
-    else if (header->type == MESSAGE_ACKED &&
-             (m = hf__ack__unpack(&pool.allocator, bytes, body)) != NULL)
-        consume_acked(s, m);
-    else if (header->type == MESSAGE_HALTED &&
-             (m = hf__halted__unpack(&pool.allocator, bytes, body)) != NULL)
-        consume_halted(s, m);
+    if (header->type == MESSAGE_WELCOME) {
+        if ((is_taken = UNPACK(welcome)))
+            heard_welcome(s, header, m, now_us);
+    } else if (header->type == MESSAGE_ERROR) {
+        if ((is_taken = UNPACK(error)))
+            heard_error(s, m, now_us);
+    } else if (header->type == MESSAGE_HEARTBEAT) {
+        if ((is_taken = UNPACK(heartbeat)))
+            heard_heartbeat(s, m);
+    } else if (header->type == MESSAGE_SUBSCRIBED) {
+        if ((is_taken = UNPACK(subscribed)))
+            heard_subscribed(s, m, now_us);
+    } else if (header->type == MESSAGE_ASSIGN && is_ready) {
+        is_taken = UNPACK(assign) && consume_assign(s, m);
+    } else if (header->type == MESSAGE_ACKED && is_ready) {
+        if ((is_taken = UNPACK(ack)))
+            consume_acked(s, m);
+    } else if (header->type == MESSAGE_HALTED && is_ready) {
+        if ((is_taken = UNPACK(halted)))
+            consume_halted(s, m);
+    }
     pool_release(&pool);
+    if (!is_taken)
+        leave(s, now_us);
 }
 
 static void heard_one(struct holdfast_subscription *s, const struct header *header,
@@ -335,8 +348,11 @@ static void heard_one(struct holdfast_subscription *s, const struct header *head
     s->heard_at_us = now_us;
     if (header->type == MESSAGE_GOODBYE)
         end_session(s, "the relay said goodbye", true, now_us);
-    else if (header->type == MESSAGE_EVENTS && s->phase == CONSUME_READY)
-        consume_events(s, body, bytes);
+    else if (header->type == MESSAGE_EVENTS && s->phase == CONSUME_READY &&
+             !consume_events(s, body, bytes))
+        leave(s, now_us);
+    else if (header->type == MESSAGE_EVENTS)
+        return;
     else if (header->type == MESSAGE_ANSWER)
         heard_answer(s, body, bytes, now_us);
     else
@@ -391,7 +407,7 @@ static void run_phase(struct holdfast_subscription *s, int64_t now_us)
         end_session(s, "no relay answers", true, now_us);
         return;
     case CONSUME_REFUSED_NOW:
-        say_subscribe(s, now_us);
+        say_subscribe(s);
         return;
     case CONSUME_SUBSCRIBING:
     case CONSUME_READY:
@@ -420,6 +436,8 @@ void consume_process(struct holdfast_subscription *s, int64_t now_us)
     }
     beat(s, now_us);
     run_phase(s, now_us);
+    if (s->is_short && s->phase != CONSUME_PAUSED && s->phase != CONSUME_OVER)
+        leave(s, now_us);
     if (s->phase == CONSUME_READY && s->acks_due && now_us >= s->acks_due_us)
         consume_send_acks(s);
 }

@@ -75,6 +75,7 @@ struct holdfast_subscription {
     unsigned failures; /* since the last session */
     uint32_t session;
     int64_t heartbeat_us, said_at_us, heard_at_us;
+    bool is_short; /* of memory for what was to be said: the session is to end */
     uint8_t instance[16];
     char trouble[200];
 
@@ -106,8 +107,10 @@ void consume_goodbye(struct holdfast_subscription *s);
 
 /* ------------------------------------------------------------- consume_take.c */
 
-void consume_events(struct holdfast_subscription *s, const uint8_t *body, size_t bytes);
-void consume_assign(struct holdfast_subscription *s, const Hf__Assign *assign);
+/* False: for want of memory, or because it cannot be read. Then the session must end: an event that
+ * is left out would be acknowledged with those behind it. */
+bool consume_events(struct holdfast_subscription *s, const uint8_t *body, size_t bytes);
+bool consume_assign(struct holdfast_subscription *s, const Hf__Assign *assign);
 void consume_acked(struct holdfast_subscription *s, const Hf__Ack *acked);
 void consume_halted(struct holdfast_subscription *s, const Hf__Halted *halted);
 /* The session is over: what was not handed is forgotten, and given again. */

@@ -41,30 +41,31 @@ void consume_forget(struct holdfast_subscription *s)
     }
 }
 
-void consume_events(struct holdfast_subscription *s, const uint8_t *body, size_t bytes)
+bool consume_events(struct holdfast_subscription *s, const uint8_t *body, size_t bytes)
 {
     struct consume_batch *batch = calloc(1, sizeof *batch);
 
     if (!batch)
-        return; /* not acknowledged, so it is given again in another session */
+        return false;
     pool_init(&batch->pool);
     batch->assignment = s->assignments;
     batch->message = hf__events__unpack(&batch->pool.allocator, bytes, body);
     if (!batch->message) {
         pool_release(&batch->pool);
         free(batch);
-        return;
+        return false;
     }
     *s->last = batch;
     s->last = &batch->next;
+    return true;
 }
 
-void consume_assign(struct holdfast_subscription *s, const Hf__Assign *assign)
+bool consume_assign(struct holdfast_subscription *s, const Hf__Assign *assign)
 {
     bool *now = calloc(s->partitions, sizeof *now);
 
     if (!now)
-        return;
+        return false;
     s->assignments++;
     s->assigned_count = 0;
     for (size_t i = 0; i < assign->n_partitions; i++) {
@@ -86,6 +87,7 @@ void consume_assign(struct holdfast_subscription *s, const Hf__Assign *assign)
         s->assigned_count += now[p];
     }
     free(now);
+    return true;
 }
 
 void consume_acked(struct holdfast_subscription *s, const Hf__Ack *acked)
@@ -196,14 +198,15 @@ static bool next_movement(struct holdfast_subscription *s)
         }
         pool_reset(&s->event_pool);
         memset(&s->movement, 0, sizeof s->movement);
-        if (!decode_movement(&s->event_pool, &s->movement, from)) {
+        const char *trace = "";
+        if (!decode_movement(&s->event_pool, &s->movement, from) ||
+            !decode_text(&s->event_pool, &trace, from->trace)) {
             batch->at--; /* no memory now; later perhaps */
             s->consumed--;
             return false;
         }
         hand(s, part, from);
-        s->event.trace = "";
-        (void)decode_text(&s->event_pool, &s->event.trace, from->trace);
+        s->event.trace = trace;
         return true;
     }
     return false;

@@ -276,6 +276,10 @@ static uint32_t put_calls(struct core *core)
     core->out_bytes = 0;
     while (core->ready.first && count < core->batch_messages && may_send(core)) {
         struct call *call = core->ready.first;
+        if (call_is_nowhere(core, call)) {
+            call_nowhere(core, call);
+            continue;
+        }
         if (!call->settling && call->body_bytes > core->message_bytes) {
             call_too_large(core, call);
             continue;

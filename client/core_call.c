@@ -175,19 +175,25 @@ static void tell(struct core *core, struct call *call, struct holdfast_result *r
 }
 
 /* What the library itself has to say. */
-static void tell_own(struct core *core, struct call *call, int status, const char *message)
+static void tell_field(struct core *core, struct call *call, int status, const char *field,
+                       const char *message)
 {
     if (call->kind == CORE_READ) {
         view_box_free(&call->read);
-        call->read = view_box_make(status, "", message);
+        call->read = view_box_make(status, field, message);
         call_finish(core, call);
     } else if (call->kind == CORE_QUERY) {
         holdfast_answer_free(&call->answer);
-        call->answer = make_answer(status, "", message);
+        call->answer = make_answer(status, field, message);
         call_finish(core, call);
     } else {
-        tell(core, call, make_result(status, call->operation_id, "", message));
+        tell(core, call, make_result(status, call->operation_id, field, message));
     }
+}
+
+static void tell_own(struct core *core, struct call *call, int status, const char *message)
+{
+    tell_field(core, call, status, "", message);
 }
 
 static void tell_kept(struct core *core, struct call *call)
@@ -281,6 +287,7 @@ static bool follow(struct core *core, struct call *call, uint32_t partition, boo
         return false;
     call->follows++;
     call->route.by_sku = false;
+    call->route.field = NULL;
     call->route.partition = partition;
     if (is_newest)
         call_move(core, call, CALL_READY, 0);
@@ -566,6 +573,21 @@ void call_too_large(struct core *core, struct call *call)
         tell_own(core, call, HOLDFAST_TOO_LARGE, "larger than the broker's limit for a message");
     else
         begin_settling(core, call);
+}
+
+bool call_is_nowhere(const struct core *core, const struct call *call)
+{
+    return call->route.field && core->partitions > 0 && call->route.partition >= core->partitions;
+}
+
+/* No attempt of it was sent, and none of another process can have begun. */
+void call_nowhere(struct core *core, struct call *call)
+{
+    char message[120];
+
+    snprintf(message, sizeof message, "%s is %u, and the region has %u partitions, from 0",
+             call->route.field, call->route.partition, core->partitions);
+    tell_field(core, call, HOLDFAST_INVALID, call->route.field, message);
 }
 
 void call_abandon(struct core *core, struct call *call)

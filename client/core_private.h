@@ -214,6 +214,9 @@ void call_wake(struct core *core, struct call *call);
 void call_answered(struct core *core, const struct header *header, const uint8_t *body,
                    size_t body_bytes);
 void call_too_large(struct core *core, struct call *call);
+/* The caller named a partition that the region does not have: told so, and never sent. */
+bool call_is_nowhere(const struct core *core, const struct call *call);
+void call_nowhere(struct core *core, struct call *call);
 /* The handle is closed. */
 void call_abandon(struct core *core, struct call *call);
 /* Every attempt of every call in this session will stay unanswered. */

@@ -168,6 +168,11 @@ bool decode_movement(struct pool *pool, struct holdfast_movement *to, const Hf__
         !decode_text(pool, &to->sku, from->sku) ||
         !decode_text(pool, &to->warehouse, from->warehouse))
         return false;
+    /* The row of a warehouse is of no level: what was put names it. */
+    if (from->warehouse.len == 0 && from->named &&
+        from->kind == HF__MOVEMENT_KIND__MOVEMENT_WAREHOUSE_PUT &&
+        !decode_text(pool, &to->warehouse, from->named->code))
+        return false;
     /* Left out where they are the movement's. */
     if (from->after && from->after->sku.len == 0)
         to->after.sku = to->sku;

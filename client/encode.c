@@ -499,6 +499,7 @@ static bool fill_settle(struct filling *f)
                          "settle.partition is not a partition");
     body->operation_id = (ProtobufCBinaryData){.len = UUID_BYTES, .data = id};
     f->route->partition = f->from->partition < 0 ? 0 : (uint32_t)f->from->partition;
+    f->route->field = f->from->partition < 0 ? NULL : "settle.partition";
     return true;
 }
 
@@ -584,6 +585,7 @@ static bool fill_undo(struct filling *f)
     body->previous = f->from->previous;
     body->reorder_point = f->from->previous_reorder_point;
     f->route->partition = (uint32_t)f->from->partition;
+    f->route->field = "undo.partition";
     return true;
 }
 

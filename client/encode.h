@@ -20,6 +20,7 @@ struct route {
     bool by_sku;
     struct code sku;
     uint32_t partition;
+    const char *field; /* the caller named the partition, in this field; NULL: it did not. Static */
 };
 
 uint32_t route_partition(const struct route *route, uint32_t partitions);

@@ -451,6 +451,14 @@ static void fill_query(const struct fanout *f, Hf__Query *query, union bodies *b
     }
 }
 
+/* Did the caller say which one? */
+static bool is_named(const struct fanout *f)
+{
+    return f->spread == SPREAD_ONE &&
+           (f->kind == HOLDFAST_QUERY_AUDIT || f->kind == HOLDFAST_QUERY_MOVEMENT ||
+            f->kind == HOLDFAST_QUERY_DRY_RUN);
+}
+
 static bool encode_part(const struct fanout *f, uint32_t partition, struct encoded *part)
 {
     ProtobufCBinaryData keys[KEYS_MAX];
@@ -476,7 +484,8 @@ static bool encode_part(const struct fanout *f, uint32_t partition, struct encod
         if (part->body)
             memcpy(part->body, f->settle.body, part->body_bytes);
     }
-    part->route = (struct route){.partition = partition};
+    part->route = (struct route){.partition = partition,
+                                 .field = f->is_query && is_named(f) ? "query.partition" : NULL};
     return part->body != NULL;
 }
 

@@ -113,10 +113,18 @@ char *pool_text(struct pool *pool, const void *bytes, size_t length)
 
 void pool_adopt(struct pool *pool, struct pool *from)
 {
-    struct pool_block **last = &pool->blocks;
+    struct pool_block *newest = pool->blocks, *last = from->blocks;
 
-    while (*last)
-        last = &(*last)->next;
-    *last = from->blocks;
+    if (!newest || !last) {
+        pool->blocks = newest ? newest : last;
+        from->blocks = NULL;
+        return;
+    }
+    /* Behind the newest, in which there is room: a pool that adopts many is not walked each time.
+     */
+    while (last->next)
+        last = last->next;
+    last->next = newest->next;
+    newest->next = from->blocks;
     from->blocks = NULL;
 }

@@ -26,6 +26,7 @@ static const struct {
     {1053, DB_LOST},       /* the server shuts down */
     {1317, DB_LOST},       /* interrupted: by KILL, as a new owner does */
     {1927, DB_LOST},       /* connection was killed */
+    {4031, DB_LOST},       /* MySQL: closed because it was idle for too long */
     {CR_SERVER_GONE_ERROR, DB_LOST},
     {CR_SERVER_LOST, DB_LOST},
     {CR_COMMANDS_OUT_OF_SYNC, DB_LOST}, /* our own fault: start over */

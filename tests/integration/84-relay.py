@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The relay: every movement to every subscription, in order, at least once."""
+import re
 import threading
 import uuid
 
@@ -248,8 +249,8 @@ def rows_of(cluster):
     return found
 
 
-def as_json(row):
-    """What `holdfast events --json` must say of such a row."""
+def as_json(row, put):
+    """What `holdfast events --json` must say of such a row, and of the warehouse that it put."""
     def time_of(us):
         seconds, rest = divmod(int(us), 10**6)
         return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + ".%03dZ" % (rest // 1000)
@@ -260,7 +261,7 @@ def as_json(row):
                                               "unavailable_change")}
     out.update(operation_id=str(uuid.UUID(said["operation_id"])), at=time_of(said["at_us"]),
                movement=pb.MovementKind.Name(int(said["kind"]))[len("MOVEMENT_"):].lower(),
-               sku=said["sku"], warehouse=said["warehouse"], claim_id=said["claim_id"].lower(),
+               sku=said["sku"], warehouse=said["warehouse"] or put, claim_id=said["claim_id"].lower(),
                signals=[pb.Signal.Name(bit + 1)[len("SIGNAL_"):].lower() for bit in range(8)
                         if int(signals) >> bit & 1])
     if said["warehouse"]:
@@ -352,7 +353,13 @@ def every_field(cluster):
         for event in part:
             if "after" in event:
                 del event["after"]["available"]  # made of the others
-            equal(event, as_json(want[event["partition"], event["sequence"]]), "the event as JSON")
+            key = event["partition"], event["sequence"]
+            is_put = given[key].kind == pb.MOVEMENT_WAREHOUSE_PUT
+            put = given[key].named.code.decode() if is_put else ""
+            check(put or not is_put, "a put names its warehouse")
+            equal(event, as_json(want[key], put), "the event as JSON")
+    text = cluster.hf("events", "fields-text", json=False).out
+    check(re.search(r"warehouse_put  W  by ", text), "a put names its warehouse: %s" % text)
 
 
 @test("subscriptions are listed and deleted")

@@ -4,6 +4,8 @@
  */
 #include "tests/unit/client_world.h"
 
+#include "client/fanout.h"
+
 #define TIMEOUT_US 10000000
 
 static struct world w;
@@ -486,6 +488,54 @@ static void test_idle_session_is_not_used(void **state)
     told(1, HOLDFAST_APPLIED);
 }
 
+static void submit_to(size_t tag, enum holdfast_operation_kind kind, int partition)
+{
+    struct holdfast_operation operation = {.kind = kind,
+                                           .undone = "0190163d-8694-739b-aea5-966c26f8ad91",
+                                           .settles = "0190163d-8694-739b-aea5-966c26f8ad91",
+                                           .partition = partition};
+    struct encode_defaults defaults = {.actor = NULL};
+    struct encoded encoded;
+    struct fault fault;
+    uint8_t fresh[UUID_BYTES] = {(uint8_t)(tag + 1)};
+
+    assert_true(encode_operation(&encoded, &operation, &defaults, fresh, &w.scratch, &fault));
+    assert_true(core_submit(w.core, world_time(&w), CORE_OPERATION, &encoded, TIMEOUT_US,
+                            (void *)(uintptr_t)tag));
+}
+
+/* It was sent to partition 0, which knew nothing of it and said so. */
+static void test_a_partition_that_is_not_there(void **state)
+{
+    struct holdfast_query audit = {
+        .kind = HOLDFAST_QUERY_AUDIT, .token = 1, .one_partition = true, .partition = 65};
+    struct fault fault;
+    struct encoded part;
+
+    (void)state;
+    submit_to(0, HOLDFAST_UNDO, 64);
+    submit_to(1, HOLDFAST_SETTLE, 64);
+    struct fanout *fanout = fanout_new_query(&audit, CLASS_SERVICE, &fault);
+    assert_non_null(fanout);
+    assert_true(fanout_plan(fanout, 64));
+    assert_true(fanout_next(fanout, &part));
+    assert_true(
+        core_submit(w.core, world_time(&w), CORE_QUERY, &part, TIMEOUT_US, (void *)(uintptr_t)2));
+    submit_to(3, HOLDFAST_UNDO, 63);
+    world_run(&w);
+    told(0, HOLDFAST_INVALID);
+    assert_string_equal(w.results[0]->field, "undo.partition");
+    assert_non_null(strstr(w.results[0]->message, "64 partitions"));
+    told(1, HOLDFAST_INVALID);
+    assert_string_equal(w.results[1]->field, "settle.partition");
+    assert_non_null(w.answers[2]);
+    assert_int_equal(w.answers[2]->status, HOLDFAST_INVALID);
+    assert_string_equal(w.answers[2]->field, "query.partition");
+    assert_int_equal(w.sent_count, 1); /* the one that is there */
+    assert_int_equal(w.sent[0].header.partition, 63);
+    fanout_destroy(&fanout);
+}
+
 static void test_credit_is_kept_to(void **state)
 {
     (void)state;
@@ -588,6 +638,7 @@ int main(void)
         CASE(test_no_session_says_hello_again),
         CASE(test_a_broken_broker_does_not_spin),
         CASE(test_idle_session_is_not_used),
+        CASE(test_a_partition_that_is_not_there),
         CASE(test_credit_is_kept_to),
         CASE(test_ready_calls_share_a_message),
         CASE(test_retry_budget),

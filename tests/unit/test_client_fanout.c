@@ -4,6 +4,8 @@
  */
 #include "tests/unit/client_world.h"
 
+#include <time.h>
+
 #define PARTITIONS 64
 
 static struct fanout *query(struct holdfast_query asked)
@@ -298,6 +300,28 @@ static void test_audits(void **state)
     fanout_destroy(&fanout);
 }
 
+/* As many as partitions: each adoption that walked through those before took 20 s for all. */
+static void test_many_parts_are_adopted(void **state)
+{
+    enum { PARTS = 65535 };
+    struct pool all;
+    clock_t begun = clock();
+
+    (void)state;
+    pool_init(&all);
+    for (size_t i = 0; i < PARTS; i++) {
+        struct pool part;
+        pool_init(&part);
+        uint8_t *at = pool_alloc(&part, 400);
+        uint8_t *more = pool_alloc(&part, 400);
+        assert_true(at && more);
+        pool_adopt(&all, &part);
+        assert_null(part.blocks);
+    }
+    assert_true((clock() - begun) / CLOCKS_PER_SEC < 5);
+    pool_release(&all); /* a sanitizer would tell what is left */
+}
+
 static void test_bad_arguments(void **state)
 {
     static const char *const bad[] = {"ok", " bad"}, *const missing[] = {NULL};
@@ -341,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_reservations_are_sorted),
         cmocka_unit_test(test_settling_everywhere),
         cmocka_unit_test(test_audits),
+        cmocka_unit_test(test_many_parts_are_adopted),
         cmocka_unit_test(test_bad_arguments),
     };
 

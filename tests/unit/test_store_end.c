@@ -81,11 +81,23 @@ static void test_commit(void **state)
     }
 }
 
+/* A connection that the server has closed is made anew, whatever the server calls it. */
+static void test_a_lost_connection(void **state)
+{
+    static const unsigned lost[] = {1053, 1317, 1927, 2006, 2013, 4031};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lost / sizeof lost[0]; i++)
+        assert_int_equal(db_outcome_of(lost[i]), DB_LOST);
+    assert_int_equal(db_outcome_of(4030), DB_FAILED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_statements),
         cmocka_unit_test(test_commit),
+        cmocka_unit_test(test_a_lost_connection),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
