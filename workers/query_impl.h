@@ -37,6 +37,15 @@ enum db_outcome query_refuse(struct query *query, enum status status, const char
 bool query_code(struct query *query, const ProtobufCBinaryData *bytes, const char *field);
 bool query_limit(struct query *query, uint32_t limit, const char *field);
 
+/* query_reservation_page.c: the ids of those that match, the first of the page first. */
+struct reservation_page {
+    size_t limit;                         /* the caller's */
+    uint8_t (*ids)[RESERVATION_ID_BYTES]; /* in the query's arena */
+    size_t count;
+    bool more; /* or there may be: not all of the partition was looked at */
+};
+enum db_outcome reservation_page(struct query *query, struct reservation_page *page);
+
 /* A copy of a column. */
 ProtobufCBinaryData query_bytes(struct query *query, const char *field, unsigned long length);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reservations: by id, or a page of those that match, with their lines in one statement.
+ * Reservations with their lines: by id, or a page of those that match (query_reservation_page.c).
  */
 #include <string.h>
 
@@ -11,14 +11,9 @@ static const char select_head[] =
     "t.actor,l.sku,l.warehouse,l.quantity,l.reserved,l.committed,l.shipped,l.cancelled,l.released,"
     "l.returned FROM (SELECT * FROM reservation WHERE partition_id=";
 static const char by_id[] = " AND reservation_id IN (";
-static const char by_order[] = " AND order_ref=";
-static const char by_sku[] =
-    " AND reservation_id IN (SELECT reservation_id FROM reservation_line WHERE partition_id=";
-static const char live[] = " AND state IN (1,2)";
-static const char next_expiry[] = " ORDER BY expires_at_us,reservation_id LIMIT ";
-static const char newest[] = " ORDER BY created_at_us DESC,reservation_id LIMIT ";
-static const char lines[] = ") t LEFT JOIN reservation_line l ON l.partition_id=t.partition_id AND "
-                            "l.reservation_id=t.reservation_id ORDER BY ";
+static const char lines[] =
+    ")) t LEFT JOIN reservation_line l ON l.partition_id=t.partition_id AND "
+    "l.reservation_id=t.reservation_id ORDER BY ";
 static const char lines_expiry[] = "t.expires_at_us,t.reservation_id,l.line";
 static const char lines_newest[] = "t.created_at_us DESC,t.reservation_id,l.line";
 
@@ -125,33 +120,21 @@ static bool add_ids(struct sql *sql, struct query *query)
         }
         sql_list_hex(sql, id, sizeof id);
     }
-    sql_add(sql, ")");
     return true;
 }
 
-static void add_filters(struct sql *sql, const struct query *query)
+static void add_page(struct sql *sql, const struct reservation_page *page)
 {
-    const Hf__ReservationQuery *asked = query->asked->reservation;
-
-    if (asked->order.len > 0) {
-        sql_add(sql, by_order);
-        sql_hex(sql, asked->order.data, asked->order.len);
-    }
-    if (asked->sku.len > 0) {
-        sql_add(sql, by_sku);
-        sql_uint(sql, query->slot->partition);
-        sql_add(sql, " AND sku=");
-        sql_hex(sql, asked->sku.data, asked->sku.len);
-        sql_add(sql, ")");
-    }
-    if (asked->expiring)
-        sql_add(sql, live);
+    sql_add(sql, by_id);
+    for (size_t i = 0; i < page->count; i++)
+        sql_list_hex(sql, page->ids[i], sizeof page->ids[i]);
 }
 
 enum db_outcome query_reservation(struct query *query)
 {
     const Hf__ReservationQuery *asked = query->asked->reservation;
     struct reservation_rows rows = {.query = query, .limit = asked->n_reservations};
+    struct reservation_page page = {.limit = asked->limit};
     bool by_name = asked->n_reservations > 0;
     struct sql sql;
 
@@ -162,8 +145,13 @@ enum db_outcome query_reservation(struct query *query)
         (asked->sku.len > 0 && !query_code(query, &asked->sku, "reservation.sku")) ||
         (!by_name && !query_limit(query, asked->limit, "reservation.limit")))
         return DB_OK;
-    if (!by_name)
-        rows.limit = asked->limit;
+    if (!by_name) {
+        enum db_outcome found = reservation_page(query, &page);
+        query->answer.more = page.more;
+        rows.limit = page.count;
+        if (found != DB_OK || page.count == 0)
+            return found;
+    }
     sql_init(&sql);
     sql_add(&sql, select_head);
     sql_uint(&sql, query->slot->partition);
@@ -172,9 +160,7 @@ enum db_outcome query_reservation(struct query *query)
         return DB_OK;
     }
     if (!by_name)
-        add_filters(&sql, query);
-    sql_add(&sql, asked->expiring ? next_expiry : newest);
-    sql_uint(&sql, (uint64_t)rows.limit + 1);
+        add_page(&sql, &page);
     sql_add(&sql, lines);
     sql_add(&sql, asked->expiring ? lines_expiry : lines_newest);
     enum db_outcome outcome = db_run(&query->worker->db, &sql, reservation_reply, &rows);
