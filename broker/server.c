@@ -11,21 +11,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zmq.h>
 
 #include "broker/feed.h"
-#include "common/lock.h"
 #include "common/clock.h"
+#include "common/daemon.h"
 #include "common/frames.h"
+#include "common/lock.h"
 #include "common/log.h"
 
 /* Messages taken from each side in one wake-up, before the others have their turn. */
@@ -288,18 +287,6 @@ static bool open_feed(struct server *server, const struct config_broker *endpoin
            bind_endpoint(server->feed.out, endpoints->changes, &server->locks[LOCK_CHANGES], error);
 }
 
-static int open_signals(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
-        return -1;
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 struct server *server_open(const struct dispatch_config *config,
                            const struct config_broker *endpoints, char *error)
 {
@@ -309,7 +296,7 @@ struct server *server_open(const struct dispatch_config *config,
         abort();
     for (int i = 0; i < LOCK_COUNT; i++)
         lock_init(&server->locks[i]);
-    server->signals = open_signals();
+    server->signals = daemon_signals();
     if (server->signals < 0) {
         fail(error, "could not watch signals: %s", strerror(errno));
         server_close(&server);

@@ -1,128 +1,28 @@
 /* SPDX-License-Identifier: MIT
  *
- * holdfast-relay: options, configuration and the loop. Who is given what is decided in desk.h; a
+ * holdfast-relay: its parts and the loop. Who is given what is decided in desk.h; a
  * thread for each shard reads and stores (store.h); consumers are in server.h. What it must not
  * lose is in the databases.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <mysql.h>
-#include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 #include <zmq.h>
 
 #include "common/clock.h"
+#include "common/daemon.h"
 #include "common/listener.h"
 #include "common/log.h"
 #include "common/random.h"
-#include "protocol/text.h"
 #include "relay/desk.h"
 #include "relay/server.h"
 #include "relay/store.h"
 
-#define EXIT_USAGE 64
-#define EXIT_FILE 65
-#define EXIT_SYSTEM 71
-
 #define METRICS_US 10000000
-
-static const char usage[] =
-    "usage: holdfast-relay [-C cluster.yaml] [--index N] [--name NAME] [--log FILE]\n"
-    "\n"
-    "Gives the movements of stock to named subscriptions, each at least once.\n"
-    "\n"
-    "  -C, --cluster FILE  the cluster's file (otherwise looked for in the usual places)\n"
-    "      --index N       which entry of `relays` this one is, from 0 (default 0)\n"
-    "      --name NAME     its name in logs and to its clients (default r1, r2, ...)\n"
-    "      --log FILE      where to log (default: stderr)\n"
-    "      --help          this text\n"
-    "      --version       the version\n";
-
-struct options {
-    const char *cluster, *log;
-    size_t index;
-    char name[CODE_BYTES_MAX + 1];
-};
-
-static int usage_error(const char *message, const char *value)
-{
-    fprintf(stderr, "holdfast-relay: %s \"%s\"\n%s", message, value, usage);
-    return EXIT_USAGE;
-}
-
-static bool read_index(const char *text, size_t *index)
-{
-    char *end;
-
-    errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || value >= CONFIG_RELAYS_MAX)
-        return false;
-    *index = value;
-    return true;
-}
-
-/* -1: go on; otherwise the exit code. */
-static int parse_options(int argc, char **argv, struct options *options)
-{
-    enum { OPTION_INDEX = 256, OPTION_NAME, OPTION_LOG, OPTION_HELP, OPTION_VERSION };
-    static const struct option known[] = {
-        {"cluster", required_argument, NULL, 'C'},
-        {"index", required_argument, NULL, OPTION_INDEX},
-        {"name", required_argument, NULL, OPTION_NAME},
-        {"log", required_argument, NULL, OPTION_LOG},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {"version", no_argument, NULL, OPTION_VERSION},
-        {NULL, 0, NULL, 0},
-    };
-
-    for (int c; (c = getopt_long(argc, argv, "C:", known, NULL)) != -1;) {
-        if (c == 'C')
-            options->cluster = optarg;
-        else if (c == OPTION_INDEX && !read_index(optarg, &options->index))
-            return usage_error("not an index:", optarg);
-        else if (c == OPTION_NAME && code_fault(optarg, strlen(optarg)))
-            return usage_error("not a name:", optarg);
-        else if (c == OPTION_NAME)
-            snprintf(options->name, sizeof options->name, "%s", optarg);
-        else if (c == OPTION_LOG)
-            options->log = optarg;
-        else if (c == OPTION_HELP)
-            return fputs(usage, stdout) < 0 ? EXIT_SYSTEM : 0;
-        else if (c == OPTION_VERSION)
-            return printf("holdfast-relay 0.1.0\n") < 0 ? EXIT_SYSTEM : 0;
-        else if (c != OPTION_INDEX)
-            return EXIT_USAGE;
-    }
-    if (optind != argc)
-        return usage_error("unexpected argument:", argv[optind]);
-    if (options->name[0] == '\0')
-        snprintf(options->name, sizeof options->name, "r%zu", options->index + 1);
-    return -1;
-}
-
-static int read_config(const struct options *options, struct config *config)
-{
-    char path[CONFIG_PATH_BYTES], error[4096];
-
-    if (!config_find(options->cluster, path, sizeof path, error, sizeof error)) {
-        fprintf(stderr, "holdfast-relay: %s\n", error);
-        return EXIT_USAGE;
-    }
-    if (!config_read(config, path, error, sizeof error)) {
-        fprintf(stderr, "%s\n", error);
-        return EXIT_FILE;
-    }
-    if (options->index < config->relay_count && config->shard_count > 0)
-        return -1;
-    fprintf(stderr, "holdfast-relay: \"%s\" has no shards, or no relay %zu\n", path,
-            options->index);
-    return EXIT_FILE;
-}
 
 /* ------------------------------------------------------------- the loop */
 
@@ -260,22 +160,10 @@ static void finish(struct relay *relay)
     }
 }
 
-static int open_signals(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigprocmask(SIG_BLOCK, &set, NULL); /* before there are threads: in all of them */
-    signal(SIGPIPE, SIG_IGN);
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-static bool open_parts(struct relay *relay, void *context, const struct options *options)
+static bool open_parts(struct relay *relay, void *context, const struct daemon *self)
 {
     const struct config *config = relay->config;
-    const char *endpoint = config->relays[options->index].client;
+    const char *endpoint = config->relays[self->index].client;
     struct desk_config desk = {.partitions = config->partitions,
                                .shard_count = config->shard_count,
                                .endpoint = endpoint,
@@ -283,7 +171,7 @@ static bool open_parts(struct relay *relay, void *context, const struct options 
                                .message_bytes = config->limits.message_bytes};
     char error[PEERS_ERROR_BYTES];
 
-    relay->server = relay_server_open(context, config, endpoint, options->name, error);
+    relay->server = relay_server_open(context, config, endpoint, self->name, error);
     if (!relay->server) {
         log_error("%s", error);
         return false;
@@ -323,9 +211,9 @@ static bool close_parts(struct relay *relay)
     return true;
 }
 
-static int serve(const struct config *config, const struct options *options)
+static int serve(const struct config *config, const struct daemon *self)
 {
-    struct relay relay = {.config = config, .signals = open_signals()};
+    struct relay relay = {.config = config, .signals = daemon_signals()};
     int code = EXIT_SYSTEM;
     void *context = zmq_ctx_new();
 
@@ -334,7 +222,7 @@ static int serve(const struct config *config, const struct options *options)
     log_info("pid=%d started", (int)getpid());
     arena_init(&relay.arena);
     relay.metrics_next_us = clock_monotonic_us() + METRICS_US;
-    if (open_parts(&relay, context, options)) {
+    if (open_parts(&relay, context, self)) {
         code = run(&relay);
         finish(&relay);
     }
@@ -351,23 +239,20 @@ static int serve(const struct config *config, const struct options *options)
 
 int main(int argc, char **argv)
 {
-    struct options options = {0};
+    static const struct daemon_kind kind = {
+        .role = "relay",
+        .does = "Gives the movements of stock to named subscriptions, each at least once.\n",
+        .list = "relays",
+        .count_at = offsetof(struct config, relay_count),
+        .databases = true};
     static struct config config;
-    char component[CODE_BYTES_MAX + 16];
+    struct daemon self;
 
-    int code = parse_options(argc, argv, &options);
-    if (code < 0)
-        code = read_config(&options, &config);
+    int code = daemon_start(&kind, argc, argv, &config, &self);
     if (code >= 0)
         return code;
-    snprintf(component, sizeof component, "relay %s", options.name);
-    if (!log_open(component, options.log)) {
-        fprintf(stderr, "holdfast-relay: could not open \"%s\": %s\n", options.log,
-                strerror(errno));
-        return EXIT_SYSTEM;
-    }
     mysql_library_init(0, NULL, NULL);
-    code = serve(&config, &options);
+    code = serve(&config, &self);
     mysql_library_end();
     log_close();
     return code;

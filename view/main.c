@@ -1,124 +1,25 @@
 /* SPDX-License-Identifier: MIT
  *
- * holdfast-view: options, configuration and the loop. What it knows is in model.h, where it comes
- * from in feed.h, who asks in server.h. It keeps nothing on disk.
+ * holdfast-view: its parts and the loop. What it knows is in model.h, where it comes from in
+ * feed.h, who asks in server.h. It keeps nothing on disk.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <mysql.h>
-#include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 #include <zmq.h>
 
 #include "common/clock.h"
+#include "common/daemon.h"
 #include "common/log.h"
-#include "protocol/text.h"
 #include "view/feed.h"
 #include "view/server.h"
 
-#define EXIT_USAGE 64
-#define EXIT_FILE 65
-#define EXIT_SYSTEM 71
-
 #define METRICS_US 10000000
 #define WAIT_MAX_US 1000000
-
-static const char usage[] =
-    "usage: holdfast-view [-C cluster.yaml] [--index N] [--name NAME] [--log FILE]\n"
-    "\n"
-    "Answers from memory how much there is of what.\n"
-    "\n"
-    "  -C, --cluster FILE  the cluster's file (otherwise looked for in the usual places)\n"
-    "      --index N       which entry of `views` this one is, from 0 (default 0)\n"
-    "      --name NAME     its name in logs and to its clients (default v1, v2, ...)\n"
-    "      --log FILE      where to log (default: stderr)\n"
-    "      --help          this text\n"
-    "      --version       the version\n";
-
-struct options {
-    const char *cluster, *log;
-    size_t index;
-    char name[CODE_BYTES_MAX + 1];
-};
-
-static int usage_error(const char *message, const char *value)
-{
-    fprintf(stderr, "holdfast-view: %s \"%s\"\n%s", message, value, usage);
-    return EXIT_USAGE;
-}
-
-static bool read_index(const char *text, size_t *index)
-{
-    char *end;
-
-    errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || value >= CONFIG_VIEWS_MAX)
-        return false;
-    *index = value;
-    return true;
-}
-
-/* -1: go on; otherwise the exit code. */
-static int parse_options(int argc, char **argv, struct options *options)
-{
-    enum { OPTION_INDEX = 256, OPTION_NAME, OPTION_LOG, OPTION_HELP, OPTION_VERSION };
-    static const struct option known[] = {
-        {"cluster", required_argument, NULL, 'C'},
-        {"index", required_argument, NULL, OPTION_INDEX},
-        {"name", required_argument, NULL, OPTION_NAME},
-        {"log", required_argument, NULL, OPTION_LOG},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {"version", no_argument, NULL, OPTION_VERSION},
-        {NULL, 0, NULL, 0},
-    };
-
-    for (int c; (c = getopt_long(argc, argv, "C:", known, NULL)) != -1;) {
-        if (c == 'C')
-            options->cluster = optarg;
-        else if (c == OPTION_INDEX && !read_index(optarg, &options->index))
-            return usage_error("not an index:", optarg);
-        else if (c == OPTION_NAME && code_fault(optarg, strlen(optarg)))
-            return usage_error("not a name:", optarg);
-        else if (c == OPTION_NAME)
-            snprintf(options->name, sizeof options->name, "%s", optarg);
-        else if (c == OPTION_LOG)
-            options->log = optarg;
-        else if (c == OPTION_HELP)
-            return fputs(usage, stdout) < 0 ? EXIT_SYSTEM : 0;
-        else if (c == OPTION_VERSION)
-            return printf("holdfast-view 0.1.0\n") < 0 ? EXIT_SYSTEM : 0;
-        else if (c != OPTION_INDEX)
-            return EXIT_USAGE;
-    }
-    if (optind != argc)
-        return usage_error("unexpected argument:", argv[optind]);
-    if (options->name[0] == '\0')
-        snprintf(options->name, sizeof options->name, "v%zu", options->index + 1);
-    return -1;
-}
-
-static int read_config(const struct options *options, struct config *config)
-{
-    char path[CONFIG_PATH_BYTES], error[4096];
-
-    if (!config_find(options->cluster, path, sizeof path, error, sizeof error)) {
-        fprintf(stderr, "holdfast-view: %s\n", error);
-        return EXIT_USAGE;
-    }
-    if (!config_read(config, path, error, sizeof error)) {
-        fprintf(stderr, "%s\n", error);
-        return EXIT_FILE;
-    }
-    if (options->index < config->view_count && config->shard_count > 0)
-        return -1;
-    fprintf(stderr, "holdfast-view: \"%s\" has no shards, or no view %zu\n", path, options->index);
-    return EXIT_FILE;
-}
 
 /* ------------------------------------------------------------- the loop */
 
@@ -204,22 +105,10 @@ static int run(struct view *view)
     }
 }
 
-static int open_signals(void)
+static int serve(const struct config *config, const struct daemon *self)
 {
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigprocmask(SIG_BLOCK, &set, NULL); /* before there are threads: in all of them */
-    signal(SIGPIPE, SIG_IGN);
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-static int serve(const struct config *config, const struct options *options)
-{
-    struct view view = {.signals = open_signals(),
-                        .facts = {.name = options->name, .started_at_us = clock_wall_us()}};
+    struct view view = {.signals = daemon_signals(),
+                        .facts = {.name = self->name, .started_at_us = clock_wall_us()}};
     char error[VIEW_ERROR_BYTES];
     int code = EXIT_SYSTEM;
     void *context = zmq_ctx_new();
@@ -230,8 +119,8 @@ static int serve(const struct config *config, const struct options *options)
     view.model = model_new(config->partitions);
     model_name(view.model, (uint64_t)view.facts.started_at_us);
     view.metrics_next_us = clock_monotonic_us() + METRICS_US;
-    view.server = view_server_open(context, config, config->views[options->index].client,
-                                   view.model, &view.facts, error);
+    view.server = view_server_open(context, config, config->views[self->index].client, view.model,
+                                   &view.facts, error);
     if (!view.server)
         log_error("%s", error);
     else if (!(view.feed = feed_view_open(context, config, view.model)))
@@ -254,22 +143,20 @@ static int serve(const struct config *config, const struct options *options)
 
 int main(int argc, char **argv)
 {
-    struct options options = {0};
+    static const struct daemon_kind kind = {.role = "view",
+                                            .does =
+                                                "Answers from memory how much there is of what.\n",
+                                            .list = "views",
+                                            .count_at = offsetof(struct config, view_count),
+                                            .databases = true};
     static struct config config;
-    char component[CODE_BYTES_MAX + 16];
+    struct daemon self;
 
-    int code = parse_options(argc, argv, &options);
-    if (code < 0)
-        code = read_config(&options, &config);
+    int code = daemon_start(&kind, argc, argv, &config, &self);
     if (code >= 0)
         return code;
-    snprintf(component, sizeof component, "view %s", options.name);
-    if (!log_open(component, options.log)) {
-        fprintf(stderr, "holdfast-view: could not open \"%s\": %s\n", options.log, strerror(errno));
-        return EXIT_SYSTEM;
-    }
     mysql_library_init(0, NULL, NULL);
-    code = serve(&config, &options);
+    code = serve(&config, &self);
     mysql_library_end();
     log_close();
     return code;

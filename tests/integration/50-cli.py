@@ -503,6 +503,35 @@ def version(_):
     check(re.fullmatch(r"holdfast \d+\.\d+\.\d+\n", plain("version").out), "text")
     equal(json.loads(plain("version", "--json").out)["version"],
           plain("--version").out.split()[1], "both")
+    for name in ("broker", "worker", "view", "relay", "console"):
+        done = execute([os.path.join(BIN, "holdfast-" + name), "--version"])
+        equal(done.out, plain("version").out.replace("holdfast", "holdfast-" + name), name)
+
+
+@test("the programs that serve a cluster say what is wrong with how they were started")
+def daemons(cluster):
+    broken = os.path.join(cluster.dir, "broken.yaml")
+    with open(broken, "w") as file:
+        file.write("cluster: [")
+    for name, which in (("broker", []), ("view", []), ("relay", []),
+                        ("worker", ["--shard", "s1", "--name", "w9"])):
+        def wrong(code, text, *words):
+            done = execute([os.path.join(BIN, "holdfast-" + name), *words])
+            check(done.code == code and text in done.err, "%s exits %d: %s" % (name, code, done))
+        here = ["-C", cluster.file]
+        wrong(64, "--no-such", "--no-such")
+        wrong(64, 'not a name: " x"', *here, "--name", " x")
+        wrong(64, 'unexpected argument "more"', *here, *which, "more")
+        wrong(64, "no cluster file", "-C", cluster.file + ".away", *which)
+        wrong(65, "broken.yaml:", "-C", broken, *which)
+        if name != "relay":  # this cluster has none
+            wrong(71, "could not open", *here, *which, "--log", "/nonexistent/log")
+        if name == "worker":
+            wrong(64, "--shard and --name must be given", *here, "--name", "w9")
+            wrong(64, 'has no shard "s9"', *here, "--shard", "s9", "--name", "w9")
+        else:
+            wrong(64, 'not an index: "-1"', *here, "--index", "-1")
+            wrong(64, "--index 99, but", *here, "--index", "99")
 
 
 # ---------------------------------------------------------------- import
