@@ -552,7 +552,7 @@ void job_list(struct db *db, struct job *job)
     add_filter(&sql, job, "name");
     sql_add(&sql, " ORDER BY name LIMIT ");
     sql_uint(&sql, job->limit + 1);
-    sql_add(&sql, ";SELECT t.name,t.partition_id,t.seq,t.lost_from,p.last_seq,p.last_seq,"
+    sql_add(&sql, ";SELECT t.name,t.partition_id,t.seq,t.lost_from,p.last_seq,"
                   "p.pruned_seq FROM (SELECT DISTINCT name FROM subscription_position WHERE ");
     add_filter(&sql, job, "name");
     sql_add(&sql, " ORDER BY name LIMIT ");

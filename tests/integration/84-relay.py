@@ -371,6 +371,7 @@ def listed(cluster):
         s, = admin.ask(list=dict(limit=1000, name=b"doomed")).subscriptions
         equal((s.behind, {p.partition: p.last for p in s.positions if p.last}),
               (c.count, {p: rows[-1][0] for p, rows in ledger(cluster).items()}), "behind")
+        equal([p for p in s.positions if p.halt], [], "who is behind is not halted")
         c.ack_stored()
         answer = admin.ask(list=dict(limit=1000, name=b"doomed"))
         equal((answer.status, [s.name for s in answer.subscriptions]), (0, [b"doomed"]), "listed")
