@@ -446,6 +446,8 @@ int64_t consume_due_us(const struct holdfast_subscription *s)
 {
     int64_t due = s->phase_until_us;
 
+    if (s->question && s->question_until_us < due)
+        due = s->question_until_us;
     if (s->session != 0 && s->said_at_us + s->heartbeat_us / 2 < due)
         due = s->said_at_us + s->heartbeat_us / 2;
     if (s->phase == CONSUME_READY && s->acks_due && s->acks_due_us < due)

@@ -4,6 +4,7 @@
  *
  *   consume.c          the session with a relay: what is said and heard in it
  *   consume_take.c     events on their way to the caller, and acknowledgements on theirs back
+ *   consume_question.c questions about subscriptions, in sessions of their own
  *   holdfast_events.c  the public functions
  */
 #ifndef CLIENT_CONSUME_H
@@ -66,6 +67,7 @@ struct holdfast_subscription {
     /* Instead of a subscription: a question, packed; answered once. */
     uint8_t *question;
     size_t question_bytes;
+    int64_t question_until_us;
     Hf__RelayAnswer *answer; /* in answer_pool */
     struct pool answer_pool;
 
@@ -95,6 +97,15 @@ struct holdfast_subscription {
     int status;
     char field[80], message[256];
 };
+
+/* ------------------------------------------------------------- holdfast_events.c */
+
+/* wanted NULL: for a question. NULL with the reason in error. */
+struct holdfast_subscription *consume_open(const struct holdfast_options *options,
+                                           const struct holdfast_subscription_options *wanted,
+                                           char *error, size_t error_bytes);
+/* Until something may have come, or until_us. */
+void consume_wait(struct holdfast_subscription *s, int64_t until_us);
 
 /* ------------------------------------------------------------- consume.c */
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The public functions of holdfast_events.h: opening, waiting, and the questions about
- * subscriptions.
+ * The public functions of holdfast_events.h: opening, waiting, closing. Those that ask about
+ * subscriptions are in consume_question.c.
  */
 #include "client/holdfast_events.h"
 
 #include "client/consume.h"
-#include "client/decode.h"
 #include "common/clock.h"
 #include "common/random.h"
 #include "protocol/text.h"
@@ -19,7 +18,6 @@
 #include <unistd.h>
 
 #define DEADLINE_MAX_MS 1000
-#define LIST_MAX 1000u
 
 /* ------------------------------------------------------------- opening */
 
@@ -100,9 +98,9 @@ static void release(struct holdfast_subscription *s)
     free(s);
 }
 
-static struct holdfast_subscription *open_handle(const struct holdfast_options *options,
-                                                 const struct holdfast_subscription_options *wanted,
-                                                 char *error, size_t error_bytes)
+struct holdfast_subscription *consume_open(const struct holdfast_options *options,
+                                           const struct holdfast_subscription_options *wanted,
+                                           char *error, size_t error_bytes)
 {
     struct holdfast_subscription *s = calloc(1, sizeof *s);
 
@@ -149,7 +147,7 @@ holdfast_subscribe(const struct holdfast_options *options,
     }
     memcpy(&given, subscription,
            subscription->size < sizeof given ? subscription->size : sizeof given);
-    return open_handle(options, &given, error, error_bytes);
+    return consume_open(options, &given, error, error_bytes);
 }
 
 static bool is_foreign(const struct holdfast_subscription *s)
@@ -168,7 +166,7 @@ void holdfast_unsubscribe(struct holdfast_subscription **subscription)
         consume_send_acks(s);
     if (!is_foreign(s))
         consume_goodbye(s);
-    link_close(&s->link, true, is_foreign(s));
+    link_close(&s->link, s->session != 0, is_foreign(s)); /* nobody waits for who never answered */
     release(s);
 }
 
@@ -197,7 +195,7 @@ void holdfast_subscription_process(struct holdfast_subscription *s)
 
 /* Until something may have come, or until_us. ZMQ_FD tells of changes only, so what has come is
  * taken once more after anything was sent. */
-static void wait_for(struct holdfast_subscription *s, int64_t until_us)
+void consume_wait(struct holdfast_subscription *s, int64_t until_us)
 {
     int64_t left_ms = (until_us - clock_monotonic_us() + 999) / 1000;
     int most = holdfast_subscription_deadline_ms(s);
@@ -225,7 +223,7 @@ const struct holdfast_event *holdfast_subscription_next(struct holdfast_subscrip
             return NULL;
         consume_process(s, clock_monotonic_us());
         if (!s->first)
-            wait_for(s, until_us);
+            consume_wait(s, until_us);
     }
 }
 
@@ -246,7 +244,7 @@ bool holdfast_subscription_flush(struct holdfast_subscription *s, int64_t timeou
             return true;
         if (clock_monotonic_us() >= until_us || s->phase == CONSUME_OVER)
             return false;
-        wait_for(s, until_us);
+        consume_wait(s, until_us);
     }
     return false;
 }
@@ -304,152 +302,4 @@ const char *holdfast_signal_name(unsigned signal)
     default:
         return "unknown";
     }
-}
-
-/* ------------------------------------------------------------- questions */
-
-struct list_box {
-    struct pool pool;
-    struct holdfast_subscription_list list;
-};
-
-static struct holdfast_subscription_list no_memory = {
-    .status = HOLDFAST_UNAVAILABLE, .field = "", .message = "out of memory"};
-
-static struct holdfast_subscription_list *list_new(int status, const char *field,
-                                                   const char *message)
-{
-    struct list_box *box = calloc(1, sizeof *box);
-
-    if (!box)
-        return &no_memory;
-    pool_init(&box->pool);
-    box->list.status = status;
-    box->list.field = pool_text(&box->pool, field, strlen(field));
-    box->list.message = pool_text(&box->pool, message, strlen(message));
-    if (box->list.field && box->list.message)
-        return &box->list;
-    pool_release(&box->pool);
-    free(box);
-    return &no_memory;
-}
-
-void holdfast_subscription_list_free(struct holdfast_subscription_list **list)
-{
-    struct holdfast_subscription_list *l = *list;
-
-    *list = NULL;
-    if (!l || l == &no_memory)
-        return;
-    struct list_box *box = (struct list_box *)(void *)((char *)l - offsetof(struct list_box, list));
-    pool_release(&box->pool);
-    free(box);
-}
-
-static bool decode_state(struct pool *pool, struct holdfast_subscription_state *to,
-                         const Hf__Subscription *from)
-{
-    to->created_at_us = from->created_at_us;
-    to->behind = from->behind;
-    to->partitions = (uint32_t)from->n_positions;
-    for (size_t i = 0; i < from->n_positions; i++) {
-        to->acknowledged += from->positions[i]->sequence;
-        to->pruned += from->positions[i]->halt == HF__HALT_REASON__HALT_POSITION_PRUNED;
-        to->lost += from->positions[i]->halt == HF__HALT_REASON__HALT_HISTORY_LOST;
-    }
-    return decode_text(pool, &to->name, from->name) &&
-           decode_text(pool, &to->relay, from->endpoint);
-}
-
-static struct holdfast_subscription_list *decode_list(const Hf__RelayAnswer *answer)
-{
-    struct holdfast_subscription_list *list =
-        list_new(decode_status(answer->status), answer->field, answer->message);
-    struct list_box *box =
-        (struct list_box *)(void *)((char *)list - offsetof(struct list_box, list));
-
-    if (list == &no_memory || answer->n_subscriptions == 0)
-        return list;
-    struct holdfast_subscription_state *all =
-        pool_alloc(&box->pool, answer->n_subscriptions * sizeof *all);
-    for (size_t i = 0; all && i < answer->n_subscriptions; i++) {
-        if (!decode_state(&box->pool, &all[i], answer->subscriptions[i]))
-            all = NULL;
-    }
-    if (!all) {
-        holdfast_subscription_list_free(&list);
-        return &no_memory;
-    }
-    list->subscriptions = all;
-    list->count = answer->n_subscriptions;
-    list->more = answer->more;
-    return list;
-}
-
-static struct holdfast_subscription_list *ask(const struct holdfast_options *options,
-                                              const Hf__RelayQuery *query)
-{
-    char error[512];
-    struct holdfast_subscription *s = open_handle(options, NULL, error, sizeof error);
-    struct holdfast_subscription_list *list;
-
-    if (!s)
-        return list_new(HOLDFAST_INVALID, "", error);
-    int64_t until_us = clock_monotonic_us() + s->options.timeout_us;
-    s->question_bytes = hf__relay_query__get_packed_size(query);
-    s->question = malloc(s->question_bytes + 1);
-    if (!s->question) {
-        holdfast_unsubscribe(&s);
-        return &no_memory;
-    }
-    hf__relay_query__pack(query, s->question);
-    while (!s->answer && clock_monotonic_us() < until_us) {
-        consume_process(s, clock_monotonic_us());
-        if (!s->answer && s->phase != CONSUME_OVER)
-            wait_for(s, until_us);
-        else
-            break;
-    }
-    if (s->answer) {
-        list = decode_list(s->answer);
-    } else {
-        snprintf(error, sizeof error, "no relay has answered: %s",
-                 s->trouble[0] ? s->trouble : "no answer in time");
-        list = list_new(HOLDFAST_UNAVAILABLE, "", error);
-    }
-    holdfast_unsubscribe(&s);
-    return list;
-}
-
-static ProtobufCBinaryData bytes_of(const char *text)
-{
-    return text ? (ProtobufCBinaryData){strlen(text), (uint8_t *)(uintptr_t)text}
-                : (ProtobufCBinaryData){0};
-}
-
-struct holdfast_subscription_list *
-holdfast_subscription_list(const struct holdfast_options *options, const char *after,
-                           const char *name, uint32_t limit)
-{
-    Hf__RelayQuery query = HF__RELAY_QUERY__INIT;
-    Hf__SubscriptionListQuery list = HF__SUBSCRIPTION_LIST_QUERY__INIT;
-
-    list.after = bytes_of(after);
-    list.name = bytes_of(name);
-    list.limit = limit;
-    query.kind_case = HF__RELAY_QUERY__KIND_LIST;
-    query.list = &list;
-    return ask(options, &query);
-}
-
-struct holdfast_subscription_list *
-holdfast_subscription_delete(const struct holdfast_options *options, const char *name)
-{
-    Hf__RelayQuery query = HF__RELAY_QUERY__INIT;
-    Hf__SubscriptionDeleteQuery delete = HF__SUBSCRIPTION_DELETE_QUERY__INIT;
-
-    delete.name = bytes_of(name);
-    query.kind_case = HF__RELAY_QUERY__KIND_DELETE;
-    query.delete_ = &delete;
-    return ask(options, &query);
 }

@@ -155,6 +155,16 @@ struct holdfast_subscription_list {
 HOLDFAST_PUBLIC struct holdfast_subscription_list *
 holdfast_subscription_list(const struct holdfast_options *options, const char *after,
                            const char *name, uint32_t limit);
+/* The same, without waiting: in a loop of one's own, with _fd, _deadline_ms and _process of what is
+ * returned, which serves for nothing else; ask _list_take after each _process. holdfast_unsubscribe
+ * gives the question up. NULL with the reason in error. */
+HOLDFAST_PUBLIC struct holdfast_subscription *
+holdfast_subscription_list_begin(const struct holdfast_options *options, const char *after,
+                                 const char *name, uint32_t limit, char *error, size_t error_bytes);
+/* What was answered, or after the timeout of the options why nothing was; *question is then gone,
+ * and NULL. NULL: not yet. Free it with _list_free. */
+HOLDFAST_PUBLIC struct holdfast_subscription_list *
+holdfast_subscription_list_take(struct holdfast_subscription **question);
 /* Forgets a subscription and ends the sessions of its consumers. status INVALID with field
  * "delete.name": there is none. */
 HOLDFAST_PUBLIC struct holdfast_subscription_list *
