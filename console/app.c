@@ -55,6 +55,18 @@ static struct holdfast *open_handle(struct app *app, int64_t timeout_ms, char *e
     return holdfast_open(&options, error, error_bytes);
 }
 
+/* NULL without memory. */
+static void *make_state(const struct view *view)
+{
+    void *state = calloc(1, view->state_bytes);
+
+    if (state && view->init && !view->init(state)) {
+        free(state);
+        state = NULL;
+    }
+    return state;
+}
+
 bool app_open(struct app *app, const char *cluster_file, char *error, size_t error_bytes)
 {
     char path[CONFIG_PATH_BYTES];
@@ -76,7 +88,7 @@ bool app_open(struct app *app, const char *cluster_file, char *error, size_t err
     app->counting = counting_new();
     bool good = app->reads && app->writes;
     for (int i = 0; i < VIEWS; i++) {
-        app->states[i] = views[i]->make(app);
+        app->states[i] = make_state(views[i]);
         if (good && !app->states[i])
             snprintf(error, error_bytes, "out of memory");
         good = good && app->states[i];
@@ -110,8 +122,9 @@ void app_close(struct app *app)
     dialog_close(app);
     chooser_close(app);
     for (int i = 0; i < VIEWS; i++) {
-        if (app->states[i])
-            views[i]->destroy(app->states[i]);
+        if (app->states[i] && views[i]->release)
+            views[i]->release(app->states[i]);
+        free(app->states[i]);
     }
     panes_destroy(&app->panes);
     broker_watch_destroy(&app->watch);

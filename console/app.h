@@ -48,9 +48,10 @@ struct subject {
 struct view {
     enum view_id id;
     const char *name;
-    const char *about; /* one line, for the list of views and the help */
-    void *(*make)(struct app *app);
-    void (*destroy)(void *state);
+    const char *about;              /* one line, for the list of views and the help */
+    size_t state_bytes;             /* of its state in app->states, zeroed at first */
+    bool (*init)(void *state);      /* false without memory; NULL: zeroes are right */
+    void (*release)(void *state);   /* what the state holds; NULL: nothing */
     void (*enter)(struct app *app); /* may be NULL */
     /* Asks for what is due. Called at least four times a second while the view is shown. */
     void (*tick)(struct app *app, int64_t now_us);

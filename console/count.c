@@ -5,67 +5,22 @@
  * So a count that was applied and not recorded, because a console was cut off, is found by whoever
  * counts the line again.
  */
-#include "console/count.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "console/count_private.h"
 #include "console/dialog.h"
 
-#define PAGE 1000u /* lines of an answer, and of the page of a view */
-#define PAGES (COUNT_LINES_MAX / PAGE)
-#define BLOCK 256u
 #define RUN_EVERY_US 1000000
 #define PAGE_EVERY_US 200000
-#define AGAIN_US 500000
-#define GIVE_UP_US 30000000 /* for a list that cannot be begun or written down */
-#define RECORDINGS_MAX 32
-
-/* What became of a line, on its way into the record. */
-struct recording {
-    bool used, sent;
-    struct app *app;
-    char run[CODE_TEXT];
-    char sku[CODE_TEXT], warehouse[CODE_TEXT], text[NAME_TEXT];
-    struct holdfast_run_line line; /* its texts are those above */
-    int64_t due_us;
-};
-
-struct counting {
-    enum counting_phase phase;
-    uint32_t serial; /* of the list: answers for an earlier one are for nobody */
-    char run[CODE_TEXT];
-    struct count_list list;
-    int64_t created_at_us;
-    uint32_t chosen;
-    /* making */
-    struct counting_source source;
-    char *cursor;
-    uint8_t digest[HOLDFAST_DIGEST_BYTES];
-    uint32_t written;
-    bool sent;
-    int64_t due_us, give_up_us;
-    /* reading: each page was read when the record had this version */
-    uint64_t version, page_versions[PAGES], asked_version;
-    uint32_t asked_page;
-    struct poll collect_poll, run_poll, page_poll;
-    struct recording recordings[RECORDINGS_MAX];
-};
-
-/* A write of the list's making, until it is answered. */
-struct sent {
-    struct app *app;
-    uint32_t serial;
-};
 
 struct counting *counting_new(void)
 {
     return calloc(1, sizeof(struct counting));
 }
 
-static void forget(struct app *app)
+void counting_forget(struct app *app)
 {
     struct counting *c = app->counting;
 
@@ -96,49 +51,24 @@ void counting_destroy(struct counting **counting)
     *counting = NULL;
 }
 
-static void fail(struct app *app, const char *why)
+void counting_fail(struct app *app, const char *why)
 {
     char run[CODE_TEXT];
 
     memcpy(run, app->counting->run, sizeof run);
-    forget(app);
+    counting_forget(app);
     app->bell = true;
     app_say(app, STYLE_BAD, "ERR list %s: %s", run, why);
 }
 
-static void fail_with(struct app *app, const struct holdfast_result *result)
+void counting_start(struct app *app, const char *name)
 {
-    char why[300];
-
-    if (result->status == HOLDFAST_OPERATION_ID_REUSED)
-        snprintf(why, sizeof why,
-                 "there is one of this name with other lines: choose another name");
-    else if (result->status == HOLDFAST_OPERATION_ID_EXPIRED)
-        snprintf(why, sizeof why, "it was begun too long ago to go on with it: make a new one");
-    else
-        snprintf(why, sizeof why, "%s%s%s", result->field, result->field[0] ? ": " : "",
-                 result->message[0] ? result->message : holdfast_status_text(result->status));
-    fail(app, why);
+    counting_forget(app);
+    snprintf(app->counting->run, CODE_TEXT, "%s", name);
+    app_show(app, VIEW_COUNT);
 }
 
-/* ------------------------------------------------------------- beginning, writing down */
-
-static void begin(struct app *app)
-{
-    struct counting *c = app->counting;
-
-    if (c->list.count == 0) {
-        fail(app, "there is nothing to count");
-    } else if (!count_list_digest(&c->list, c->run, c->digest)) {
-        fail(app, "out of memory");
-    } else {
-        c->phase = COUNTING_BEGINNING;
-        c->give_up_us = app->now_us + GIVE_UP_US;
-        c->chosen = 1;
-    }
-}
-
-static void read_it(struct app *app)
+void counting_read(struct app *app)
 {
     struct counting *c = app->counting;
 
@@ -146,200 +76,10 @@ static void read_it(struct app *app)
     poll_restart(&c->run_poll);
 }
 
-/* True: the answer is for the list that is open, and was certain and good. */
-static bool good_answer(struct sent *sent, struct holdfast_result *result)
-{
-    struct app *app = sent->app;
-    struct counting *c = app->counting;
-    bool mine = !app->quit && sent->serial == c->serial, good = false;
-
-    free(sent);
-    if (!mine)
-        return false;
-    c->sent = false;
-    c->due_us = app->now_us + AGAIN_US;
-    if (result->kind == HOLDFAST_KIND_APPLIED) {
-        c->due_us = 0;
-        c->give_up_us = app->now_us + GIVE_UP_US;
-        good = true;
-    } else if (result->kind == HOLDFAST_KIND_REFUSED ||
-               result->status == HOLDFAST_OPERATION_ID_EXPIRED || app->now_us > c->give_up_us) {
-        fail_with(app, result);
-    }
-    return good;
-}
-
-static void begun(void *data, struct holdfast_result *result)
-{
-    struct sent *sent = data;
-    struct app *app = sent->app;
-
-    if (good_answer(sent, result)) {
-        struct counting *c = app->counting;
-        c->created_at_us = result->run ? result->run->created_at_us : 0;
-        c->phase = COUNTING_WRITING;
-    }
-    holdfast_result_free(&result);
-}
-
-static void written(void *data, struct holdfast_result *result)
-{
-    struct sent *sent = data;
-    struct app *app = sent->app;
-
-    if (good_answer(sent, result)) {
-        struct counting *c = app->counting;
-        c->written += BLOCK;
-        if (c->written >= c->list.count)
-            read_it(app);
-    }
-    holdfast_result_free(&result);
-}
-
-static void submit(struct app *app, const struct holdfast_operation *operation,
-                   holdfast_result_fn *fn)
-{
-    struct counting *c = app->counting;
-    struct sent *sent = calloc(1, sizeof *sent);
-
-    c->due_us = app->now_us + AGAIN_US;
-    if (!sent)
-        return;
-    *sent = (struct sent){app, c->serial};
-    c->sent = holdfast_submit(app->writes, operation, fn, sent, NULL, 0);
-    if (!c->sent)
-        free(sent);
-}
-
-/* `resume`: made twice, by two people or after a cut, it is one list. */
-static void send_begin(struct app *app)
-{
-    struct counting *c = app->counting;
-    struct holdfast_operation operation = {.kind = HOLDFAST_BEGIN_RUN,
-                                           .actor = app->actor,
-                                           .run = c->run,
-                                           .digest = c->digest,
-                                           .run_lines = c->list.count,
-                                           .resume = true};
-    submit(app, &operation, begun);
-}
-
-static void send_block(struct app *app)
-{
-    struct counting *c = app->counting;
-    struct holdfast_run_line lines[BLOCK];
-    uint32_t count = 0;
-
-    for (uint32_t i = c->written; i < c->list.count && count < BLOCK; i++)
-        lines[count++] = (struct holdfast_run_line){.line = i + 1,
-                                                    .status = HOLDFAST_UNAVAILABLE,
-                                                    .open = true,
-                                                    .sku = c->list.lines[i].sku,
-                                                    .warehouse = c->list.lines[i].warehouse};
-    struct holdfast_operation operation = {.kind = HOLDFAST_RECORD_RUN,
-                                           .actor = app->actor,
-                                           .run = c->run,
-                                           .run_results = lines,
-                                           .run_result_count = count};
-    submit(app, &operation, written);
-}
-
-/* ------------------------------------------------------------- collecting */
-
-static void take_page_of_view(struct app *app, struct holdfast_view_answer **answer)
-{
-    struct counting *c = app->counting;
-    const struct holdfast_view_answer *a = *answer;
-
-    if (a->status != HOLDFAST_APPLIED || a->unknown_partitions) {
-        fail(app, "not all of it is known now, so lines would be missing: try again");
-        return;
-    }
-    for (size_t i = 0; i < a->level_count; i++) {
-        if (!count_list_add(&c->list, a->levels[i].level.sku, a->levels[i].level.warehouse)) {
-            fail(app, "it would have more than 20,000 lines: filter, and make several");
-            return;
-        }
-    }
-    free(c->cursor);
-    c->cursor = a->more && a->cursor ? strdup(a->cursor) : NULL;
-    poll_restart(&c->collect_poll);
-    if (!c->cursor)
-        begin(app);
-}
-
-static void collect(struct app *app)
-{
-    struct counting *c = app->counting;
-    struct holdfast_view_query query = {
-        .kind = HOLDFAST_VIEW_LEVELS,
-        .warehouse = c->source.warehouse,
-        .text = c->source.text[0] ? c->source.text : NULL,
-        .out_of_stock = c->source.out_of_stock,
-        .below_safety = c->source.below_safety,
-        .limit = PAGE,
-        .cursor = c->cursor,
-    };
-    poll_view(app, &c->collect_poll, &query, 0, take_page_of_view);
-}
-
-static void start(struct app *app, const char *name)
-{
-    forget(app);
-    snprintf(app->counting->run, CODE_TEXT, "%s", name);
-    app_show(app, VIEW_COUNT);
-}
-
-void counting_make(struct app *app, const char *name, const struct counting_source *source)
-{
-    struct counting *c = app->counting;
-
-    start(app, name);
-    c->source = *source;
-    c->source.skus = NULL;
-    c->phase = COUNTING_COLLECTING;
-    for (size_t i = 0; i < source->sku_count; i++) {
-        if (!count_list_add(&c->list, source->skus[i], source->warehouse)) {
-            fail(app, "out of memory");
-            return;
-        }
-    }
-    if (source->sku_count > 0)
-        begin(app);
-}
-
-void counting_propose_name(const struct app *app, char name[CODE_TEXT])
-{
-    char id[37];
-    time_t now = (time_t)(app->wall_us / 1000000);
-    struct tm tm;
-    char when[32];
-
-    holdfast_new_operation_id(id);
-    localtime_r(&now, &tm);
-    strftime(when, sizeof when, "%m%d-%H%M", &tm);
-    snprintf(name, CODE_TEXT, "count-%s-%s", when, id + 32);
-}
-
 void counting_open(struct app *app, const char *name)
 {
-    start(app, name);
-    read_it(app);
-}
-
-bool counting_sheet(struct app *app, const char *path, char *error, size_t error_bytes)
-{
-    struct counting *c = app->counting;
-    char run[CODE_TEXT];
-
-    start(app, "");
-    if (!count_sheet_read(path, run, &c->list, error, error_bytes)) {
-        forget(app);
-        return false;
-    }
-    memcpy(c->run, run, sizeof c->run);
-    begin(app);
-    return true;
+    counting_start(app, name);
+    counting_read(app);
 }
 
 /* ------------------------------------------------------------- reading */
@@ -351,27 +91,28 @@ static void take_run(struct app *app, struct holdfast_answer **answer)
     if ((*answer)->status != HOLDFAST_APPLIED)
         return;
     if ((*answer)->run_count != 1) {
-        fail(app, "there is no list of this name");
+        counting_fail(app, "there is no list of this name");
         return;
     }
     const struct holdfast_run *run = &(*answer)->runs[0];
     c->version = run->version;
     c->created_at_us = run->created_at_us;
     if (!count_list_resize(&c->list, run->lines))
-        fail(app, "it has more than 20,000 lines: a bulk file, or a list too long for a console");
+        counting_fail(
+            app, "it has more than 20,000 lines: a bulk file, or a list too long for a console");
 }
 
 static uint32_t page_of(uint32_t line)
 {
-    return line > 0 ? (line - 1) / PAGE : 0;
+    return line > 0 ? (line - 1) / COUNT_PAGE : 0;
 }
 
 static uint32_t pages_of(const struct counting *c)
 {
-    return (c->list.count + PAGE - 1) / PAGE;
+    return (c->list.count + COUNT_PAGE - 1) / COUNT_PAGE;
 }
 
-/* The page that is looked at, or else any that is older than the record. PAGES: none is. */
+/* The page that is looked at, or else any that is older than the record. COUNT_PAGES: none is. */
 static uint32_t page_due(const struct counting *c)
 {
     uint32_t first = page_of(c->chosen), count = pages_of(c);
@@ -381,7 +122,7 @@ static uint32_t page_due(const struct counting *c)
         if (c->page_versions[page] < c->version)
             return page;
     }
-    return PAGES;
+    return COUNT_PAGES;
 }
 
 static void opened(struct app *app)
@@ -410,11 +151,11 @@ static void take_lines(struct app *app, struct holdfast_answer **answer)
         any = any || line->sku[0];
     }
     if (c->asked_page == 0 && !any && c->phase == COUNTING_READING) {
-        fail(app, "it is a bulk file's run, and no count list");
+        counting_fail(app, "it is a bulk file's run, and no count list");
         return;
     }
     c->page_versions[c->asked_page] = c->asked_version;
-    if (c->phase == COUNTING_READING && page_due(c) == PAGES)
+    if (c->phase == COUNTING_READING && page_due(c) == COUNT_PAGES)
         opened(app);
 }
 
@@ -423,17 +164,18 @@ static void read_record(struct app *app)
     struct counting *c = app->counting;
     const char *name = c->run;
     struct holdfast_query run = {.kind = HOLDFAST_QUERY_RUN, .skus = &name, .sku_count = 1};
-    struct holdfast_query lines = {.kind = HOLDFAST_QUERY_RUN_LINES, .run = c->run, .limit = PAGE};
+    struct holdfast_query lines = {
+        .kind = HOLDFAST_QUERY_RUN_LINES, .run = c->run, .limit = COUNT_PAGE};
 
     poll_owner(app, &c->run_poll, &run, RUN_EVERY_US, take_run);
     if (c->phase == COUNTING_NONE || c->page_poll.in_flight || c->version == 0)
         return;
     uint32_t page = page_due(c);
-    if (page == PAGES)
+    if (page == COUNT_PAGES)
         return;
     c->asked_page = page;
     c->asked_version = c->version;
-    lines.before = (uint64_t)page * PAGE;
+    lines.before = (uint64_t)page * COUNT_PAGE;
     poll_owner(app, &c->page_poll, &lines, PAGE_EVERY_US, take_lines);
 }
 
@@ -545,15 +287,9 @@ void counting_tick(struct app *app)
     case COUNTING_NONE:
         return;
     case COUNTING_COLLECTING:
-        collect(app);
-        return;
     case COUNTING_BEGINNING:
-        if (!c->sent && app->now_us >= c->due_us)
-            send_begin(app);
-        return;
     case COUNTING_WRITING:
-        if (!c->sent && app->now_us >= c->due_us)
-            send_block(app);
+        counting_make_tick(app);
         return;
     case COUNTING_READING:
     case COUNTING_READY:

@@ -28,18 +28,11 @@ static struct count_view *mine(struct app *app)
     return app->states[VIEW_COUNT];
 }
 
-static void *make(struct app *app)
-{
-    (void)app;
-    return calloc(1, sizeof(struct count_view));
-}
-
-static void destroy(void *state)
+static void release(void *state)
 {
     struct count_view *s = state;
     if (s->names)
         holdfast_view_answer_free(&s->names);
-    free(s);
 }
 
 static void take_names(struct app *app, struct holdfast_view_answer **answer)
@@ -336,8 +329,8 @@ const struct view view_count = {
     .id = VIEW_COUNT,
     .name = "Count",
     .about = "a count list: what is counted is ticked off, by everybody who walks it",
-    .make = make,
-    .destroy = destroy,
+    .state_bytes = sizeof(struct count_view),
+    .release = release,
     .tick = tick,
     .draw = draw,
     .title = title,

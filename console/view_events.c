@@ -30,22 +30,15 @@ struct events {
     char fault[256]; /* why the last question was refused */
 };
 
-static void *make(struct app *app)
+static bool init(void *state)
 {
-    struct events *s = calloc(1, sizeof *s);
-    (void)app;
-    if (s && !event_list_init(&s->list, KEPT)) {
-        free(s);
-        return NULL;
-    }
-    return s;
+    return event_list_init(&((struct events *)state)->list, KEPT);
 }
 
-static void destroy(void *state)
+static void release(void *state)
 {
     struct events *s = state;
     event_list_release(&s->list);
-    free(s);
 }
 
 static struct events *mine(struct app *app)
@@ -359,8 +352,9 @@ const struct view view_events = {
     .id = VIEW_EVENTS,
     .name = "Events",
     .about = "what happens, as it happens: who changed what; filter with / by: at: sku: order: is:",
-    .make = make,
-    .destroy = destroy,
+    .state_bytes = sizeof(struct events),
+    .init = init,
+    .release = release,
     .tick = tick,
     .draw = draw,
     .title = title,

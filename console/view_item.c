@@ -30,12 +30,6 @@ struct item {
     struct poll stock_poll, history_poll;
 };
 
-static void *make(struct app *app)
-{
-    (void)app;
-    return calloc(1, sizeof(struct item));
-}
-
 static void drop(struct item *s)
 {
     if (s->stock)
@@ -44,10 +38,9 @@ static void drop(struct item *s)
         holdfast_answer_free(&s->history);
 }
 
-static void destroy(void *state)
+static void release(void *state)
 {
     drop(state);
-    free(state);
 }
 
 static struct item *mine(struct app *app)
@@ -424,8 +417,8 @@ const struct view view_item = {
     .name = "Item",
     .about =
         "one item: every warehouse, and who changed what, when and why; Tab changes the warehouse",
-    .make = make,
-    .destroy = destroy,
+    .state_bytes = sizeof(struct item),
+    .release = release,
     .tick = tick,
     .draw = draw,
     .title = title,

@@ -24,18 +24,11 @@ struct operations {
     int top, lines;
 };
 
-static void *make(struct app *app)
-{
-    (void)app;
-    return calloc(1, sizeof(struct operations));
-}
-
-static void destroy(void *state)
+static void release(void *state)
 {
     struct operations *s = state;
     if (s->status)
         holdfast_view_answer_free(&s->status);
-    free(s);
 }
 
 static struct operations *mine(struct app *app)
@@ -336,8 +329,8 @@ const struct view view_operations = {
     .id = VIEW_OPERATIONS,
     .name = "Operations",
     .about = "brokers, queues, workers, sheds and the view: is anything wrong",
-    .make = make,
-    .destroy = destroy,
+    .state_bytes = sizeof(struct operations),
+    .release = release,
     .tick = tick,
     .draw = draw,
     .title = title,

@@ -24,12 +24,6 @@ struct orders {
     struct poll open_poll, all_poll;
 };
 
-static void *make(struct app *app)
-{
-    (void)app;
-    return calloc(1, sizeof(struct orders));
-}
-
 static void drop(struct orders *s)
 {
     if (s->open)
@@ -38,10 +32,9 @@ static void drop(struct orders *s)
         holdfast_answer_free(&s->all);
 }
 
-static void destroy(void *state)
+static void release(void *state)
 {
     drop(state);
-    free(state);
 }
 
 static struct orders *mine(struct app *app)
@@ -299,8 +292,8 @@ const struct view view_orders = {
     .id = VIEW_ORDERS,
     .name = "Orders",
     .about = "an order or reservation: what is reserved, sold, shipped, and what may be done",
-    .make = make,
-    .destroy = destroy,
+    .state_bytes = sizeof(struct orders),
+    .release = release,
     .tick = tick,
     .draw = draw,
     .title = title,

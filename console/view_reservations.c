@@ -23,21 +23,17 @@ struct reservations {
     size_t wanted;
 };
 
-static void *make(struct app *app)
+static bool init(void *state)
 {
-    struct reservations *s = calloc(1, sizeof *s);
-    (void)app;
-    if (s)
-        s->wanted = 20;
-    return s;
+    ((struct reservations *)state)->wanted = 20;
+    return true;
 }
 
-static void destroy(void *state)
+static void release(void *state)
 {
     struct reservations *s = state;
     if (s->page)
         holdfast_view_answer_free(&s->page);
-    free(s);
 }
 
 static struct reservations *mine(struct app *app)
@@ -227,8 +223,9 @@ const struct view view_reservations = {
     .id = VIEW_RESERVATIONS,
     .name = "Reservations",
     .about = "what is held for customers and runs out next; release or extend it",
-    .make = make,
-    .destroy = destroy,
+    .state_bytes = sizeof(struct reservations),
+    .init = init,
+    .release = release,
     .enter = enter,
     .tick = tick,
     .draw = draw,

@@ -26,12 +26,6 @@ struct runs {
     struct poll list_poll, one_poll, lines_poll;
 };
 
-static void *make(struct app *app)
-{
-    (void)app;
-    return calloc(1, sizeof(struct runs));
-}
-
 static void drop_chosen(struct runs *s)
 {
     if (s->one)
@@ -40,13 +34,12 @@ static void drop_chosen(struct runs *s)
         holdfast_answer_free(&s->lines);
 }
 
-static void destroy(void *state)
+static void release(void *state)
 {
     struct runs *s = state;
     drop_chosen(s);
     if (s->list)
         holdfast_answer_free(&s->list);
-    free(s);
 }
 
 static struct runs *mine(struct app *app)
@@ -285,8 +278,8 @@ const struct view view_runs = {
     .id = VIEW_RUNS,
     .name = "Runs",
     .about = "bulk jobs and count lists: how far they are, and what was refused and why",
-    .make = make,
-    .destroy = destroy,
+    .state_bytes = sizeof(struct runs),
+    .release = release,
     .enter = enter,
     .tick = tick,
     .draw = draw,

@@ -50,18 +50,10 @@ static void clear(struct scan_view *s)
     form_add(&s->form, FIELD_WORDS, "", "");
 }
 
-static void *make(struct app *app)
+static bool init(void *state)
 {
-    struct scan_view *s = calloc(1, sizeof *s);
-    (void)app;
-    if (s)
-        clear(s);
-    return s;
-}
-
-static void destroy(void *state)
-{
-    free(state);
+    clear(state);
+    return true;
 }
 
 /* The list that the count flow walks; NULL: it counts whatever is scanned. */
@@ -298,8 +290,8 @@ const struct view view_scan = {
     .id = VIEW_SCAN,
     .name = "Scan",
     .about = "receive, count or move with a scanner; Tab changes between them",
-    .make = make,
-    .destroy = destroy,
+    .state_bytes = sizeof(struct scan_view),
+    .init = init,
     .enter = enter,
     .tick = tick,
     .draw = draw,
