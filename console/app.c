@@ -11,9 +11,11 @@
 #include <strings.h>
 
 #include "common/clock.h"
+#include "console/brokers.h"
 #include "console/count.h"
 #include "console/list.h"
 #include "console/panes.h"
+#include "console/subscriptions.h"
 #include "console/tag.h"
 #include "console/text.h"
 
@@ -83,9 +85,11 @@ bool app_open(struct app *app, const char *cluster_file, char *error, size_t err
     app->reads = open_handle(app, READ_TIMEOUT_MS, error, error_bytes);
     app->writes = app->reads ? open_handle(app, WRITE_TIMEOUT_MS, error, error_bytes) : NULL;
     app->watch = broker_watch_new(&app->config);
+    app->brokers = brokers_new();
     app->fifo = calloc(FIFO_KEYS, sizeof *app->fifo);
     app->panes = panes_new();
     app->counting = counting_new();
+    app->subscriptions = subscriptions_new();
     bool good = app->reads && app->writes;
     for (int i = 0; i < VIEWS; i++) {
         app->states[i] = make_state(views[i]);
@@ -93,15 +97,11 @@ bool app_open(struct app *app, const char *cluster_file, char *error, size_t err
             snprintf(error, error_bytes, "out of memory");
         good = good && app->states[i];
     }
-    if (good && (!app->watch || !app->fifo || !app->panes || !app->counting ||
-                 !canvas_resize(&app->canvas, 24, 80))) {
+    if (good && (!app->watch || !app->brokers || !app->fifo || !app->panes || !app->counting ||
+                 !app->subscriptions || !canvas_resize(&app->canvas, 24, 80))) {
         snprintf(error, error_bytes, "out of memory");
         good = false;
     }
-    memset(app->depth, 0xff, sizeof app->depth); /* -1: not known */
-    memset(app->rate, 0xff, sizeof app->rate);
-    memset(app->shed, 0xff, sizeof app->shed);
-    memset(app->poison, 0xff, sizeof app->poison);
     key_decoder_init(&app->decoder);
     scan_init(&app->scan, app->settings.scanner.prefix);
     memcpy(app->warehouse, app->settings.warehouse, sizeof app->warehouse);
@@ -128,7 +128,9 @@ void app_close(struct app *app)
     }
     panes_destroy(&app->panes);
     broker_watch_destroy(&app->watch);
+    free(app->brokers);
     counting_destroy(&app->counting);
+    subscriptions_destroy(&app->subscriptions);
     free(app->fifo);
     free(app->reasons.codes);
     free(app->reasons.texts);
@@ -148,10 +150,21 @@ void app_say(struct app *app, enum style style, const char *format, ...)
     app->dirty = true;
 }
 
+/* What was said of another view is not left beside this one; a fault is read first. */
+static void forget_message(struct app *app)
+{
+    int64_t age_us = app->now_us - app->message_at_us;
+
+    if (age_us > (app->message_style == STYLE_BAD ? MESSAGE_US : 0))
+        app->message[0] = '\0';
+}
+
 void app_show(struct app *app, enum view_id view)
 {
-    if (view != app->view)
+    if (view != app->view) {
         app->previous = app->view;
+        forget_message(app);
+    }
     app->view = view;
     app->prompt = PROMPT_NONE;
     if (views[view]->enter)
@@ -280,7 +293,8 @@ void app_act(struct app *app, enum action action)
         copy_subject(app);
         return;
     case ACTION_EXPORT:
-        export_begin(app);
+    case ACTION_EXPORT_JSON:
+        export_begin(app, action == ACTION_EXPORT_JSON);
         return;
     case ACTION_BACK:
         go_back(app);
@@ -514,6 +528,7 @@ void app_turn(struct app *app)
         post_tick(app);
     }
     counting_tick(app);
+    subscriptions_tick(app);
     if (!app->paused || app->dialog || app->looking) {
         views[app->view]->tick(app, app->now_us);
         dialog_tick(app);
@@ -535,5 +550,7 @@ int app_wait_ms(const struct app *app)
         wait = scans == INT64_MIN ? 0 : scans - app->now_us < wait ? scans - app->now_us : wait;
     wait = wait < 0 ? 0 : (wait + 999) / 1000;
     wait = reads < wait ? reads : wait;
+    int subscriptions = subscriptions_wait_ms(app);
+    wait = subscriptions < wait ? subscriptions : wait;
     return (int)(writes < wait ? writes : wait);
 }

@@ -31,6 +31,9 @@ struct dialog;
 struct chooser;
 struct panes;
 struct counting;
+struct subscriptions;
+struct brokers;
+struct export_file;
 
 struct area {
     int row, rows, columns;
@@ -63,9 +66,9 @@ struct view {
     bool (*subject)(struct app *app, struct subject *subject); /* may be NULL; false: no row */
     /* Whether the row lets the action be done at all; NULL: it does. */
     bool (*allows)(struct app *app, enum action action);
-    /* Writes what the list shows as a table with a head (export_row). Returns the rows below it; 0
+    /* Writes what the list shows as a table (export_head, export_row). Returns the rows below it; 0
      * when there is nothing. NULL: there is nothing to be written here. */
-    size_t (*table)(struct app *app, FILE *file);
+    size_t (*table)(struct app *app, struct export_file *out);
     /* A scan, or a code that was typed for looking up. NULL: the console opens what it is. */
     void (*scanned)(struct app *app, const char *text);
 };
@@ -100,14 +103,6 @@ struct names { /* codes and their names, sorted */
     bool known;
 };
 
-/* A worker that a broker has told of. */
-struct seen_worker {
-    char name[CODE_TEXT], shard[CODE_TEXT];
-    size_t broker;
-    int64_t heard_us; /* when it was told of last; 0: the row is free */
-};
-#define SEEN_WORKERS 64
-
 /* Over all warehouses, from the view; what trouble.c tells of stock. */
 struct stock_sums {
     bool known;
@@ -116,13 +111,8 @@ struct stock_sums {
 
 enum prompt_kind { PROMPT_NONE, PROMPT_FILTER, PROMPT_LOOKUP, PROMPT_LIST };
 
-#define SAMPLES 60
 #define FIFO_KEYS 4096
 #define POSTINGS_MAX 8
-
-struct series { /* one sample a second, the newest last */
-    int64_t samples[SAMPLES];
-};
 
 #define TAGS_MAX 256
 
@@ -187,6 +177,7 @@ struct app {
     char warehouse[CODE_TEXT]; /* "": all */
 
     struct counting *counting;
+    struct subscriptions *subscriptions;
     struct tags tags;
     struct dialog *dialog;   /* or NULL */
     struct chooser *chooser; /* or NULL */
@@ -206,12 +197,9 @@ struct app {
     struct posting postings[POSTINGS_MAX];
     uint32_t posting_serial;
 
-    struct series depth[CONFIG_BROKERS_MAX], rate[CONFIG_BROKERS_MAX];
-    struct series shed[CONFIG_BROKERS_MAX], poison[CONFIG_BROKERS_MAX]; /* since its start */
-    struct seen_worker workers[SEEN_WORKERS];
+    struct brokers *brokers;
     struct stock_sums sums;
     struct poll sums_poll;
-    int64_t sampled_at_us;
 };
 
 /* ------------------------------------------------------------- app.c */
@@ -317,8 +305,8 @@ int help_draw(struct app *app, struct canvas *c, int top);
 
 /* ------------------------------------------------------------- export.c */
 
-/* Writes what the view shows into a file, and tells its name. */
-void export_begin(struct app *app);
+/* Writes what the view shows into a file, as CSV or as JSON Lines, and tells its name. */
+void export_begin(struct app *app, bool json);
 void export_tick(struct app *app);
 /* What is not whole is removed. */
 void export_stop(struct app *app);

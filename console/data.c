@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "console/app.h"
+#include "console/brokers.h"
 
 #define HEARD_US 3500000   /* a broker tells its state every second */
 #define FAILING_US 2500000 /* reads that fail for so long mean that nobody is there */
@@ -242,69 +243,6 @@ bool link_can_post(const struct app *app, const char **why)
     return false;
 }
 
-static void sample(struct series *series, int64_t value)
-{
-    memmove(series->samples, series->samples + 1, sizeof series->samples[0] * (SAMPLES - 1));
-    series->samples[SAMPLES - 1] = value;
-}
-
-/* Those that are gone are not told of any more: who was there is remembered here. */
-static void see_worker(struct app *app, size_t broker, const Hf__WorkerState *worker)
-{
-    struct seen_worker *row = &app->workers[0];
-
-    for (size_t i = 0; i < SEEN_WORKERS; i++) {
-        struct seen_worker *one = &app->workers[i];
-        if (one->heard_us && one->broker == broker && strlen(one->name) == worker->name.len &&
-            memcmp(one->name, worker->name.data, worker->name.len) == 0) {
-            row = one;
-            break;
-        }
-        if (one->heard_us < row->heard_us) /* a free one, or the one that is gone longest */
-            row = one;
-    }
-    row->broker = broker;
-    row->heard_us = app->now_us;
-    snprintf(row->name, sizeof row->name, "%.*s", (int)worker->name.len,
-             (const char *)worker->name.data);
-    snprintf(row->shard, sizeof row->shard, "%.*s", (int)worker->shard.len,
-             (const char *)worker->shard.data);
-}
-
-static void hear_brokers(struct app *app)
-{
-    broker_watch_wait(app->watch, 0);
-    for (size_t i = 0; i < app->config.broker_count; i++) {
-        const Hf__BrokerState *state = broker_watch_state(app->watch, i);
-        bool was = link_broker_ok(app, i);
-        if (state && state->clock_us != app->link.broker_clock[i]) {
-            app->link.broker_clock[i] = state->clock_us;
-            app->link.brokers_heard_us[i] = app->now_us;
-            for (size_t j = 0; j < state->n_workers; j++)
-                see_worker(app, i, state->workers[j]);
-            app->dirty = true;
-        }
-        if (was != link_broker_ok(app, i))
-            app->dirty = true;
-    }
-    if (!link_any_broker(app))
-        app->dirty = true; /* that none was heard in time is told then */
-    if (app->now_us - app->sampled_at_us < 1000000)
-        return;
-    app->sampled_at_us = app->now_us;
-    for (size_t i = 0; i < app->config.broker_count; i++) {
-        const Hf__BrokerState *state =
-            link_broker_ok(app, i) ? broker_watch_state(app->watch, i) : NULL;
-        sample(&app->depth[i], state ? (int64_t)(state->queued + state->in_flight) : -1);
-        sample(&app->rate[i], state ? (int64_t)state->rate : -1);
-        int64_t shed = state ? 0 : -1;
-        for (size_t j = 0; state && j < state->n_sheds; j++)
-            shed += (int64_t)state->sheds[j]->count;
-        sample(&app->shed[i], shed);
-        sample(&app->poison[i], state ? (int64_t)state->poisoned : -1);
-    }
-}
-
 /* ------------------------------------------------------------- reasons and warehouses */
 
 static void take_names(struct names *names, const struct holdfast_answer *answer)
@@ -369,7 +307,7 @@ void data_tick(struct app *app)
     struct holdfast_view_query totals = {.kind = HOLDFAST_VIEW_TOTALS,
                                          .consistency = HOLDFAST_READ_ANY};
 
-    hear_brokers(app);
+    brokers_tick(app);
     if (app->link.answered_at_us) /* the first rows do not wait for it */
         poll_view(app, &app->sums_poll, &totals, SUMS_EVERY_US, take_sums);
     if (app->now_us - app->link.answered_at_us > ALIVE_US) /* the view that is shown asks nothing */

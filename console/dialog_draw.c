@@ -46,6 +46,27 @@ static int wrapped(const struct frame *f, int row, int rows, enum style style, c
     return used;
 }
 
+static int box_of(const struct frame *f, const struct field *field)
+{
+    int width = f->width - f->label - 1;
+    bool text =
+        field->kind == FIELD_CHOICE || field->kind == FIELD_WORDS || field->kind == FIELD_CODE;
+    return least(width, text ? 32 : 12);
+}
+
+/* What is wrong with what was typed, when it is told beside the field: where it fits whole, and not
+ * of the field whose fault stands below already. */
+static const char *fault_beside(const struct frame *f, const struct dialog *d, size_t i)
+{
+    const struct field *field = &d->form.fields[i];
+    const char *fault = field->text[0] ? field_fault(field) : NULL;
+    int room = f->width - f->label - 1 - box_of(f, field) - 2;
+
+    if (!fault || (d->trouble[0] && i == d->form.focus) || (int)text_width(fault) > room)
+        return NULL;
+    return fault;
+}
+
 static void draw_field(const struct frame *f, const struct dialog *d, size_t i, int row)
 {
     const struct field *field = &d->form.fields[i];
@@ -54,8 +75,8 @@ static void draw_field(const struct frame *f, const struct dialog *d, size_t i, 
     enum style style = focus ? STYLE_FOCUS : STYLE_FIELD;
     int at = f->column + f->label + 1, width = f->width - f->label - 1;
     const char *name = "";
-    int box =
-        least(width, choice || field->kind == FIELD_WORDS || field->kind == FIELD_CODE ? 32 : 12);
+    int box = box_of(f, field);
+    const char *beside = fault_beside(f, d, i);
 
     canvas_cell(f->c, row, f->column, f->label, focus ? STYLE_STRONG : STYLE_NORMAL, field->label);
     canvas_text(f->c, row, at, 1, STYLE_NORMAL, "[");
@@ -75,8 +96,8 @@ static void draw_field(const struct frame *f, const struct dialog *d, size_t i, 
     if (choice)
         canvas_text(f->c, row, at + box - 2, 1, style, "v");
     canvas_text(f->c, row, at + box - 1, 1, STYLE_NORMAL, "]");
-    if (wrong && width - box > 2)
-        canvas_format(f->c, row, at + box, width - box, STYLE_BAD, "! %s", field_fault(field));
+    if (wrong && width > box)
+        canvas_format(f->c, row, at + box, width - box, STYLE_BAD, "! %s", beside ? beside : "");
     else if (field->required && !field->text[0])
         canvas_text(f->c, row, at + box, width - box, STYLE_WARN, "*");
     else if (choice && field_chosen(field) >= 0) {
@@ -253,8 +274,13 @@ void dialog_draw(struct app *app, struct canvas *c)
         draw_field(&f, d, (size_t)i, at++);
     at += f.rows > shown + 8;
     int last = f.row + f.rows - 1;
-    if (d->trouble[0])
-        at += wrapped(&f, at, least(TEXT_ROWS, last - at), STYLE_BAD, d->trouble);
+    const struct field *focus = d->form.count > 0 ? &d->form.fields[d->form.focus] : NULL;
+    char fault[160] = "";
+    if (focus && focus->text[0] && field_fault(focus) && !fault_beside(&f, d, d->form.focus))
+        snprintf(fault, sizeof fault, "%s %s", focus->label, field_fault(focus));
+    if (d->trouble[0] || fault[0])
+        at += wrapped(&f, at, least(TEXT_ROWS, last - at), STYLE_BAD,
+                      d->trouble[0] ? d->trouble : fault);
     if (at < last)
         at += conflict(&f, d, at);
     if (at < last)

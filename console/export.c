@@ -5,8 +5,10 @@
  */
 #include "console/export.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <json-c/json.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,44 +25,47 @@
 
 /* ------------------------------------------------------------- files */
 
-FILE *export_create(const char *what, char *path, char *error, size_t error_bytes)
+bool export_create(struct export_file *out, const char *what, bool json, char *error,
+                   size_t error_bytes)
 {
     char when[32], more[8] = "";
     time_t now = time(NULL);
     struct tm tm;
     int fd = -1;
 
+    *out = (struct export_file){.json = json};
     localtime_r(&now, &tm);
     strftime(when, sizeof when, "%Y%m%d-%H%M%S", &tm);
     for (int i = 1; i <= TRIES && fd < 0; i++) {
         if (i > 1)
             snprintf(more, sizeof more, "-%d", i);
-        snprintf(path, EXPORT_PATH, "holdfast-%s-%s%s.csv", what, when, more);
-        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+        snprintf(out->path, sizeof out->path, "holdfast-%s-%s%s.%s", what, when, more,
+                 json ? "jsonl" : "csv");
+        fd = open(out->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
         if (fd < 0 && errno != EEXIST)
             break;
     }
-    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
-    if (!file) {
-        snprintf(error, error_bytes, "not written, %s: %s", strerror(errno), path);
+    out->file = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (!out->file) {
+        snprintf(error, error_bytes, "not written, %s: %s", strerror(errno), out->path);
         if (fd >= 0)
             close(fd);
     }
-    return file;
+    return out->file != NULL;
 }
 
-bool export_close(FILE **file, bool whole, const char *path, char *error, size_t error_bytes)
+bool export_close(struct export_file *out, bool whole, char *error, size_t error_bytes)
 {
-    bool failed = ferror(*file) != 0;
+    bool failed = out->short_of_memory || ferror(out->file) != 0;
 
-    errno = 0;
-    failed = fclose(*file) != 0 || failed;
-    *file = NULL;
+    errno = out->short_of_memory ? ENOMEM : 0;
+    failed = fclose(out->file) != 0 || failed;
+    out->file = NULL;
     if (failed)
         snprintf(error, error_bytes, "not written, %s: %s",
-                 errno ? strerror(errno) : "the file takes no more", path);
+                 errno ? strerror(errno) : "the file takes no more", out->path);
     if (failed || !whole)
-        (void)unlink(path);
+        (void)unlink(out->path);
     return !failed;
 }
 
@@ -79,49 +84,93 @@ static void put_value(FILE *file, const char *value)
     csv_write_field(file, value, ',');
 }
 
-void export_row(FILE *file, const char *value, ...)
+static struct json_object *json_value(const char *value, bool number)
+{
+    if (!value[0])
+        return NULL;
+    return number ? json_object_new_int64(strtoll(value, NULL, 10)) : json_object_new_string(value);
+}
+
+static void put_row(struct export_file *out, const char *value, va_list args)
+{
+    struct json_object *object = out->json ? json_object_new_object() : NULL;
+    size_t i = 0;
+
+    if (out->json && !object) {
+        out->short_of_memory = true;
+        return;
+    }
+    for (const char *at = value; at; at = va_arg(args, const char *), i++) {
+        if (object && i < out->columns) {
+            json_object_object_add(object, out->names[i], json_value(at, out->numbers[i]));
+        } else if (!out->json) {
+            if (i > 0)
+                fputc(',', out->file);
+            put_value(out->file, at);
+        }
+    }
+    if (object)
+        fputs(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
+                                                         JSON_C_TO_STRING_NOSLASHESCAPE),
+              out->file);
+    fputc('\n', out->file);
+    json_object_put(object);
+}
+
+void export_row(struct export_file *out, const char *value, ...)
 {
     va_list args;
 
     va_start(args, value);
-    for (const char *at = value; at; at = va_arg(args, const char *)) {
-        if (at != value)
-            fputc(',', file);
-        put_value(file, at);
+    put_row(out, value, args);
+    va_end(args);
+}
+
+void export_head(struct export_file *out, const char *name, ...)
+{
+    va_list args;
+
+    va_start(args, name);
+    for (const char *at = name; at; at = va_arg(args, const char *)) {
+        assert(out->columns < EXPORT_COLUMNS);
+        out->numbers[out->columns] = at[0] == '#';
+        out->names[out->columns++] = at + (at[0] == '#');
     }
     va_end(args);
-    fputc('\n', file);
+    for (size_t i = 0; !out->json && i < out->columns; i++)
+        fprintf(out->file, "%s%s", i > 0 ? "," : "", out->names[i]);
+    if (!out->json)
+        fputc('\n', out->file);
 }
 
 /* ------------------------------------------------------------- a table */
 
-static void write_table(struct app *app, const struct view *view)
+static void write_table(struct app *app, const struct view *view, bool json)
 {
-    char path[EXPORT_PATH], error[256], what[16];
+    struct export_file out;
+    char error[256], what[16];
     size_t rows;
 
     snprintf(what, sizeof what, "%s", view->name);
     what[0] = (char)(what[0] | 0x20);
-    FILE *file = export_create(what, path, error, sizeof error);
-    if (!file) {
+    if (!export_create(&out, what, json, error, sizeof error)) {
         app_say(app, STYLE_BAD, "ERR %s", error);
         return;
     }
-    rows = view->table(app, file);
-    if (!export_close(&file, rows > 0, path, error, sizeof error))
+    rows = view->table(app, &out);
+    if (!export_close(&out, rows > 0, error, sizeof error))
         app_say(app, STYLE_BAD, "ERR %s", error);
     else if (rows == 0)
         app_say(app, STYLE_WARN, "there is nothing to write");
     else
-        app_say(app, STYLE_GOOD, "OK written: %s (%zu rows)", path, rows);
+        app_say(app, STYLE_GOOD, "OK written: %s (%zu rows)", out.path, rows);
 }
 
 /* ------------------------------------------------------------- stock, page by page */
 
 struct stock_export {
-    FILE *file;
-    char path[EXPORT_PATH];
-    struct bulk_writer writer;
+    struct export_file out;
+    struct bulk_writer writer;        /* CSV */
     struct holdfast_view_query query; /* without cursor; its texts are these: */
     char warehouse[CODE_TEXT], text[CODE_TEXT];
     char *cursor;
@@ -137,7 +186,7 @@ static void end(struct app *app, bool whole, const char *why)
 
     app->exporting = NULL;
     poll_forget(app, &e->poll);
-    bool good = export_close(&e->file, whole, e->path, error, sizeof error);
+    bool good = export_close(&e->out, whole, error, sizeof error);
     app->urgent = true;
     if (why) {
         app->bell = true;
@@ -146,11 +195,26 @@ static void end(struct app *app, bool whole, const char *why)
         app->bell = true;
         app_say(app, STYLE_BAD, "ERR %s", error);
     } else {
-        app_say(app, STYLE_GOOD, "OK written: %s (%zu levels; holdfast apply takes it back)",
-                e->path, e->levels);
+        app_say(app, STYLE_GOOD, "OK written: %s (%zu levels%s)", e->out.path, e->levels,
+                e->out.json ? "" : "; holdfast apply takes it back");
     }
     free(e->cursor);
     free(e);
+}
+
+/* Names and figures as `holdfast stock --json` has them. */
+static void write_object(struct export_file *out, const struct holdfast_level *level,
+                         const char *sku, const char *name)
+{
+    const uint64_t figures[] = {level->on_hand,     level->reserved,     level->committed,
+                                level->unavailable, level->safety_stock, level->shortfall,
+                                level->available,   level->version,      level->on_hand_version};
+    char text[sizeof figures / sizeof figures[0]][24];
+
+    for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
+        snprintf(text[i], sizeof text[i], "%llu", (unsigned long long)figures[i]);
+    export_row(out, sku, name, level->warehouse, text[0], text[1], text[2], text[3], text[4],
+               text[5], text[6], text[7], text[8], NULL);
 }
 
 static void write_level(struct stock_export *e, const struct holdfast_level *level, const char *sku,
@@ -161,10 +225,14 @@ static void write_level(struct stock_export *e, const struct holdfast_level *lev
                              .has_version = true,
                              .if_version = level->on_hand_version};
 
+    e->levels++;
+    if (e->out.json) {
+        write_object(&e->out, level, sku, name);
+        return;
+    }
     snprintf(line.sku, sizeof line.sku, "%s", sku);
     snprintf(line.warehouse, sizeof line.warehouse, "%s", level->warehouse);
     (void)bulk_write_line(&e->writer, &line, false, name);
-    e->levels++;
 }
 
 static void take_page(struct app *app, struct holdfast_view_answer **answer)
@@ -217,15 +285,27 @@ void export_tick(struct app *app)
     poll_view(app, &e->poll, &e->query, 0, take_page);
 }
 
-static void begin_stock(struct app *app)
+/* A bulk file is a run of its own: two files are never one. */
+static void begin_bulk(struct stock_export *e)
 {
     static const enum holdfast_operation_kind kinds[] = {HOLDFAST_COUNT};
-    char error[256], run[CODE_TEXT], id[37], when[32];
+    char run[CODE_TEXT], id[37], when[32];
     time_t now = time(NULL);
     struct tm tm;
+
+    gmtime_r(&now, &tm);
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    holdfast_new_operation_id(id);
+    snprintf(run, sizeof run, "export-%s-%s", when, id + 28);
+    bulk_write_begin(&e->writer, e->out.file, BULK_CSV, run, kinds, 1);
+}
+
+static void begin_stock(struct app *app, bool json)
+{
+    char error[256];
     struct stock_export *e = calloc(1, sizeof *e);
 
-    if (!e || !(e->file = export_create("stock", e->path, error, sizeof error))) {
+    if (!e || !export_create(&e->out, "stock", json, error, sizeof error)) {
         app_say(app, STYLE_BAD, "ERR %s", e ? error : "out of memory");
         free(e);
         return;
@@ -237,28 +317,29 @@ static void begin_stock(struct app *app)
     e->query.text = e->text[0] ? e->text : NULL;
     e->query.limit = PAGE;
     e->heard_us = app->now_us;
-    gmtime_r(&now, &tm);
-    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
-    holdfast_new_operation_id(id); /* two files are never one run */
-    snprintf(run, sizeof run, "export-%s-%s", when, id + 28);
-    bulk_write_begin(&e->writer, e->file, BULK_CSV, run, kinds, 1);
+    if (json)
+        export_head(&e->out, "sku", "name", "warehouse", "#on_hand", "#reserved", "#committed",
+                    "#unavailable", "#safety_stock", "#shortfall", "#available", "#version",
+                    "#on_hand_version", NULL);
+    else
+        begin_bulk(e);
     app->exporting = e;
-    app_say(app, STYLE_NORMAL, "writing %s ...", e->path);
+    app_say(app, STYLE_NORMAL, "writing %s ...", e->out.path);
     export_tick(app);
 }
 
-/* ------------------------------------------------------------- the key */
+/* ------------------------------------------------------------- the keys */
 
-void export_begin(struct app *app)
+void export_begin(struct app *app, bool json)
 {
     const struct view *view = view_of(app->view);
 
     if (app->exporting)
-        app_say(app, STYLE_WARN, "%s is being written still", app->exporting->path);
+        app_say(app, STYLE_WARN, "%s is being written still", app->exporting->out.path);
     else if (app->view == VIEW_STOCK)
-        begin_stock(app);
+        begin_stock(app, json);
     else if (view->table)
-        write_table(app, view);
+        write_table(app, view, json);
 }
 
 void export_stop(struct app *app)

@@ -24,6 +24,7 @@
 #include "console/count.h"
 #include "console/screen.h"
 #include "console/script.h"
+#include "console/subscriptions.h"
 #include "protocol/text.h"
 
 #define FRAME_US 250000 /* between frames that only data asks for */
@@ -321,7 +322,8 @@ static void turn(struct run *run)
     struct pollfd fds[] = {{.fd = bytes ? STDIN_FILENO : -1, .events = POLLIN},
                            {.fd = run->signal_fd, .events = POLLIN},
                            {.fd = holdfast_fd(app->reads), .events = POLLIN},
-                           {.fd = holdfast_fd(app->writes), .events = POLLIN}};
+                           {.fd = holdfast_fd(app->writes), .events = POLLIN},
+                           {.fd = subscriptions_fd(app), .events = POLLIN}};
     if (app->quit || poll(fds, sizeof fds / sizeof fds[0], wait_ms) <= 0)
         return;
     if (fds[1].revents)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "console/brokers.h"
 #include "console/events.h"
 #include "console/text.h"
 
@@ -268,7 +269,7 @@ static int draw_broker(struct app *app, struct canvas *c, struct area area, int 
     const Hf__BrokerState *state = broker_watch_state(app->watch, i);
     int width = c->columns - x, end = area.row + 1 + area.rows, at;
     char depth[TEXT_NUMBER], rate[TEXT_NUMBER], text[256], graph[SAMPLES * 4 + 1];
-    const int64_t *samples = app->depth[i].samples;
+    const int64_t *samples = brokers_samples(app, i)->depth.samples;
     int64_t most = 0;
 
     if (y >= end)

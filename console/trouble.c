@@ -9,13 +9,16 @@
 #include <string.h>
 
 #include "console/app.h"
+#include "console/brokers.h"
+#include "console/subscriptions.h"
 #include "console/text.h"
 
 #define SILENT_MS 3000         /* three heartbeats of a worker */
 #define GONE_US 4000000        /* a broker tells of its workers every second */
 #define GONE_MOST_US 600000000 /* then somebody has taken it away for good */
 #define STUCK_MS 5000          /* longer than any batch takes */
-#define AUDIT_LATE_S 10        /* beyond twice its interval */
+#define HALTED_TOLD 3
+#define AUDIT_LATE_S 10 /* beyond twice its interval */
 
 struct troubles {
     struct trouble *list;
@@ -73,7 +76,7 @@ static void of_workers(const struct app *app, struct troubles *all, const Hf__Br
                        size_t broker)
 {
     for (size_t i = 0; i < SEEN_WORKERS; i++) {
-        const struct seen_worker *w = &app->workers[i];
+        const struct seen_worker *w = &brokers_workers(app)[i];
         int64_t gone_us = app->now_us - w->heard_us;
         if (w->heard_us && w->broker == broker && gone_us > GONE_US && gone_us < GONE_MOST_US)
             add(all, STYLE_WARN, "worker %s of shard %s is gone for %lld s", w->name, w->shard,
@@ -94,7 +97,8 @@ static void of_workers(const struct app *app, struct troubles *all, const Hf__Br
 static void of_sheds(const struct app *app, struct troubles *all, const Hf__BrokerState *state,
                      size_t i)
 {
-    const struct series *shed = &app->shed[i], *poison = &app->poison[i];
+    const struct series *shed = &brokers_samples(app, i)->shed;
+    const struct series *poison = &brokers_samples(app, i)->poison;
     int64_t first = -1, before = -1;
 
     for (size_t s = 0; s < SAMPLES; s++) {
@@ -176,6 +180,34 @@ static void of_audit(const struct app *app, struct troubles *all)
     }
 }
 
+/* ------------------------------------------------------------- subscriptions */
+
+static void of_subscriptions(const struct app *app, struct troubles *all)
+{
+    size_t count, more = 0, told = 0;
+    bool known;
+    const struct subscription_row *rows = subscriptions_list(app, &count, &known);
+    const char *fault = subscriptions_fault(app);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct subscription_row *r = &rows[i];
+        if (r->pruned + r->lost == 0)
+            continue;
+        if (++told > HALTED_TOLD)
+            more++;
+        else
+            add(all, STYLE_BAD,
+                "subscription %s is HALTED in %u of %u partitions (%s): its reader "
+                "has to resume",
+                r->name, r->pruned + r->lost, r->partitions,
+                r->lost ? "a database has lost what was given" : "it is behind the retention");
+    }
+    if (more)
+        add(all, STYLE_BAD, "%zu subscriptions more are HALTED: holdfast subscription list", more);
+    if (fault)
+        add(all, STYLE_BAD, "subscribers get no events: %s", fault);
+}
+
 /* ------------------------------------------------------------- stock, and the view */
 
 static void of_stock(const struct app *app, struct troubles *all)
@@ -212,6 +244,7 @@ size_t trouble_list(const struct app *app, struct trouble list[TROUBLES_MAX])
     for (size_t i = 0; i < app->config.broker_count; i++)
         of_broker(app, &all, i);
     of_audit(app, &all);
+    of_subscriptions(app, &all);
     of_stock(app, &all);
     return all.count;
 }

@@ -313,7 +313,7 @@ static void title(struct app *app, char *text, size_t bytes)
                  text_clock(s->list.since_us, clock));
 }
 
-static void row_of(FILE *file, const struct event_line *line)
+static void row_of(struct export_file *out, const struct event_line *line)
 {
     char when[TEXT_TIME], number[4][16], change[64], signals[64], place[64];
 
@@ -321,29 +321,29 @@ static void row_of(FILE *file, const struct event_line *line)
     snprintf(number[0], sizeof number[0], "%d", line->on_hand_change);
     snprintf(number[1], sizeof number[1], "%u", line->on_hand);
     snprintf(number[2], sizeof number[2], "%u", line->available);
-    export_row(file, text_time(line->at_us, when), holdfast_movement_name(line->movement),
-               line->sku, line->warehouse, number[0], event_change(line, change),
+    export_row(out, text_time(line->at_us, when), holdfast_movement_name(line->movement), line->sku,
+               line->warehouse, number[0], event_change(line, change),
                line->warehouse[0] ? number[1] : "", line->warehouse[0] ? number[2] : "",
                event_signals(line->signals, signals), line->actor, line->reason, line->reference,
                line->order, line->reservation, line->note, place, line->operation_id, NULL);
 }
 
-static size_t table(struct app *app, FILE *file)
+static size_t table(struct app *app, struct export_file *out)
 {
     struct events *s = mine(app);
     char gap[256];
 
-    export_row(file, "time", "what", "sku", "warehouse", "on_hand_change", "changes", "on_hand",
-               "available", "signals", "actor", "reason", "reference", "order", "reservation",
-               "note", "position", "operation_id", NULL);
+    export_head(out, "time", "what", "sku", "warehouse", "#on_hand_change", "changes", "#on_hand",
+                "#available", "signals", "actor", "reason", "reference", "order", "reservation",
+                "note", "position", "operation_id", NULL);
     for (size_t i = 0; i < s->list.count; i++) {
         const struct event_line *line = &s->list.lines[i];
         if (line->kind == EVENT_LINE_MOVEMENT) {
-            row_of(file, line);
+            row_of(out, line);
             continue;
         }
         event_gap(line, gap, sizeof gap);
-        export_row(file, "", gap, NULL);
+        export_row(out, "", gap, NULL);
     }
     return s->list.count;
 }

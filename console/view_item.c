@@ -388,15 +388,15 @@ static void title(struct app *app, char *text, size_t bytes)
                  known(s) && app->now_us - s->heard_us > OLD_US ? "  OLD" : "");
 }
 
-static size_t table(struct app *app, FILE *file)
+static size_t table(struct app *app, struct export_file *out)
 {
     struct item *s = mine(app);
     size_t count = s->history ? s->history->movement_count : 0;
     char when[TEXT_TIME], number[5][16];
 
-    export_row(file, "time", "what", "sku", "warehouse", "on_hand_change", "reserved_change",
-               "committed_change", "unavailable_change", "on_hand", "actor", "reason", "reference",
-               "order", "reservation", "note", "operation_id", NULL);
+    export_head(out, "time", "what", "sku", "warehouse", "#on_hand_change", "#reserved_change",
+                "#committed_change", "#unavailable_change", "#on_hand", "actor", "reason",
+                "reference", "order", "reservation", "note", "operation_id", NULL);
     for (size_t i = 0; i < count; i++) {
         const struct holdfast_movement *m = &s->history->movements[i];
         snprintf(number[0], sizeof number[0], "%d", m->on_hand_change);
@@ -404,7 +404,7 @@ static size_t table(struct app *app, FILE *file)
         snprintf(number[2], sizeof number[2], "%d", m->committed_change);
         snprintf(number[3], sizeof number[3], "%d", m->unavailable_change);
         snprintf(number[4], sizeof number[4], "%u", m->after.on_hand);
-        export_row(file, text_time(m->at_us, when), holdfast_movement_name(m->kind), s->sku,
+        export_row(out, text_time(m->at_us, when), holdfast_movement_name(m->kind), s->sku,
                    s->warehouse, number[0], number[1], number[2], number[3], number[4], m->actor,
                    m->reason, m->reference, m->order, m->reservation, m->note, m->operation_id,
                    NULL);

@@ -10,13 +10,16 @@
 #include <string.h>
 
 #include "console/app.h"
+#include "console/brokers.h"
 #include "console/list.h"
+#include "console/subscriptions.h"
 #include "console/text.h"
 #include "console/trouble.h"
 
 #define STATUS_EVERY_US 2000000
 #define SHOWN_OF_KIND 8
-/* A watch that is late by so much more than twice its pace has ended; as in `status`. */
+#define GRAPH_AT 64   /* where the graphs behind lines begin, */
+#define GRAPH_LEAST 8 /* and the fewest samples that make one */
 
 struct operations {
     struct holdfast_view_answer *status;
@@ -64,9 +67,10 @@ static int next_row(struct page *page)
     return row >= page->row && row < page->row + page->rows ? row : -1;
 }
 
-static void line(struct page *page, enum style style, const char *format, ...)
+/* Returns the row, or -1. */
+static int line(struct page *page, enum style style, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-static void line(struct page *page, enum style style, const char *format, ...)
+static int line(struct page *page, enum style style, const char *format, ...)
 {
     char text[512];
     va_list args;
@@ -75,9 +79,33 @@ static void line(struct page *page, enum style style, const char *format, ...)
     va_end(args);
     int row = next_row(page);
     if (row < 0)
-        return;
+        return row;
     canvas_fill(page->c, row, 0, page->c->columns, style);
     canvas_text(page->c, row, 0, page->c->columns, style, text);
+    return row;
+}
+
+/* The last minute, or what of it fits: behind the words of a line, one below the other. place 0 is
+ * the first; on a narrow screen there is none. Words that are longer than most are not painted
+ * over.
+ */
+static void spark(struct page *page, int row, int place, const struct series *series)
+{
+    char text[SAMPLES * 4 + 1];
+    int begin = GRAPH_AT, room = page->c->columns - begin, width = room;
+
+    if (room > 2 * GRAPH_LEAST + 1)
+        width = (room - 1) / 2;
+    else if (place > 0)
+        return;
+    width = width < SAMPLES ? width : SAMPLES;
+    begin += place * (width + 1);
+    if (row < 0 || !series || width < GRAPH_LEAST)
+        return;
+    text_sparkline(series->samples + SAMPLES - width, (size_t)width, page->c->ascii, text,
+                   sizeof text);
+    canvas_fill(page->c, row, begin - 1, width + 1, STYLE_NORMAL);
+    canvas_text(page->c, row, begin, width, STYLE_GOOD, text);
 }
 
 static void graph(struct page *page, const char *name, const struct series *series)
@@ -111,7 +139,8 @@ static int worse(const void *a, const void *b)
     return p->oldest_ms < q->oldest_ms ? 1 : p->oldest_ms > q->oldest_ms ? -1 : 0;
 }
 
-static void draw_partitions(struct page *page, const Hf__BrokerState *state)
+static void draw_partitions(struct app *app, struct page *page, const Hf__BrokerState *state,
+                            size_t broker)
 {
     Hf__PartitionState *sorted[256];
     size_t count = state->n_partition_states < 256 ? state->n_partition_states : 256;
@@ -122,33 +151,71 @@ static void draw_partitions(struct page *page, const Hf__BrokerState *state)
     qsort(sorted, count, sizeof sorted[0], worse);
     for (size_t i = 0; i < count && i < SHOWN_OF_KIND; i++) {
         const Hf__PartitionState *p = sorted[i];
+        const struct series *depth = NULL, *oldest = NULL;
+        int row;
         if (p->worker.len == 0)
-            line(page, STYLE_BAD, "   partition %u: NOBODY SERVES IT, %u wait", p->partition,
-                 p->queued);
+            row = line(page, STYLE_BAD, "   partition %u: NOBODY SERVES IT, %u wait", p->partition,
+                       p->queued);
         else
-            line(page, p->oldest_ms > 1000 || p->suspects ? STYLE_WARN : STYLE_NORMAL,
-                 "   partition %u: %u queued, %u in flight, oldest %u.%us%s at %.*s", p->partition,
-                 p->queued, p->in_flight, p->oldest_ms / 1000, p->oldest_ms / 100 % 10,
-                 p->suspects ? ", SUSPECTS!" : "", (int)p->worker.len, (char *)p->worker.data);
+            row = line(page, p->oldest_ms > 1000 || p->suspects ? STYLE_WARN : STYLE_NORMAL,
+                       "   partition %u: %u queued, %u in flight, oldest %u.%us%s at %.*s",
+                       p->partition, p->queued, p->in_flight, p->oldest_ms / 1000,
+                       p->oldest_ms / 100 % 10, p->suspects ? ", SUSPECTS!" : "",
+                       (int)p->worker.len, (char *)p->worker.data);
+        if (brokers_partition(app, broker, p->partition, &depth, &oldest)) {
+            spark(page, row, 0, depth);
+            spark(page, row, 1, oldest);
+        }
     }
     if (state->n_partition_states > SHOWN_OF_KIND)
         line(page, STYLE_DIM, "   and %zu partitions more with work in them",
              state->n_partition_states - SHOWN_OF_KIND);
 }
 
-static void draw_workers(struct page *page, const Hf__BrokerState *state)
+/* A shard whose workers are all gone is not told of any more: it is remembered. */
+static void draw_shards(struct app *app, struct page *page, const Hf__BrokerState *state,
+                        size_t broker)
+{
+    const struct seen_worker *seen = brokers_workers(app);
+
+    for (size_t i = 0; i < SEEN_WORKERS; i++) {
+        uint32_t workers = 0, partitions = 0, in_flight = 0;
+        bool told = !seen[i].heard_us || seen[i].broker != broker;
+        for (size_t j = 0; j < i && !told; j++)
+            told = seen[j].heard_us && seen[j].broker == broker &&
+                   strcmp(seen[j].shard, seen[i].shard) == 0;
+        if (told)
+            continue;
+        for (size_t j = 0; j < state->n_workers; j++) {
+            const Hf__WorkerState *w = state->workers[j];
+            if (w->shard.len != strlen(seen[i].shard) ||
+                memcmp(w->shard.data, seen[i].shard, w->shard.len) != 0)
+                continue;
+            workers++;
+            partitions += w->partitions;
+            in_flight += w->in_flight;
+        }
+        line(page, partitions ? STYLE_NORMAL : STYLE_BAD,
+             "   shard %s: %u partitions, %u workers, in flight %u%s", seen[i].shard, partitions,
+             workers, in_flight, partitions ? "" : ": NOBODY SERVES IT");
+    }
+}
+
+static void draw_workers(struct app *app, struct page *page, const Hf__BrokerState *state,
+                         size_t broker)
 {
     for (size_t i = 0; i < state->n_workers; i++) {
         const Hf__WorkerState *w = state->workers[i];
         bool silent = w->silent_ms >= 3000;
-        line(page,
-             silent           ? STYLE_BAD
-             : w->credit == 0 ? STYLE_WARN
-                              : STYLE_NORMAL,
-             "   worker %.*s shard %.*s: %u partitions, credit %llu%s, in flight %u%s",
-             (int)w->name.len, (char *)w->name.data, (int)w->shard.len, (char *)w->shard.data,
-             w->partitions, (unsigned long long)w->credit, w->credit == 0 ? "!" : "", w->in_flight,
-             silent ? ", SILENT" : "");
+        int row = line(page,
+                       silent           ? STYLE_BAD
+                       : w->credit == 0 ? STYLE_WARN
+                                        : STYLE_NORMAL,
+                       "   worker %.*s shard %.*s: %u partitions, credit %llu%s, in flight %u%s",
+                       (int)w->name.len, (char *)w->name.data, (int)w->shard.len,
+                       (char *)w->shard.data, w->partitions, (unsigned long long)w->credit,
+                       w->credit == 0 ? "!" : "", w->in_flight, silent ? ", SILENT" : "");
+        spark(page, row, 0, brokers_credit(app, broker, w));
     }
 }
 
@@ -187,13 +254,15 @@ static void draw_broker(struct app *app, struct page *page, size_t i)
              (int)state->broker.len, (char *)state->broker.data, state->partitions_served,
              state->partitions, state->client_count);
     }
-    graph(page, "depth", &app->depth[i]);
-    graph(page, "ops/s", &app->rate[i]);
+    graph(page, "depth", &brokers_samples(app, i)->depth);
+    graph(page, "age ms", &brokers_samples(app, i)->oldest_ms);
+    graph(page, "ops/s", &brokers_samples(app, i)->rate);
     line(page, STYLE_NORMAL, "   operations %s, results %s",
          text_number((int64_t)state->operations, operations),
          text_number((int64_t)state->results, results));
-    draw_partitions(page, state);
-    draw_workers(page, state);
+    draw_partitions(app, page, state, i);
+    draw_shards(app, page, state, i);
+    draw_workers(app, page, state, i);
     draw_sheds(page, state);
     for (size_t j = 0; j < state->n_clients && j < SHOWN_OF_KIND; j++) {
         const Hf__ClientState *client = state->clients[j];
@@ -219,12 +288,63 @@ static void draw_view(struct app *app, struct page *page)
          link_reads(app) ? "" : " (OFFLINE)", text_number((int64_t)v->levels, levels),
          text_number((int64_t)v->reservations, held),
          (unsigned long long)(v->memory_bytes / 1048576));
-    line(page, STYLE_NORMAL, "   queries %s, gaps filled %llu, snapshots %llu",
+    line(page, STYLE_NORMAL, "   lag %lld.%llds, queries %s, gaps filled %llu, snapshots %llu",
+         (long long)a->age_us / 1000000, (long long)a->age_us / 100000 % 10,
          text_number((int64_t)v->queries, queries), (unsigned long long)v->repairs,
          (unsigned long long)v->snapshots);
     if (v->history_lost)
         line(page, STYLE_BAD, "   HISTORY LOST %llu times: a database had lost what was told",
              (unsigned long long)v->history_lost);
+}
+
+/* Those that are halted first, then those that are furthest behind. */
+static int compare_subscriptions(const void *a, const void *b)
+{
+    const struct subscription_row *x = *(const struct subscription_row *const *)a;
+    const struct subscription_row *y = *(const struct subscription_row *const *)b;
+    bool halted = x->pruned + x->lost > 0, other = y->pruned + y->lost > 0;
+
+    if (halted != other)
+        return halted ? -1 : 1;
+    if (x->behind != y->behind)
+        return x->behind < y->behind ? 1 : -1;
+    return strcmp(x->name, y->name);
+}
+
+static void draw_subscription(struct page *page, const struct subscription_row *r)
+{
+    char halted[64] = "", behind[TEXT_NUMBER];
+
+    if (r->pruned + r->lost > 0)
+        snprintf(halted, sizeof halted, ", HALTED in %u of %u partitions", r->pruned + r->lost,
+                 r->partitions);
+    line(page, halted[0] ? STYLE_BAD : STYLE_NORMAL, "   subscription %s: %s behind%s%s", r->name,
+         text_number((int64_t)r->behind, behind), halted, r->consumed ? "" : ", nobody reads it");
+}
+
+static void draw_subscriptions(struct app *app, struct page *page)
+{
+    const struct subscription_row *sorted[SUBSCRIPTIONS_MAX];
+    const char *fault = subscriptions_fault(app);
+    size_t count;
+    bool known;
+    const struct subscription_row *rows = subscriptions_list(app, &count, &known);
+
+    if (app->config.relay_count == 0)
+        return;
+    if (!known || fault) {
+        line(page, fault ? STYLE_BAD : STYLE_DIM, " relays: %s", fault ? fault : "asking ...");
+        return;
+    }
+    line(page, STYLE_STRONG, " relays: %zu subscription%s", count, count == 1 ? "" : "s");
+    size_t most = count < SUBSCRIPTIONS_MAX ? count : SUBSCRIPTIONS_MAX;
+    for (size_t i = 0; i < most; i++)
+        sorted[i] = &rows[i];
+    qsort(sorted, most, sizeof sorted[0], compare_subscriptions);
+    for (size_t i = 0; i < most && i < SHOWN_OF_KIND; i++)
+        draw_subscription(page, sorted[i]);
+    if (count > SHOWN_OF_KIND)
+        line(page, STYLE_DIM, "   and %zu more: holdfast subscription list", count - SHOWN_OF_KIND);
 }
 
 static void draw_difference(struct page *page, const Hf__Difference *d)
@@ -290,6 +410,7 @@ static void draw(struct app *app, struct canvas *c, struct area area)
     draw_troubles(app, &page);
     draw_view(app, &page);
     draw_audit(app, &page);
+    draw_subscriptions(app, &page);
     for (size_t i = 0; i < app->config.broker_count; i++)
         draw_broker(app, &page, i);
     s->lines = page.lines;

@@ -198,21 +198,21 @@ static void title(struct app *app, char *text, size_t bytes)
              tagged);
 }
 
-static size_t table(struct app *app, FILE *file)
+static size_t table(struct app *app, struct export_file *out)
 {
     struct reservations *s = mine(app);
     char quantity[16], expires[TEXT_TIME], created[TEXT_TIME];
     size_t rows = 0;
 
-    export_row(file, "reservation", "order", "by", "created", "expires", "sku", "warehouse",
-               "reserved", NULL);
+    export_head(out, "reservation", "order", "by", "created", "expires", "sku", "warehouse",
+                "#reserved", NULL);
     for (size_t i = 0; i < count_of(s); i++) {
         const struct holdfast_reservation *r = &s->page->reservations[i];
         text_time(r->created_at_us, created);
         text_time(r->expires_at_us, expires);
         for (size_t j = 0; j < r->line_count; j++, rows++) {
             snprintf(quantity, sizeof quantity, "%u", r->lines[j].reserved);
-            export_row(file, r->reservation, r->order, r->actor, created, expires, r->lines[j].sku,
+            export_row(out, r->reservation, r->order, r->actor, created, expires, r->lines[j].sku,
                        r->lines[j].warehouse, quantity, NULL);
         }
     }

@@ -162,7 +162,21 @@ static int lines_at(const struct canvas *c)
     return bar_of(c) ? 25 + bar_of(c) : 22;
 }
 
-static void draw_run(struct canvas *c, int y, const struct holdfast_run *run, bool chosen)
+/* The chosen run is a count list, and what was not counted moved meanwhile: somebody has to decide,
+ * and nothing was refused. What is not applied must be among the lines that were read. */
+static bool only_conflicts(const struct runs *s, const struct holdfast_run *run)
+{
+    uint32_t conflicts = 0;
+
+    for (size_t i = 0; s->lines && i < s->lines->run_line_count; i++) {
+        const struct holdfast_run_line *line = &s->lines->run_lines[i];
+        conflicts += line->sku[0] && !line->open && line->status == HOLDFAST_VERSION_CONFLICT;
+    }
+    return conflicts > 0 && conflicts == run->refused;
+}
+
+static void draw_run(struct canvas *c, int y, const struct holdfast_run *run, bool chosen,
+                     bool moved)
 {
     enum style style = chosen ? STYLE_SELECTED : STYLE_NORMAL;
     uint32_t all = run->lines - run->blank, done = run->applied + run->refused;
@@ -187,6 +201,7 @@ static void draw_run(struct canvas *c, int y, const struct holdfast_run *run, bo
     at += wide + 1;
     canvas_format(c, y, at, 9, style, "%s",
                   run->unknown                      ? "UNKNOWN!"
+                  : moved                           ? "MOVED!"
                   : run->refused                    ? "refused!"
                   : run->state == HOLDFAST_RUN_DONE ? "done"
                                                     : "open");
@@ -204,15 +219,25 @@ static int draw_chosen(struct app *app, struct canvas *c, int y, int end)
     if (!run || y >= end)
         return y;
     canvas_fill(c, y, 0, c->columns, STYLE_TITLE);
-    canvas_format(c, y++, 1, c->columns - 1, STYLE_TITLE, "%s: %u applied, %u refused, %u unknown",
-                  run->run, run->applied, run->refused, run->unknown);
+    bool moved = only_conflicts(s, run);
+    canvas_format(c, y++, 1, c->columns - 1, STYLE_TITLE, "%s: %u applied, %u %s, %u unknown",
+                  run->run, run->applied, run->refused, moved ? "MOVED!" : "refused", run->unknown);
+    if (moved && y < end)
+        canvas_text(c, y++, 1, c->columns - 1, STYLE_WARN,
+                    "Enter opens the list; F7 there: keep the count, or the difference");
     for (size_t i = 0; s->lines && i < s->lines->run_line_count && y < end; i++) {
         const struct holdfast_run_line *line = &s->lines->run_lines[i];
         if (line->status == HOLDFAST_APPLIED || line->open)
             continue;
-        canvas_format(c, y++, 1, c->columns - 1, STYLE_WARN, "! line %u: %s%s%s", line->line,
-                      holdfast_status_name(line->status), line->text && line->text[0] ? ": " : "",
-                      line->text ? line->text : "");
+        if (line->sku[0])
+            canvas_format(c, y++, 1, c->columns - 1, STYLE_WARN, "! line %u: %s@%s: %s", line->line,
+                          line->sku, line->warehouse,
+                          line->text && line->text[0] ? line->text
+                                                      : holdfast_status_name(line->status));
+        else
+            canvas_format(c, y++, 1, c->columns - 1, STYLE_WARN, "! line %u: %s%s%s", line->line,
+                          holdfast_status_name(line->status),
+                          line->text && line->text[0] ? ": " : "", line->text ? line->text : "");
     }
     return y;
 }
@@ -231,7 +256,8 @@ static void draw(struct app *app, struct canvas *c, struct area area)
                       lines_at(c) - 22, bar_of(c) ? "PROGRESS" : "", bar_of(c) ? 15 : 11, "LINES",
                       "STATE", "SINCE, BY");
     for (int i = 0; i < rows && top + i < (int)count_of(s); i++, y++) {
-        draw_run(c, y, run_of(s, (size_t)(top + i)), top + i == row);
+        const struct holdfast_run *run = run_of(s, (size_t)(top + i));
+        draw_run(c, y, run, top + i == row, top + i == row && only_conflicts(s, run));
         if (top + i == row)
             canvas_cursor(c, y, 0);
     }
@@ -254,20 +280,20 @@ static void title(struct app *app, char *text, size_t bytes)
                  : "");
 }
 
-static size_t table(struct app *app, FILE *file)
+static size_t table(struct app *app, struct export_file *out)
 {
     struct runs *s = mine(app);
     char when[TEXT_TIME], number[4][16];
 
-    export_row(file, "run", "begun", "by", "undoes", "lines", "applied", "refused", "unknown",
-               "state", NULL);
+    export_head(out, "run", "begun", "by", "undoes", "#lines", "#applied", "#refused", "#unknown",
+                "state", NULL);
     for (size_t i = 0; i < count_of(s); i++) {
         const struct holdfast_run *run = run_of(s, i);
         snprintf(number[0], sizeof number[0], "%u", run->lines - run->blank);
         snprintf(number[1], sizeof number[1], "%u", run->applied);
         snprintf(number[2], sizeof number[2], "%u", run->refused);
         snprintf(number[3], sizeof number[3], "%u", run->unknown);
-        export_row(file, run->run, text_time(run->created_at_us, when), run->actor, run->undoes,
+        export_row(out, run->run, text_time(run->created_at_us, when), run->actor, run->undoes,
                    number[0], number[1], number[2], number[3],
                    run->state == HOLDFAST_RUN_DONE ? "done" : "open", NULL);
     }

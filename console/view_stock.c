@@ -230,6 +230,14 @@ static bool act(struct app *app, enum action action)
         s->low = (s->low + 1) % 3;
         break;
     case ACTION_WAREHOUSE:
+        if (!app->warehouse[0] && (!app->warehouses.known || app->warehouses.count == 0)) {
+            app_say(app, STYLE_WARN, "%s",
+                    app->warehouses.known
+                        ? "there are no warehouses yet"
+                        : "which warehouses there are is not known yet: a moment, "
+                          "then W again");
+            return true;
+        }
         next_warehouse(app);
         break;
     default:

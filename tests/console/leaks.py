@@ -5,8 +5,10 @@ usage: leaks.py [ROUNDS]        the console as it is: its memory must not grow
        leaks.py --valgrind [ROUNDS]
        leaks.py --sanitizer [ROUNDS]    $HOLDFAST_CONSOLE is of such a build
 
-Each round resizes the terminal, goes to the next view and waits until it is drawn at that size; every
-tenth opens and leaves a form, the menu and the help besides. Part of make console-matrix.
+Each round resizes the terminal, goes to the next view and waits until it is drawn at that size, with
+what stands below Stock where that has room, and a count list that is open; every tenth opens and
+leaves the menu, and some a form, a filter, or write the list into a file. A relay is asked for its
+subscriptions besides. Part of make console-matrix.
 """
 import os
 import re
@@ -19,7 +21,7 @@ from terminal import Terminal, console_argv  # noqa: E402
 
 TITLES = (("Stock", " Stock "), ("Item", " Item WID-1"), ("Reservations", " Reservations "),
           ("Orders", " Orders"), ("Operations", " Operations"), ("Scan", " Scan"),
-          ("Runs", " Runs"), ("Count", " Count"))
+          ("Runs", " Runs"), ("Count", " Count"), ("Events", " Events  "))
 SETTLED = 1000  # rounds until every buffer has had its largest size
 GROWTH_KB = 2048
 VALGRIND = ["valgrind", "--quiet", "--error-exitcode=98", "--leak-check=full",
@@ -41,17 +43,30 @@ def round_trip(t, i):
         t.wait("- Menu", 20)
         t.send("\033")
         t.wait_gone("- Menu", 20)
-    if i % 60 == 0:
+    if name == "Stock" and i % 4 == 0:
         t.send("\033OS")
         t.wait("Adjust", 20)
         t.send("\033")
         t.wait_gone("Adjust", 20)
+    if name in ("Stock", "Events") and i % 7 == 0:
+        t.send("eE"[i % 2])
+        t.wait(("csv", "jsonl")[i % 2], 20)
+    if name in ("Stock", "Events") and i % 5 == 0:
+        t.send("/wid")
+        t.wait('"wid"', 20)
+        t.send("\033")
+        t.wait_gone('"wid"', 20)
 
 
 def rounds(t, count, plain):
     t.wait("WID-1", 30)
     t.scan("WID-1")
     t.wait("Item WID-1", 30)
+    t.view("Stock")
+    t.send("C")
+    t.wait("name of the count list", 30)
+    t.send("leaks\r")
+    t.wait(" Count 0/", 30)
     before = 0
     for i in range(count):
         round_trip(t, i)
@@ -74,7 +89,7 @@ def main():
 
     def run_rounds(cluster):
         log = os.path.join(cluster.dir, "report")
-        argv = console_argv(cluster)
+        argv = console_argv(cluster, "--warehouse", "BER1")  # of which the list is
         if under == "--valgrind":
             argv = VALGRIND + ["--log-file=" + log] + argv
         options = "log_path=%s:exitcode=99:detect_leaks=1" % log
@@ -91,7 +106,7 @@ def main():
 
     sys.argv[1:] = []
     test("%d switches and resizes leave nothing%s" % (count, " " + under if under else ""))(run_rounds)
-    run(workers=1, views=1, shards=1)
+    run(workers=1, views=1, shards=1, relays=1)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 """holdfast-console on pseudo-terminals, against a real cluster: what staff see, what F2 alone does,
 and what happens when things break. Every scenario at one size, every size once; `make
 console-matrix` has all of them (tests/console/matrix.py)."""
+import base64
 import os
 import signal
 import sys
@@ -129,6 +130,63 @@ def pages(cluster):
         want = sorted(ALL)[row]
         wait_until(lambda: any(line.startswith("> " + want) for line in t.lines()), 10,
                    "32 Downs select %s: %s" % (want, t.text()))
+
+
+@test("s goes through the columns, S turns round; - is the view before; y copies; Z stops the figures")
+def keys_of_lists(cluster):
+    log = os.path.join(cluster.dir, "terminal.log")
+    held = cluster.hf("reserve", "WID-3=2@BER1", "--ttl", "1h").json["reservation"]
+    sold = cluster.hf("reserve", "ZPG-20=2@BER1").json["reservation"]
+    cluster.hf("purchase", sold)
+    figures = {row["sku"]: row for row in cluster.hf("stock", "--limit", "100").lines}
+    with Terminal(cluster, rows=60, columns=100, env={"HOLDFAST_TERMINAL_LOG": log}) as t:  # one page
+        t.wait("WID-1")
+        for title, key in (("ITEM^", None), ("ON-HAND^", "on_hand"), ("RESVDv", "reserved"),
+                           ("COMTDv", "committed"), ("AVAIL^", "available"), ("SHORTv", "shortfall"),
+                           ("SKU^", "sku")):
+            t.key("s")
+            t.wait("sort " + title)
+            t.quiet(0.3)
+            rows = [line.replace(">", " ").split()[0] for line in stock_rows(t)]
+            equal(sorted(rows), sorted(ALL), "rows, sorted by " + title)
+            values = [figures[sku][key] for sku in rows] if key else rows
+            if key:
+                equal(values, sorted(values, reverse=title.endswith("v")), "sorted by " + title)
+            else:
+                equal(rows[0], "WID-2-LONG", "A very long name comes first")
+        t.key("S")
+        t.wait("sort SKUv")
+        wait_until(lambda: "ZPG-29" in stock_rows(t)[0], 6, "the last one comes first")
+        t.key("S")
+        t.wait("sort SKU^")
+        t.view("Operations")
+        t.key("-")
+        t.wait(" Stock ")
+        t.key("-")
+        t.wait(" Operations")
+        t.view("Reservations")
+        t.wait(held)
+        t.key("y")
+        t.wait("copied " + held)
+        t.view("Stock")
+        t.wait_gone("copied ")  # what was said of one view is not left beside the next
+        select(t, "WID-9")
+        t.key("y")
+        t.wait("copied WID-9")
+        with open(log, "rb") as file:
+            written = file.read()
+        for code in held, "WID-9":
+            check(b"\033]52;c;" + base64.b64encode(code.encode()) in written, "OSC 52 of " + code)
+        t.key("Z")
+        t.wait("PAUSED")
+        cluster.hf("receive", "WID-9=5@BER1", "--reference", "PO-1")
+        t.quiet(1.2)
+        check("OUT!" in t.line_with("WID-9"), t.line_with("WID-9"))
+        t.key("Z")
+        wait_until(lambda: "OUT!" not in t.line_with("WID-9"), 6, "fresh figures")
+    cluster.hf("adjust", "WID-9=-5@BER1", "--reason", "damaged")
+    cluster.hf("release", held)
+    cluster.hf("cancel", sold)
 
 
 @test("a scan opens its item, anywhere; a strange one says ERR")

@@ -153,6 +153,11 @@ def conflict(cluster):
         t.wait("what is left are 2 lines that MOVED!")
         # Cut off. Somebody else goes on, from the record alone.
         t.signal(signal.SIGKILL)
+        u.view("Runs")
+        u.wait("nines: 1 applied, 2 MOVED!")
+        check("MOVED!" in u.line_with(">nines"), "a conflict is nothing refused: " + u.text())
+        u.wait("Enter opens the list; F7 there: keep the count, or the difference")
+        u.wait("! line 1: ZPG-09@BER1: counted 11 when the books said 10, and it moved")
         open_list(u, "nines", "1/3  2 MOVED!")
         check("counted 11, booked 10" in u.line_with("ZPG-09"), u.text())
         refused = [line for line in run_of(cluster, "nines")

@@ -3,6 +3,7 @@
 filtered as one types, with what could not be seen said to be so; trouble on every screen; and lists as files."""
 import csv
 import glob
+import json
 import os
 import sys
 
@@ -161,6 +162,7 @@ def another_view(cluster):
     with Terminal(cluster) as t:
         t.wait("WID-1")
         t.view("Events")
+        t.wait("following")  # the pane below Stock has events, too
         t.wait("the-last")
         cluster.process("view").kill()
         t.wait("another view answers", 30)
@@ -213,7 +215,25 @@ def export(cluster):
         _, rows = written(t, "events")
         check(any("forklift" in row and "ZPG-11" in row for row in rows), "the event is in it: %r" % rows[:2])
         equal({len(row) for row in rows}, {len(rows[0])}, "values a row")
-        for path in glob.glob(os.path.join(t.home, "*.csv")):
+        t.key("E")
+        t.wait("OK written: holdfast-events-")
+        t.view("Stock")
+        t.key("E")
+        t.wait("OK written: holdfast-stock-")
+        found = {}
+        for path in glob.glob(os.path.join(t.home, "*.jsonl")):
+            with open(path) as file:
+                found[os.path.basename(path).split("-")[1]] = [json.loads(line) for line in file]
+        event = next(e for e in found["events"] if e["note"] == "forklift" and e["sku"] == "ZPG-11")
+        equal((event["on_hand_change"], event["what"], event["reference"]), (5, "adjusted", None), "an event")
+        equal(len(found["stock"]), 11, "levels, as the list is filtered")
+        for level in found["stock"]:
+            name = level.pop("name")
+            check(name.startswith("Page number 1"), name)
+            equal(level, dict(cluster.level(level["sku"], "BER1"), sku=level["sku"], warehouse="BER1"),
+                  "as holdfast stock says")
+        t.view("Events")
+        for path in glob.glob(os.path.join(t.home, "*.csv")) + glob.glob(os.path.join(t.home, "*.jsonl")):
             os.unlink(path)
         os.rename(t.home, t.home + ".gone")
         os.rmdir(t.home + ".gone")
@@ -262,6 +282,85 @@ def trouble(cluster):
         t.wait(" 0 pieces short")
 
 
+@test("Operations draws what waits, its age and the credit: of brokers, of a partition with work, of workers")
+def graphs(cluster):
+    where = cluster.partition("WID-1")
+    worker = cluster.owner(where)
+    with Terminal(cluster, rows=40, columns=150) as t:
+        t.wait("WID-1")
+        t.view("Operations")
+        t.wait("shard s1: 8 partitions, 2 workers, in flight 0")
+        check(" partition %d: " % where not in t.text(), "it has nothing to do: " + t.text())
+        cluster.stop(worker)
+        try:
+            post = threading.Thread(target=lambda: cluster.hf(
+                "receive", "WID-1=1@BER1", "--reference", "PO-5", "--timeout", "20s"))
+            post.start()
+            t.wait(" partition %d: 0 queued, 1 in flight" % where)
+            high = "\u2588" if "UTF-8" in t.env["LC_ALL"] else "#"
+
+            def drawn():
+                line = t.line_with(" partition %d: " % where)
+                return line.count(high) >= 2  # one in flight, and an age that grows
+
+            wait_until(lambda: t.shows(" partition %d: " % where) and drawn(), 6, "graphs: " + t.text())
+            check(high in t.line_with("   age ms"), t.text())
+        finally:
+            cluster.cont(worker)
+        post.join()
+        t.wait_gone(" partition %d: " % where)
+        credit = t.line_with("   worker %s " % worker.name)
+        check(any(c in credit for c in "\u2581\u2588.#"), "its credit: " + credit)
+
+
+def prune(cluster, partition, upto):
+    """What a worker does with what is past the retention."""
+    cluster.sql("START TRANSACTION; INSERT INTO checkpoint (partition_id,sku,warehouse,seq,on_hand,"
+                "reserved,committed,unavailable) SELECT partition_id,sku,warehouse,version,on_hand,"
+                "reserved,committed,unavailable FROM stock_level WHERE partition_id=%d;"
+                "UPDATE `partition` SET pruned_seq=%d WHERE partition_id=%d;"
+                "DELETE FROM movement WHERE partition_id=%d AND seq<=%d; COMMIT" % (
+                    partition, upto, partition, partition, upto))
+
+
+@test("a subscription that is halted is told on every screen, with its name; so is a relay that answers nobody")
+def halted(cluster):
+    sku = "HALT-1"
+    cluster.hf("item", "put", sku, "--name", "Of a partition that is pruned")
+    where = cluster.partition(sku)
+    for name in "mirror", "mail":
+        cluster.hf("events", name, "--from", "start", seconds=60)
+    cluster.hf("receive", sku + "=3@BER1", "--reference", "PO-4")
+    cluster.hf("events", "mail")
+    upto = cluster.number("SELECT last_seq FROM `partition` WHERE partition_id=%d" % where)
+    with Terminal(cluster) as t:
+        t.wait("WID-1")
+        t.view("Operations")
+        t.wait(" relays: 2 subscriptions", 20)
+        t.wait("subscription mail: 0 behind, nobody reads it")
+        check("HALTED" not in t.text(), "before: " + t.text())
+        prune(cluster, where, upto)
+        t.wait("subscription mirror is HALTED in 1 of 8 partitions", 20)
+        t.wait("retention): its reader has to resume")
+        row = next(line for line in t.lines() if "behind, HALTED in 1 of 8 partitions" in line)
+        check("subscription mirror" in row, "%r %s" % (row, t.text()))
+        t.view("Stock")
+        t.wait("1 TROUBLE: F3 Operations")
+        t.view("Operations")
+        cluster.hf("events", "mirror", "--from", "%d:%d" % (where, upto))
+        t.wait_gone("HALTED", 20)
+        relay = cluster.process("relay")
+        cluster.stop(relay)
+        try:
+            t.wait("subscribers get no events: no relay has answered", 40)
+            t.key("Up")
+            t.wait("TROUBLE")
+        finally:
+            cluster.cont(relay)
+        t.wait_gone("subscribers get no events", 20)
+        t.wait(" relays: 2 subscriptions")
+
+
 @test("below the list: what runs out, queues and workers, the newest event; a large screen has the item's history")
 def panes(cluster):
     cluster.hf("reserve", "WID-3=1", "--order", "o-below", "--ttl", "55s")
@@ -291,4 +390,4 @@ def panes(cluster):
 
 
 if __name__ == "__main__":
-    run(workers=2, views=1, shards=1)
+    run(workers=2, views=1, shards=1, relays=1)

@@ -140,8 +140,10 @@ def under_changes(cluster):
         report("memory at most", resident_mb(pid), "MB", 50)
     applied = [row for row in told if row["kind"] == "applied"]
     check(len(applied) == len(script), "%d of %d were applied" % (len(applied), len(script)))
-    begin, end = (min(int(r["begin_us"]) for r in told), max(int(r["end_us"]) for r in told))
-    report("changes a second of rows on the screen", len(told) / ((end - begin) / 1e6), "",
+    # Without the first and the last tenth, in which not every client is at work.
+    begin = min(int(row["begin_us"]) for row in told)
+    done = sum(0.1 * SECONDS <= (int(row["end_us"]) - begin) / 1e6 < 0.9 * SECONDS for row in told)
+    report("changes a second of rows on the screen", done / (0.8 * SECONDS), "",
            least=0.98 * PER_SECOND)
     for name, times in (("a letter", letters), ("the selection", steps)):
         report("echo of %s, median of %d" % (name, len(times)), 1000 * percentile(times, 0.5), "ms")

@@ -19,55 +19,77 @@
 static void values(void **state)
 {
     char text[256] = "";
-    FILE *file = fmemopen(text, sizeof text, "w");
+    struct export_file out = {.file = fmemopen(text, sizeof text, "w")};
     (void)state;
 
-    export_row(file, "A,1", "say \"no\"", "", "plain", " blank", "two\nlines", NULL);
-    export_row(file, "=1+1", "@cmd", "+5 -3r", "-12", "+7", "-", "a=b", NULL);
-    export_row(file, "x", NULL);
-    fclose(file);
-    assert_string_equal(text, "\"A,1\",\"say \"\"no\"\"\",,plain, blank,\"two\nlines\"\n"
+    export_head(&out, "code", "#figure", NULL);
+    export_row(&out, "A,1", "say \"no\"", "", "plain", " blank", "two\nlines", NULL);
+    export_row(&out, "=1+1", "@cmd", "+5 -3r", "-12", "+7", "-", "a=b", NULL);
+    export_row(&out, "x", NULL);
+    fclose(out.file);
+    assert_string_equal(text, "code,figure\n"
+                              "\"A,1\",\"say \"\"no\"\"\",,plain, blank,\"two\nlines\"\n"
                               "'=1+1,'@cmd,'+5 -3r,-12,+7,-,a=b\nx\n");
+}
+
+/* Numbers are numbers, nothing is null, and no text ends the line. */
+static void objects(void **state)
+{
+    char text[256] = "";
+    struct export_file out = {.file = fmemopen(text, sizeof text, "w"), .json = true};
+    (void)state;
+
+    export_head(&out, "what", "#by", "note", NULL);
+    export_row(&out, "say \"no\"", "-3", "two\nlines \\ \xc3\xa9/", NULL);
+    export_row(&out, "=1+1", "", "", NULL);
+    export_row(&out, "a gap", NULL);
+    fclose(out.file);
+    assert_string_equal(text, "{\"what\":\"say \\\"no\\\"\",\"by\":-3,"
+                              "\"note\":\"two\\nlines \\\\ \xc3\xa9/\"}\n"
+                              "{\"what\":\"=1+1\",\"by\":null,\"note\":null}\n"
+                              "{\"what\":\"a gap\"}\n");
 }
 
 /* Two files of one second are two files. */
 static void names(void **state)
 {
-    char paths[3][EXPORT_PATH], error[256];
+    struct export_file files[4];
+    char error[256];
     (void)state;
 
-    for (int i = 0; i < 3; i++) {
-        FILE *file = export_create("stock", paths[i], error, sizeof error);
-        assert_non_null(file);
-        export_row(file, "kept", NULL);
-        assert_true(export_close(&file, true, paths[i], error, sizeof error));
-        assert_null(file);
+    for (int i = 0; i < 4; i++) {
+        assert_true(export_create(&files[i], "stock", i == 3, error, sizeof error));
+        export_row(&files[i], "kept", NULL);
+        assert_true(export_close(&files[i], true, error, sizeof error));
+        assert_null(files[i].file);
+        assert_non_null(strstr(files[i].path, i == 3 ? ".jsonl" : ".csv"));
         for (int j = 0; j < i; j++)
-            assert_string_not_equal(paths[i], paths[j]);
+            assert_string_not_equal(files[i].path, files[j].path);
     }
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(unlink(paths[i]), 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(unlink(files[i].path), 0);
 }
 
 static void what_is_not_whole_goes(void **state)
 {
-    char path[EXPORT_PATH], error[256] = "";
+    struct export_file out;
+    char error[256] = "";
     (void)state;
 
-    FILE *file = export_create("events", path, error, sizeof error);
-    assert_non_null(file);
-    assert_true(export_close(&file, false, path, error, sizeof error));
-    assert_int_equal(access(path, F_OK), -1);
-    file = fopen("/dev/full", "w");
-    assert_non_null(file);
-    export_row(file, "no room", NULL);
-    assert_false(export_close(&file, true, "no-such-file", error, sizeof error));
+    assert_true(export_create(&out, "events", false, error, sizeof error));
+    assert_true(export_close(&out, false, error, sizeof error));
+    assert_int_equal(access(out.path, F_OK), -1);
+    out = (struct export_file){.file = fopen("/dev/full", "w"), .path = "no-such-file"};
+    assert_non_null(out.file);
+    export_row(&out, "no room", NULL);
+    assert_false(export_close(&out, true, error, sizeof error));
     assert_non_null(strstr(error, "No space left"));
 }
 
 static void nowhere_to_write(void **state)
 {
-    char path[EXPORT_PATH], error[256] = "";
+    struct export_file out;
+    char error[256] = "";
     char folder[] = "/tmp/hfx-XXXXXX", before[4096];
     (void)state;
 
@@ -75,7 +97,7 @@ static void nowhere_to_write(void **state)
     assert_non_null(mkdtemp(folder));
     assert_int_equal(chdir(folder), 0);
     assert_int_equal(rmdir(folder), 0);
-    assert_null(export_create("runs", path, error, sizeof error));
+    assert_false(export_create(&out, "runs", false, error, sizeof error));
     assert_non_null(strstr(error, "No such file or directory: holdfast-runs-"));
     assert_int_equal(chdir(before), 0);
 }
@@ -92,6 +114,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values),
+        cmocka_unit_test(objects),
         cmocka_unit_test(names),
         cmocka_unit_test(what_is_not_whole_goes),
         cmocka_unit_test(nowhere_to_write),
