@@ -447,6 +447,18 @@ static void grow_older(struct read *read, int64_t now_us)
     }
 }
 
+/* What a view had too old, or not at all, is not told any more once the owner has answered. */
+static int64_t oldest_us(const struct holdfast_view_answer *answer)
+{
+    int64_t most = 0;
+
+    for (size_t i = 0; i < answer->stock_count; i++) {
+        if (answer->stock[i].age_us > most)
+            most = answer->stock[i].age_us;
+    }
+    return most;
+}
+
 static void judge_keys(struct read *read)
 {
     struct view_box *box = read->box;
@@ -455,6 +467,8 @@ static void judge_keys(struct read *read)
         return;
     if (all_known(read)) {
         view_box_set_status(box, HOLDFAST_APPLIED, "", "");
+        if (read->asked.kind == HOLDFAST_VIEW_STOCK)
+            box->answer.age_us = oldest_us(&box->answer);
         return;
     }
     int status = read->step != OWNER_NOT_ASKED ? read->owner_status : box->answer.status;

@@ -184,6 +184,7 @@ static void three_from_view(struct read *read, Hf__Knowledge of_b, uint32_t b_on
     stock[1].total = b_on_hand > 0 ? &total : NULL;
     wire.stock = list;
     wire.n_stock = 3;
+    wire.age_ms = 9000; /* of the partitions that it is behind with */
     take_view(read, &wire, 100);
 }
 
@@ -221,6 +222,7 @@ static void test_keys_fall_back(void **state)
         assert_int_equal(answer->stock_count, 3);
         assert_int_equal(answer->stock[0].total.on_hand, 4);
         assert_int_equal(answer->stock[0].age_us, 10000 + SECOND); /* it has grown older since */
+        assert_int_equal(answer->age_us, 10000 + SECOND);          /* of the oldest that is told */
         assert_false(answer->stock[0].from_owner);
         assert_int_equal(answer->stock[1].total.on_hand, 40);
         assert_int_equal(answer->stock[1].total.available, 30);
