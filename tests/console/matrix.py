@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""make console-matrix: the tests of 85-console and 86-console-terminal once more at other sizes, with
+"""make console-matrix: the tests of 85-console and 79-console-terminal once more at other sizes, with
 other terminals, locales and without colours. Each combination has a cluster of its own.
 
 usage: matrix.py [WORD...]     only combinations that contain one of the words, such as 17x65
@@ -18,7 +18,7 @@ WIDE = (
 # A screen for a scanner: the scenarios whose words fit into 20 columns.
 TINY = ("16x20 xterm-256color C.UTF-8", "16x20 vt220 C", "16x20 linux C.UTF-8 NO_COLOR")
 FITS = {"85-console.py": ("first screen", "burst of scans", "scanner on 20x16", "storm", "idle"),
-        "86-console-terminal.py": ("way out", "idle")}
+        "79-console-terminal.py": ("way out", "idle")}
 SECONDS = 600
 
 

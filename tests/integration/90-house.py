@@ -27,7 +27,7 @@ def command(*words, env=None):
 def install():
     with tempfile.TemporaryDirectory() as folder:
         done = command("make", "-s", "-C", ROOT, "install", "BUILD=" + BUILD, "DESTDIR=" + folder,
-                       "PREFIX=/opt/hf", "SANITIZE=" + os.environ.get("SANITIZE", ""))
+                       "PREFIX=/opt/hf", "SANITIZE=" + wire.sanitize())
         equal(done.returncode, 0, "make install: %s" % done.stderr)
         equal(os.listdir(folder), ["opt"], "what is in DESTDIR")
         top = os.path.join(folder, "opt", "hf")
@@ -168,6 +168,15 @@ def given_up():
     check(holder, "what it had said is told: " + told)
     os.kill(int(holder.group(1)), signal.SIGKILL)
     check(took < scale(20), "given up after %.1f s" % took)
+
+
+@test("no two tests of a folder have the same number")
+def numbered():
+    for folder in ("integration", "faults", "simulate"):
+        numbers = [name[:2] for name in os.listdir(os.path.join(ROOT, "tests", folder))
+                   if re.fullmatch(r"\d\d-.*\.py", name)]
+        check(len(numbers) > 1, "tests are found in " + folder)
+        equal(sorted(numbers), sorted(set(numbers)), "numbers of tests in " + folder)
 
 
 @test("every test that correctness.md and requirements.md name is there")

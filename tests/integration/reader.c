@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * A handle of the client library that reads and writes as it is told, a line at a time, and answers
- * each with a line of JSON. For tests/integration/83-view-client.py: one process, one session.
+ * each with a line of JSON. For tests/integration/76-view-client.py: one process, one session.
  *
  *   reader CLUSTER_FILE TIMEOUT_MS
  *
