@@ -98,6 +98,13 @@ static void tell_json(const struct bulk_line *line, int status,
     json_line(object);
 }
 
+static const char *subject(const struct job *job)
+{
+    const struct bulk_line *line = job->data;
+
+    return bulk_subject(line);
+}
+
 static void tell(void *data, struct engine *engine, const struct job *job, int status,
                  const struct holdfast_result *result, const char *text)
 {
@@ -108,12 +115,12 @@ static void tell(void *data, struct engine *engine, const struct job *job, int s
         tell_json(line, status, result, text);
     if (status == HOLDFAST_APPLIED)
         return;
-    const char *subject = bulk_subject(line);
-    bool named = *subject == '\0' || strstr(text, subject) != NULL;
+    const char *about = subject(job);
+    bool named = *about == '\0' || strstr(text, about) != NULL;
     engine_clear_bar();
     fprintf(stderr, "%s:%" PRIu64 ":%" PRIu64 ": %s: %s%s%s\n", apply->input.path, line->place.line,
-            line->place.column, holdfast_status_name(status), named ? "" : subject,
-            named ? "" : ": ", text);
+            line->place.column, holdfast_status_name(status), named ? "" : about, named ? "" : ": ",
+            text);
     engine_draw_soon(engine);
 }
 
@@ -196,7 +203,7 @@ int cmd_apply(const struct invocation *invocation)
 {
     struct apply *apply = calloc(1, sizeof *apply);
     struct session session = {0};
-    const struct engine_source source = {next_line, build, tell, free_job, apply, false};
+    const struct engine_source source = {next_line, build, tell, free_job, subject, apply, false};
     struct engine engine = {.session = &session,
                             .source = &source,
                             .words = "apply",

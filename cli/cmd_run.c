@@ -4,16 +4,20 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/json.h"
+#include "cli/memory.h"
 #include "cli/report.h"
 #include "cli/session.h"
 #include "cli/table.h"
+#include "protocol/ids.h"
 #include "protocol/text.h"
 
 #define LIST_DEFAULT 100u
 #define LINES_PAGE 1000u
+#define SEQUENCES_MAX 256u /* of one query */
 
 static const char *state_name(const struct holdfast_run *run)
 {
@@ -117,38 +121,146 @@ int cmd_run_list(const struct invocation *invocation)
 
 /* ------------------------------------------------------------- one run */
 
-static void show_line(const struct invocation *invocation, const struct holdfast_run_line *line)
-{
-    bool applied = line->status == HOLDFAST_APPLIED;
+/* What an applied line did, as its movement tells: it is not in the record of the run. */
+struct deed {
+    bool found; /* it may have been pruned */
+    const char *movement;
+    struct code sku, warehouse;
+    char reservation[RESERVATION_TEXT_BYTES];
+};
 
-    if (invocation->json) {
-        struct json_object *object = json_object_new_object();
-        json_number(object, "line", line->line);
-        if (*line->sku) {
-            json_text(object, "sku", line->sku);
-            json_text(object, "warehouse", line->warehouse);
-        }
-        json_text(object, "result", line->open ? NULL : holdfast_status_name(line->status));
-        if (applied) {
-            json_number(object, "partition", line->partition);
-            json_number(object, "sequence", line->sequence);
-        } else {
-            json_text(object, "message", line->text);
-        }
-        json_line(object);
-        return;
+static void show_json(const struct holdfast_run_line *line, const struct deed *deed)
+{
+    struct json_object *object = json_object_new_object();
+    bool named = deed && deed->found && deed->sku.length > 0;
+
+    json_number(object, "line", line->line);
+    if (*line->sku || named) {
+        json_text(object, "sku", named ? deed->sku.bytes : line->sku);
+        const char *warehouse = named ? deed->warehouse.bytes : line->warehouse;
+        json_text(object, "warehouse", *warehouse ? warehouse : NULL);
     }
-    if (applied && !option_given(invocation, "all"))
-        return;
+    json_text(object, "result", line->open ? NULL : holdfast_status_name(line->status));
+    if (line->status == HOLDFAST_APPLIED) {
+        if (deed && deed->found) {
+            json_text(object, "movement", deed->movement);
+            if (*deed->reservation)
+                json_text(object, "reservation", deed->reservation);
+        }
+        json_number(object, "partition", line->partition);
+        json_number(object, "sequence", line->sequence);
+    } else {
+        json_text(object, "message", line->text);
+    }
+    json_line(object);
+}
+
+static void show_text(const struct holdfast_run_line *line, const struct deed *deed)
+{
+    bool named = deed && deed->found && deed->sku.length > 0;
+    const char *sku = named ? deed->sku.bytes : line->sku;
+    const char *warehouse = named ? deed->warehouse.bytes : line->warehouse;
+
     printf("  line %u  ", line->line);
-    if (*line->sku)
-        printf("%s %s  ", line->warehouse, line->sku);
-    if (applied)
-        printf("applied  p%u:%" PRIu64 "\n", line->partition, line->sequence);
+    if (*sku)
+        printf("%s%s%s  ", warehouse, *warehouse ? " " : "", sku);
+    if (deed && deed->found && *deed->reservation)
+        printf("%s  ", deed->reservation);
+    if (line->status == HOLDFAST_APPLIED)
+        printf("%s  p%u:%" PRIu64 "\n", deed && deed->found ? deed->movement : "applied",
+               line->partition, line->sequence);
     else if (line->open)
         printf("to be counted\n");
     else
         printf("%s  %s\n", holdfast_status_name(line->status), line->text);
+}
+
+static void fill_deeds(struct deed *deeds, const struct holdfast_answer *page, uint32_t partition,
+                       const struct holdfast_answer *answer)
+{
+    for (size_t m = 0; m < answer->movement_count; m++) {
+        const struct holdfast_movement *movement = &answer->movements[m];
+        for (size_t i = 0; i < page->run_line_count; i++) {
+            const struct holdfast_run_line *line = &page->run_lines[i];
+            if (line->status != HOLDFAST_APPLIED || line->partition != partition ||
+                line->sequence != movement->sequence)
+                continue;
+            deeds[i].found = true;
+            deeds[i].movement = holdfast_movement_name(movement->kind);
+            code_set(&deeds[i].sku, movement->sku, strlen(movement->sku));
+            code_set(&deeds[i].warehouse, movement->warehouse, strlen(movement->warehouse));
+            snprintf(deeds[i].reservation, sizeof deeds[i].reservation, "%s",
+                     movement->reservation);
+        }
+    }
+}
+
+/* Asks about the lines of this partition from line `first` of the page on. */
+static int find_deeds_of(struct session *session, const struct holdfast_answer *page, size_t first,
+                         struct deed *deeds)
+{
+    uint64_t sequences[LINES_PAGE];
+    uint32_t partition = page->run_lines[first].partition;
+    size_t count = 0;
+    int code = 0;
+
+    for (size_t i = first; i < page->run_line_count; i++) {
+        if (page->run_lines[i].status == HOLDFAST_APPLIED &&
+            page->run_lines[i].partition == partition)
+            sequences[count++] = page->run_lines[i].sequence;
+    }
+    for (size_t asked = 0; code == 0 && asked < count;) {
+        struct holdfast_query query = {
+            .kind = HOLDFAST_QUERY_MOVEMENT,
+            .partition = partition,
+            .sequences = &sequences[asked],
+            .sequence_count = count - asked < SEQUENCES_MAX ? count - asked : SEQUENCES_MAX};
+        struct holdfast_answer *answer = session_ask_page(session, &query, &code);
+        if (answer)
+            fill_deeds(deeds, page, partition, answer);
+        asked += query.sequence_count;
+        holdfast_answer_free(&answer);
+    }
+    return code;
+}
+
+static int find_deeds(struct session *session, const struct holdfast_answer *page,
+                      struct deed *deeds)
+{
+    int code = 0;
+
+    for (size_t i = 0; code == 0 && i < page->run_line_count; i++) {
+        const struct holdfast_run_line *line = &page->run_lines[i];
+        bool asked = line->status != HOLDFAST_APPLIED;
+        for (size_t j = 0; j < i && !asked; j++)
+            asked = page->run_lines[j].status == HOLDFAST_APPLIED &&
+                    page->run_lines[j].partition == line->partition;
+        if (!asked)
+            code = find_deeds_of(session, page, i, deeds);
+    }
+    return code;
+}
+
+static int show_page(struct session *session, const struct holdfast_answer *page)
+{
+    bool all = option_given(session->invocation, "all"), json = session->invocation->json;
+    struct deed *deeds = NULL;
+    int code = 0;
+
+    if (all) {
+        deeds = memory_grow(NULL, page->run_line_count + 1, sizeof *deeds);
+        memset(deeds, 0, (page->run_line_count + 1) * sizeof *deeds);
+        code = find_deeds(session, page, deeds);
+    }
+    for (size_t i = 0; i < page->run_line_count; i++) {
+        const struct holdfast_run_line *line = &page->run_lines[i];
+        if (json)
+            show_json(line, deeds ? &deeds[i] : NULL);
+        else if (all || line->status != HOLDFAST_APPLIED)
+            show_text(line, deeds ? &deeds[i] : NULL);
+    }
+    free(deeds);
+    return code;
 }
 
 static int show_lines(struct session *session, const char *run)
@@ -159,13 +271,13 @@ static int show_lines(struct session *session, const char *run)
     int code = 0;
 
     while (more && code == 0) {
-        struct holdfast_answer *answer = session_ask(session, &query, &code);
+        struct holdfast_answer *answer = session_ask_page(session, &query, &code);
         if (!answer)
             break;
-        for (size_t i = 0; i < answer->run_line_count; i++) {
-            show_line(session->invocation, &answer->run_lines[i]);
-            query.before = answer->run_lines[i].line;
-        }
+        if (code == 0)
+            code = show_page(session, answer);
+        if (answer->run_line_count > 0)
+            query.before = answer->run_lines[answer->run_line_count - 1].line;
         more = answer->more && answer->run_line_count > 0;
         holdfast_answer_free(&answer);
     }

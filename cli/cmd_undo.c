@@ -20,6 +20,7 @@
 #define GENERATION_SHIFT 32
 #define CHAIN_MAX 64u /* undos of undos that are looked through */
 #define BLOCK_LINES KNOWN_LINES
+#define SEQUENCES_MAX 256u /* of one query */
 
 /* An applied line, and what is undone of it. */
 struct undo_line {
@@ -132,34 +133,44 @@ static bool fill_line(struct undo *undo, struct undo_line *line,
     return !setting || find_previous(undo, line, movement, code);
 }
 
+/* So many, or as many as one message carries: *count of them were asked about. */
+static bool ask_movements(struct undo *undo, uint32_t partition, const uint64_t *sequences,
+                          size_t *count, int *code)
+{
+    struct holdfast_query query = {.kind = HOLDFAST_QUERY_MOVEMENT,
+                                   .partition = partition,
+                                   .sequences = sequences,
+                                   .sequence_count = *count};
+    struct holdfast_answer *answer = session_ask_page(undo->session, &query, code);
+    bool good = answer && *code == 0;
+
+    *count = query.sequence_count;
+    for (size_t m = 0; good && m < answer->movement_count; m++) {
+        for (size_t l = 0; good && l < undo->block_count; l++) {
+            if (undo->block[l].partition == partition &&
+                undo->block[l].sequence == answer->movements[m].sequence)
+                good = fill_line(undo, &undo->block[l], &answer->movements[m], code);
+        }
+    }
+    holdfast_answer_free(&answer);
+    return good;
+}
+
 /* Asks one partition for the movements of the block's lines that lie there. */
 static bool find_movements(struct undo *undo, uint32_t partition, int *code)
 {
-    uint64_t sequences[256];
-    size_t count = 0;
+    uint64_t sequences[BLOCK_LINES];
+    size_t count = 0, asked = 0;
     bool good = true;
 
-    for (size_t i = 0; i <= undo->block_count && good; i++) {
-        const struct undo_line *line = i < undo->block_count ? &undo->block[i] : NULL;
-        if (line && line->partition == partition)
-            sequences[count++] = line->sequence;
-        if (count == 0 || (line && count < sizeof sequences / sizeof sequences[0]))
-            continue;
-        struct holdfast_query query = {.kind = HOLDFAST_QUERY_MOVEMENT,
-                                       .partition = partition,
-                                       .sequences = sequences,
-                                       .sequence_count = count};
-        struct holdfast_answer *answer = session_ask(undo->session, &query, code);
-        good = answer && *code == 0;
-        for (size_t m = 0; good && m < answer->movement_count; m++) {
-            for (size_t l = 0; good && l < undo->block_count; l++) {
-                if (undo->block[l].partition == partition &&
-                    undo->block[l].sequence == answer->movements[m].sequence)
-                    good = fill_line(undo, &undo->block[l], &answer->movements[m], code);
-            }
-        }
-        holdfast_answer_free(&answer);
-        count = 0;
+    for (size_t i = 0; i < undo->block_count; i++) {
+        if (undo->block[i].partition == partition)
+            sequences[count++] = undo->block[i].sequence;
+    }
+    while (good && asked < count) {
+        size_t now = count - asked < SEQUENCES_MAX ? count - asked : SEQUENCES_MAX;
+        good = ask_movements(undo, partition, &sequences[asked], &now, code);
+        asked += now;
     }
     return good;
 }
@@ -284,6 +295,13 @@ static const struct holdfast_operation *build(void *data, const struct job *job)
     return &undo->operation;
 }
 
+static const char *subject(const struct job *job)
+{
+    const struct undo_line *line = job->data;
+
+    return line->sku;
+}
+
 static void tell(void *data, struct engine *engine, const struct job *job, int status,
                  const struct holdfast_result *result, const char *text)
 {
@@ -306,7 +324,7 @@ static void tell(void *data, struct engine *engine, const struct job *job, int s
     if (status == HOLDFAST_APPLIED)
         return;
     engine_clear_bar();
-    fprintf(stderr, "%s: line %u%s%s%s%s: skipped: %s: %s\n",
+    fprintf(stderr, "%s: line %u%s%s%s%s: not undone: %s: %s\n",
             undo->is_movement ? undo->invocation->arguments[0] : undo->undoes, line->line,
             *line->warehouse ? ": " : "", line->warehouse, *line->sku ? " " : "", line->sku,
             holdfast_status_name(status), text);
@@ -460,7 +478,7 @@ int cmd_undo(const struct invocation *invocation)
 {
     struct undo *undo = calloc(1, sizeof *undo);
     struct session session = {0};
-    const struct engine_source source = {next_line, build, tell, free_job, undo, true};
+    const struct engine_source source = {next_line, build, tell, free_job, subject, undo, true};
     struct engine engine = {.session = &session, .source = &source, .words = "undo"};
     const char *typed = invocation->arguments[0], *fault = code_fault(typed, strlen(typed));
     int code = 0;

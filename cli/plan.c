@@ -132,12 +132,31 @@ static void give_up(struct walk *walk, const struct holdfast_answer *answer)
         walk->code = EX_UNAVAILABLE;
 }
 
+static bool ask(struct walk *walk, struct piece *piece);
+
+/* More than one message may carry, or than an owner does at once: then half of it, and the rest
+ * later. False when it cannot be less; otherwise both are taken. */
+static bool ask_less(struct piece *piece, struct holdfast_answer *answer)
+{
+    struct walk *walk = piece->walk;
+
+    if (answer->status != HOLDFAST_TOO_LARGE || piece->count == 1 || walk->code != 0)
+        return false;
+    holdfast_answer_free(&answer);
+    piece->count /= 2;
+    walk->head[piece->partition] = piece->lines[piece->count];
+    (void)ask(walk, piece);
+    return true;
+}
+
 static void on_answer(void *data, struct holdfast_answer *answer)
 {
     struct piece *piece = data;
     struct walk *walk = piece->walk;
 
     walk->flying--;
+    if (ask_less(piece, answer))
+        return;
     if (answer->status != HOLDFAST_APPLIED || answer->dry_count != piece->count) {
         give_up(walk, answer);
     } else {
@@ -166,15 +185,27 @@ static struct piece *take_piece(struct walk *walk, uint32_t partition)
     return piece;
 }
 
-static bool ask(struct walk *walk, struct piece *piece)
+static bool submit(struct walk *walk, struct piece *piece, const struct holdfast_query *query,
+                   void (*done)(void *data, struct holdfast_answer *answer))
+{
+    char error[256];
+
+    if (holdfast_submit_query(walk->session->client, query, done, piece, error, sizeof error)) {
+        walk->flying++;
+        return true;
+    }
+    complain(walk->input->words, "the plan cannot be made: %s", error);
+    walk->code = EX_SOFTWARE;
+    free(piece);
+    return false;
+}
+
+static bool ask_dry(struct walk *walk, struct piece *piece, const struct bulk_line *const *lines)
 {
     struct bulk_operation *operations = memory_grow(NULL, piece->count, sizeof *operations);
     struct holdfast_operation *list = memory_grow(NULL, piece->count, sizeof *list);
-    const struct bulk_line *lines[PIECE_LINES];
-    char error[256];
 
     for (size_t i = 0; i < piece->count; i++) {
-        lines[i] = &walk->lines[piece->lines[i]].line;
         bulk_operation(walk->input->head.run, lines[i], &operations[i]);
         list[i] = operations[i].operation;
     }
@@ -183,20 +214,54 @@ static bool ask(struct walk *walk, struct piece *piece)
         .partition = piece->partition,
         .operations = list,
         .operation_count = piece->count,
-        .state = plan_state_for(walk->state, piece->partition, lines, piece->count),
+        .state = plan_state_for(walk->state, lines, piece->count),
     };
-    bool good =
-        holdfast_submit_query(walk->session->client, &query, on_answer, piece, error, sizeof error);
-    if (good) {
-        walk->flying++;
-    } else {
-        complain(walk->input->words, "the plan cannot be made: %s", error);
-        walk->code = EX_SOFTWARE;
-        free(piece);
-    }
+    bool good = submit(walk, piece, &query, on_answer);
     free(operations);
     free(list);
     return good;
+}
+
+static size_t lines_of(const struct piece *piece, const struct bulk_line *lines[PIECE_LINES])
+{
+    for (size_t i = 0; i < piece->count; i++)
+        lines[i] = &piece->walk->lines[piece->lines[i]].line;
+    return piece->count;
+}
+
+static void on_reservations(void *data, struct holdfast_answer *answer)
+{
+    struct piece *piece = data;
+    struct walk *walk = piece->walk;
+    const struct bulk_line *lines[PIECE_LINES];
+    const char *ids[PIECE_LINES];
+    size_t count = plan_state_unknown(walk->state, lines, lines_of(piece, lines), ids);
+
+    walk->flying--;
+    if (ask_less(piece, answer))
+        return;
+    if (answer->status != HOLDFAST_APPLIED)
+        give_up(walk, answer);
+    else
+        plan_state_learn(walk->state, piece->partition, ids, count, answer->reservations,
+                         answer->reservation_count);
+    holdfast_answer_free(&answer);
+    if (walk->code == 0)
+        (void)ask_dry(walk, piece, lines);
+    else
+        free(piece);
+}
+
+/* Takes the piece. */
+static bool ask(struct walk *walk, struct piece *piece)
+{
+    const struct bulk_line *lines[PIECE_LINES];
+    const char *ids[PIECE_LINES];
+    size_t count = plan_state_unknown(walk->state, lines, lines_of(piece, lines), ids);
+    struct holdfast_query query = {
+        .kind = HOLDFAST_QUERY_RESERVATION, .skus = ids, .sku_count = count};
+
+    return count > 0 ? submit(walk, piece, &query, on_reservations) : ask_dry(walk, piece, lines);
 }
 
 static void wait_a_while(struct walk *walk)

@@ -17,14 +17,17 @@ struct sku_state {
     size_t level_count;
     bool has_item;
     struct holdfast_item item; /* barcodes are owned */
-    struct sku_state *next_touched;
+    struct sku_state *next_listed;
     UT_hash_handle hh;
 };
 
 struct reservation_state {
     char *id;
-    uint32_t partition;
+    struct sku_state **skus; /* of its lines */
+    size_t sku_count;
+    bool changed;                            /* by a dry run: else it is as the owner has it */
     struct holdfast_reservation reservation; /* lines are owned, their texts left out */
+    bool listed;
     UT_hash_handle hh;
 };
 
@@ -83,6 +86,7 @@ void plan_state_destroy(struct plan_state **state)
     {
         HASH_DEL(s->reservations, one);
         free((void *)(uintptr_t)one->reservation.lines);
+        free(one->skus);
         free(one->id);
         free(one);
     }
@@ -160,25 +164,52 @@ static void keep_item(struct plan_state *state, uint32_t partition,
     sku->has_item = true;
 }
 
+static struct reservation_state *reservation_find(const struct plan_state *state, const char *id)
+{
+    struct reservation_state *found;
+
+    HASH_FIND_STR(state->reservations, id, found);
+    return found;
+}
+
+static struct reservation_state *reservation_obtain(struct plan_state *state, const char *id)
+{
+    struct reservation_state *found = reservation_find(state, id);
+
+    if (!found) {
+        found = memory_grow(NULL, 1, sizeof *found);
+        memset(found, 0, sizeof *found);
+        found->id = memory_copy(id);
+        HASH_ADD_KEYPTR(hh, state->reservations, found->id, strlen(found->id), found);
+    }
+    return found;
+}
+
+/* Its lines are the same for ever. */
+static void keep_skus(struct plan_state *state, uint32_t partition, struct reservation_state *kept,
+                      const struct holdfast_reservation *from)
+{
+    if (kept->sku_count == from->line_count)
+        return;
+    kept->sku_count = from->line_count;
+    kept->skus = memory_grow(kept->skus, kept->sku_count + 1, sizeof *kept->skus);
+    for (size_t i = 0; i < from->line_count; i++)
+        kept->skus[i] = sku_obtain(state, partition, from->lines[i].sku);
+}
+
 static void keep_reservation(struct plan_state *state, uint32_t partition,
                              const struct holdfast_reservation *from)
 {
-    struct reservation_state *kept;
-
-    HASH_FIND_STR(state->reservations, from->reservation, kept);
-    if (!kept) {
-        kept = memory_grow(NULL, 1, sizeof *kept);
-        memset(kept, 0, sizeof *kept);
-        kept->id = memory_copy(from->reservation);
-        kept->partition = partition;
-        HASH_ADD_KEYPTR(hh, state->reservations, kept->id, strlen(kept->id), kept);
-    }
+    struct reservation_state *kept = reservation_obtain(state, from->reservation);
     struct holdfast_reservation_line *lines = memory_grow(
         (void *)(uintptr_t)kept->reservation.lines, from->line_count + 1, sizeof *lines);
+
+    keep_skus(state, partition, kept, from);
     if (from->line_count > 0)
         memcpy(lines, from->lines, from->line_count * sizeof *lines);
     for (size_t i = 0; i < from->line_count; i++)
         lines[i].sku = lines[i].warehouse = NULL;
+    kept->changed = true;
     kept->reservation = *from;
     kept->reservation.reservation = kept->id;
     kept->reservation.order = kept->reservation.actor = NULL;
@@ -209,6 +240,31 @@ void plan_state_keep(struct plan_state *state, uint32_t partition,
     keep_named(&state->reasons, &state->reason_count, changed->reasons, changed->reason_count);
 }
 
+size_t plan_state_unknown(const struct plan_state *state, const struct bulk_line *const *lines,
+                          size_t count, const char **ids)
+{
+    size_t unknown = 0;
+
+    for (size_t i = 0; i < count && state->skus; i++) {
+        const char *id = lines[i]->reservation;
+        bool again = *id == '\0' || reservation_find(state, id);
+        for (size_t j = 0; j < unknown && !again; j++)
+            again = strcmp(ids[j], id) == 0;
+        if (!again)
+            ids[unknown++] = id;
+    }
+    return unknown;
+}
+
+void plan_state_learn(struct plan_state *state, uint32_t partition, const char *const *ids,
+                      size_t count, const struct holdfast_reservation *found, size_t found_count)
+{
+    for (size_t i = 0; i < count; i++)
+        (void)reservation_obtain(state, ids[i]);
+    for (size_t i = 0; i < found_count; i++)
+        keep_skus(state, partition, reservation_obtain(state, found[i].reservation), &found[i]);
+}
+
 bool plan_state_has(const struct plan_state *state, const char *sku, const char *warehouse)
 {
     const struct sku_state *found = sku_find(state, sku);
@@ -221,9 +277,9 @@ bool plan_state_has(const struct plan_state *state, const char *sku, const char 
 /* Marks what is in a list already: the end of the list points at itself. */
 static void list_sku(struct sku_state **listed, struct sku_state *sku)
 {
-    if (!sku || sku->next_touched)
+    if (!sku || sku->next_listed)
         return;
-    sku->next_touched = *listed ? *listed : sku;
+    sku->next_listed = *listed ? *listed : sku;
     *listed = sku;
 }
 
@@ -244,51 +300,49 @@ static void give_sku(struct plan_state *state, const struct sku_state *sku)
     state->items[out->item_count++] = sku->item;
 }
 
-static void give_reservations(struct plan_state *state, uint32_t partition)
+/* Its skus join the list. */
+static void give_reservation(struct plan_state *state, struct reservation_state *one,
+                             struct sku_state **listed)
 {
     struct holdfast_state *out = &state->out;
-    struct reservation_state *one, *next;
 
-    HASH_ITER(hh, state->reservations, one, next)
-    {
-        if (one->partition != partition)
-            continue;
-        if (state->listed_room == out->reservation_count)
-            state->listed =
-                memory_grow(state->listed, state->listed_room = state->listed_room * 2 + 16,
-                            sizeof *state->listed);
-        state->listed[out->reservation_count++] = one->reservation;
-    }
+    if (!one || one->listed)
+        return;
+    one->listed = true;
+    for (size_t i = 0; i < one->sku_count; i++)
+        list_sku(listed, one->skus[i]);
+    if (!one->changed)
+        return;
+    if (state->listed_room == out->reservation_count)
+        state->listed = memory_grow(state->listed, state->listed_room = state->listed_room * 2 + 16,
+                                    sizeof *state->listed);
+    state->listed[out->reservation_count++] = one->reservation;
 }
 
-const struct holdfast_state *plan_state_for(struct plan_state *state, uint32_t partition,
+const struct holdfast_state *plan_state_for(struct plan_state *state,
                                             const struct bulk_line *const *lines, size_t count)
 {
     struct holdfast_state *out = &state->out;
     struct sku_state *listed = NULL, *sku, *next;
-    bool whole = false;
 
     *out = (struct holdfast_state){.warehouses = state->warehouses,
                                    .warehouse_count = state->warehouse_count,
                                    .reasons = state->reasons,
                                    .reason_count = state->reason_count};
     for (size_t i = 0; i < count; i++) {
-        whole = whole || lines[i]->reservation[0] != '\0';
         if (lines[i]->sku[0] != '\0')
             list_sku(&listed, sku_find(state, lines[i]->sku));
+        if (lines[i]->reservation[0] != '\0')
+            give_reservation(state, reservation_find(state, lines[i]->reservation), &listed);
     }
-    /* Which levels a reservation holds is not known here. */
-    if (whole) {
-        HASH_ITER(hh, state->skus, sku, next)
-        {
-            if (sku->partition == partition)
-                list_sku(&listed, sku);
-        }
-        give_reservations(state, partition);
+    for (size_t i = 0; i < count; i++) {
+        struct reservation_state *one = reservation_find(state, lines[i]->reservation);
+        if (one)
+            one->listed = false;
     }
     for (sku = listed; sku; sku = next) {
-        next = sku->next_touched != sku ? sku->next_touched : NULL;
-        sku->next_touched = NULL;
+        next = sku->next_listed != sku ? sku->next_listed : NULL;
+        sku->next_listed = NULL;
         give_sku(state, sku);
     }
     out->levels = state->levels;

@@ -79,12 +79,16 @@ static void record(struct engine *engine, const struct job *job, int status,
                    const struct holdfast_result *result, const char *text, void *waiting)
 {
     struct holdfast_run_line line = {.line = job->line, .status = status};
+    const char *subject = engine->source->subject ? engine->source->subject(job) : NULL;
+    bool named = !subject || *subject == '\0' || strstr(text, subject) != NULL;
+    char whole[640];
 
     if (status == HOLDFAST_APPLIED && result) {
         line.partition = result->partition;
         line.sequence = result->sequence;
     } else {
-        line.text = text;
+        snprintf(whole, sizeof whole, "%s%s%s", named ? "" : subject, named ? "" : ": ", text);
+        line.text = whole;
     }
     results_add(engine->results, &line, waiting, clock_monotonic_us());
 }
@@ -343,6 +347,8 @@ static void on_recorded(void *data, struct holdfast_result *result)
     if (result->kind == HOLDFAST_KIND_APPLIED) {
         let_go(engine, block);
         results_done(engine->results, &block);
+    } else if (result->status == HOLDFAST_TOO_LARGE && block->count > 1) {
+        results_halve(engine->results, block);
     } else if (result->kind == HOLDFAST_KIND_REFUSED ||
                result->status == HOLDFAST_OPERATION_ID_EXPIRED) {
         engine->unrecorded += block->count;

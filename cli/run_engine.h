@@ -34,6 +34,9 @@ struct engine_source {
     void (*tell)(void *data, struct engine *engine, const struct job *job, int status,
                  const struct holdfast_result *result, const char *text);
     void (*free_job)(void *data, struct job *job);
+    /* What the line is about, for people who have the record and not the file: its sku, say; "" or
+     * NULL: nothing. Lives in the job. */
+    const char *(*subject)(const struct job *job);
     void *data;
     /* An id that was used before was used by another run, with the same effect: skipped. */
     bool shares_ids;

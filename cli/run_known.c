@@ -20,18 +20,27 @@ static bool ask(struct run_known *known, int *code)
                                    .run = known->run,
                                    .before = known->base,
                                    .limit = KNOWN_LINES};
-    struct holdfast_answer *answer = session_ask(known->session, &query, code);
+    bool more = true;
 
-    for (size_t i = 0; answer && i < answer->run_line_count; i++) {
-        const struct holdfast_run_line *line = &answer->run_lines[i];
-        if (line->line <= known->base || line->line > known->base + KNOWN_LINES)
-            continue;
-        known->lines[line->line - known->base - 1] = *line;
-        known->lines[line->line - known->base - 1].text = NULL;
+    while (more) {
+        struct holdfast_answer *answer = session_ask_page(known->session, &query, code);
+        if (!answer || *code != 0) {
+            holdfast_answer_free(&answer);
+            return false;
+        }
+        for (size_t i = 0; i < answer->run_line_count; i++) {
+            const struct holdfast_run_line *line = &answer->run_lines[i];
+            query.before = line->line;
+            if (line->line <= known->base || line->line > known->base + KNOWN_LINES)
+                continue;
+            known->lines[line->line - known->base - 1] = *line;
+            known->lines[line->line - known->base - 1].text = NULL;
+        }
+        more =
+            answer->more && answer->run_line_count > 0 && query.before < known->base + KNOWN_LINES;
+        holdfast_answer_free(&answer);
     }
-    bool good = answer && *code == 0;
-    holdfast_answer_free(&answer);
-    return good;
+    return true;
 }
 
 const struct holdfast_run_line *run_known_line(struct run_known *known, uint32_t line, int *code)

@@ -141,6 +141,22 @@ void results_done(struct results *results, struct results_block **block)
     *block = NULL;
 }
 
+void results_halve(struct results *results, struct results_block *block)
+{
+    struct results_block *rest = memory_grow(NULL, 1, sizeof *rest);
+    size_t kept = block->count / 2;
+
+    *rest = (struct results_block){
+        .number = block->number, .count = block->count - kept, .next = block->next};
+    memcpy(rest->lines, &block->lines[kept], rest->count * sizeof *rest->lines);
+    memcpy(rest->waiting, &block->waiting[kept], rest->count * sizeof *rest->waiting);
+    block->count = kept;
+    block->sent = false;
+    block->since_us = rest->since_us = 0;
+    block->next = rest;
+    results->count++;
+}
+
 void results_again(struct results_block *block, int64_t not_before_us)
 {
     block->sent = false;

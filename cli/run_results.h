@@ -44,6 +44,8 @@ void results_add(struct results *results, const struct holdfast_run_line *line, 
 struct results_block *results_next(struct results *results, int64_t now_us, bool flush);
 /* It is recorded, or never will be: gone. */
 void results_done(struct results *results, struct results_block **block);
+/* It is more than one message may carry (count > 1): in two parts, to be sent at once. */
+void results_halve(struct results *results, struct results_block *block);
 /* To be sent again, not before then. */
 void results_again(struct results_block *block, int64_t not_before_us);
 

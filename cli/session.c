@@ -184,10 +184,8 @@ int session_write(const struct invocation *invocation, struct holdfast_operation
 
 /* ------------------------------------------------------------- queries */
 
-struct holdfast_answer *session_ask(struct session *session, const struct holdfast_query *query,
-                                    int *code)
+static struct holdfast_answer *judge(struct holdfast_answer *answer, int *code)
 {
-    struct holdfast_answer *answer = holdfast_ask(session->client, query);
     *code = 0;
     if (answer->status == HOLDFAST_APPLIED &&
         answer->partitions_answered >= answer->partitions_asked)
@@ -199,4 +197,25 @@ struct holdfast_answer *session_ask(struct session *session, const struct holdfa
     if (answer->partitions_answered == 0)
         holdfast_answer_free(&answer);
     return answer;
+}
+
+struct holdfast_answer *session_ask(struct session *session, const struct holdfast_query *query,
+                                    int *code)
+{
+    return judge(holdfast_ask(session->client, query), code);
+}
+
+struct holdfast_answer *session_ask_page(struct session *session, struct holdfast_query *query,
+                                         int *code)
+{
+    struct holdfast_answer *answer = holdfast_ask(session->client, query);
+
+    while (answer->status == HOLDFAST_TOO_LARGE &&
+           (query->limit > 1 || query->sequence_count > 1)) {
+        holdfast_answer_free(&answer);
+        query->limit /= 2;
+        query->sequence_count /= 2;
+        answer = holdfast_ask(session->client, query);
+    }
+    return judge(answer, code);
 }

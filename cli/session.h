@@ -40,6 +40,10 @@ int session_write(const struct invocation *invocation, struct holdfast_operation
  * returned, after it was told that it is; *code is then EX_UNAVAILABLE, otherwise 0. */
 struct holdfast_answer *session_ask(struct session *session, const struct holdfast_query *query,
                                     int *code);
+/* The same for a page or a list of sequences; where query->limit or its sequence_count is more than
+ * one message carries, it becomes less. */
+struct holdfast_answer *session_ask_page(struct session *session, struct holdfast_query *query,
+                                         int *code);
 
 /* Ctrl-C and SIGTERM set a flag instead of ending the process; a second one ends it. */
 void catch_interrupts(void);

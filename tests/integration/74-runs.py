@@ -313,7 +313,7 @@ def undo(cluster):
     cluster.hf("apply", path, expect=2)
     held = cluster.hf("reserve", "U=4@W").json["reservation"]
     done = cluster.hf("undo", "undone", expect=2)
-    check("undone: line 1: W U: skipped: insufficient_on_hand: on_hand would be less than is promised"
+    check("undone: line 1: W U: not undone: insufficient_on_hand: on_hand would be less than is promised"
           in done.err, "which and why: %s" % done)
     equal((summary(done)["applied"], summary(done)["refused"]), (4, 1), "undone")
     equal(figures(cluster, "U", "X"), {("U", "W"): 7, ("X", "W"): 9, ("X", "V"): 0}, "stock")
@@ -368,6 +368,82 @@ def undo_nowhere(cluster):
     equal(figures(cluster, first), {(first, "W"): 4}, "nothing is undone")
 
 
+@test("the record tells what was done to what, without the file")
+def told(cluster):
+    held = cluster.hf("reserve", "A=1@W").json["reservation"]
+    cluster.hf("apply", write("told.yaml", "told", "op: receive, sku: A, by: 1",
+                              "op: transfer, sku: B, by: 1, to_warehouse: V",
+                              "op: count, sku: B, to: 1, if_version: 1",
+                              "op: release, reservation: %s" % held,
+                              "op: put_item, sku: TOLD, name: t",
+                              "op: release, reservation: R-002AH9VTCE7X3K3BY", warehouse="W"),
+               expect=2)
+    lines = cluster.hf("run", "show", "told", "--all").lines[1:]
+    equal([(line.get("movement"), line.get("sku"), line.get("warehouse"), line.get("reservation"))
+           for line in lines if line["result"] == "applied"],
+          [("received", "A", "W", None), ("transferred", "B", "V", None),
+           ("released", "A", "W", held), ("item_put", "TOLD", None, None)], "what was done")
+    check(lines[2]["message"].startswith("B: ") and
+          lines[5]["message"].startswith("R-002AH9VTCE7X3K3BY: "), "what was not: %s" % lines)
+    text = cluster.hf("run", "show", "told", "--all", json=False).out
+    for line in lines[:2]:
+        check("line %d  %s %s  %s  p%d:%d\n" % tuple(line[key] for key in (
+            "line", "warehouse", "sku", "movement", "partition", "sequence")) in text, text)
+    check("received" not in cluster.hf("run", "show", "told", json=False).out, "only with --all")
+
+
+# ---------------------------------------------------------------- more than one message carries
+
+@test("whatever is more than one message carries goes in parts: plan, lines on reservations, the "
+      "record of refusals, undo")
+def parts(_):
+    cluster = Cluster(partitions=4, limits={"message_bytes": 8192})
+    try:
+        cluster.start()
+        parts_of(cluster)
+    finally:
+        cluster.close()
+
+
+def parts_of(cluster):
+    note = "n" * 240
+    cluster.hf("warehouse", "put", "W", "--name", "W")
+    cluster.hf("reason", "put", "broken", "--name", "Broken")
+    cluster.hf("apply", write("part-items.yaml", "part-items",
+                              *["op: put_item, sku: P%d, name: p" % i for i in range(120)]))
+    in_one = [sku for sku in ("P%d" % i for i in range(120)) if cluster.partition(sku) == 1]
+    lines = ["op: receive, sku: %s, by: 3, note: %s" % (in_one[i % len(in_one)], note)
+             for i in range(300)]
+    path = write("parts.yaml", "parts", *lines, warehouse="W")
+    check(os.path.getsize(path) > 8 * 8192, "much more than a message")
+    told = cluster.hf("plan", path, expect=1).lines
+    equal((told[-1]["applied"], told[-1]["on_hand_change"]), (300, 900), "planned")
+    cluster.hf("apply", path)
+    # Many levels of one partition, then reservations there, which hold a few of them each.
+    held = [cluster.hf("reserve", *["%s=2@W" % sku for sku in in_one[n:n + 3]]).json["reservation"]
+            for n in range(3)]
+    path = write("held.yaml", "held", *[
+        "op: adjust, sku: %s, by: -1, reason: broken, note: %s" % (sku, note) for sku in in_one],
+        *["op: release, reservation: %s, note: %s" % (r, note) for r in held + held],
+        "op: count, sku: %s, to: 7" % in_one[0], warehouse="W")
+    told = cluster.hf("plan", path, expect=1).lines
+    equal([line["result"] for line in told[-8:-1]],
+          ["applied"] * 3 + ["already_released"] * 3 + ["applied"], "releases")
+    for line, sku in zip(told[len(in_one):len(in_one) + 3], in_one):
+        before = next(level["before"] for level in line["levels"] if level["sku"] == sku)
+        equal(before["on_hand"], cluster.level(sku)["on_hand"] - 1, "on top of the adjustment")
+    # The record of lines that are refused with long reasons.
+    done = cluster.hf("apply", write("no.yaml", "no", *[
+        "op: adjust, sku: %s, by: -9999, reason: broken" % in_one[i % len(in_one)]
+        for i in range(200)], warehouse="W"), expect=1)
+    check("not recorded" not in done.err, "all are recorded: %s" % done)
+    shown = cluster.hf("run", "show", "no", "--all").lines
+    equal(len([line for line in shown[1:] if "asked 9999" in line["message"]]), 200, "recorded")
+    for reservation in held:
+        cluster.hf("release", reservation)
+    equal(summary(cluster.hf("undo", "parts"))["applied"], 300, "undone")
+
+
 # ---------------------------------------------------------------- ctrl-C
 
 @test("the first Ctrl-C drains and says how to go on, and the run goes on from there")
@@ -392,6 +468,37 @@ def interrupted(cluster):
     done = cluster.hf("apply", path, "--resume", seconds=60)
     equal((summary(done)["applied"], summary(done)["skipped"]), (8000 - applied, applied), "the rest")
     equal(cluster.number(received), 8000, "each once")
+
+
+@test("the second Ctrl-C leaves at once, though nobody answers; resumed, each line is done once")
+def interrupted_twice(cluster):
+    path = write("twice.yaml", "twice", *["op: receive, sku: M%d, by: 1, warehouse: W" % (i % 300)
+                                          for i in range(4000)])
+    received = "SELECT COUNT(*) FROM movement WHERE sku LIKE 'M%' AND kind=9"
+    was = cluster.number(received)
+    errors = os.path.join(folder, "twice.err")
+    with open(errors, "w") as file:
+        child = subprocess.Popen([HOLDFAST, "-C", cluster.file, "apply", path], text=True,
+                                 stdout=subprocess.DEVNULL, stderr=file,
+                                 env=dict(os.environ, **{MARK: mark}))
+    wait_until(lambda: cluster.number(received) > was + 300, 20, "some lines are applied")
+    try:
+        for worker in cluster.processes("worker"):
+            cluster.stop(worker)
+        child.send_signal(signal.SIGINT)
+        wait_until(lambda: "interrupt again to leave at once" in open(errors).read(), 10,
+                   "it waits for what is in flight")
+        equal(child.poll(), None, "it waits")
+        begun = time.monotonic()
+        child.send_signal(signal.SIGINT)
+        equal(child.wait(timeout=scale(10)), -signal.SIGINT, "as a shell has it, 130")
+        check(time.monotonic() - begun < scale(2), "at once")
+    finally:
+        cluster.cont_all()
+    cluster.wait_served()
+    done = cluster.hf("apply", path, "--resume", seconds=60)
+    equal(summary(done)["applied"] + summary(done)["skipped"], 4000, "the rest")
+    equal(cluster.number(received), was + 4000, "each once")
 
 
 if __name__ == "__main__":

@@ -199,7 +199,7 @@ static void free_job(void *data, struct job *job)
 static void test_a_line_of_which_every_id_is_void_is_not_applied(void **state)
 {
     struct one_line line = {.told = -1};
-    const struct engine_source source = {next_line, build, tell, free_job, &line, false};
+    const struct engine_source source = {next_line, build, tell, free_job, NULL, &line, false};
     struct session session = {0};
     struct engine engine = {.session = &session, .source = &source, .words = "apply"};
 
@@ -219,7 +219,7 @@ static void test_a_line_of_which_every_id_is_void_is_not_applied(void **state)
 static void test_an_id_that_was_given_up_is_settled_before_the_next(void **state)
 {
     struct one_line line = {.told = -1};
-    const struct engine_source source = {next_line, build, tell, free_job, &line, false};
+    const struct engine_source source = {next_line, build, tell, free_job, NULL, &line, false};
     struct session session = {0};
     struct engine engine = {.session = &session, .source = &source, .words = "apply"};
 

@@ -306,6 +306,35 @@ static void test_a_full_block_goes_at_once(void **state)
     results_destroy(&results);
 }
 
+/* What no message may carry goes in parts, with its texts and those who wait for it. */
+static void test_a_block_in_halves(void **state)
+{
+    struct results *results = results_new();
+    struct holdfast_run_line one = {.line = 5, .status = 10, .text = "why"};
+    int waits;
+
+    (void)state;
+    for (uint32_t line = 1; line <= 4; line++)
+        add(results, line, 0, "text", 0);
+    results_add(results, &one, &waits, 0);
+    struct results_block *block = results_next(results, 0, true);
+    add(results, 300, 0, NULL, RESULTS_AGE_US);
+    results_halve(results, block);
+    assert_int_equal(results_waiting(results), 3);
+    struct results_block *first = results_next(results, RESULTS_AGE_US, false);
+    assert_ptr_equal(first, block);
+    assert_int_equal(first->count, 2);
+    struct results_block *second = results_next(results, RESULTS_AGE_US, false);
+    assert_int_equal(second->number, 0);
+    assert_int_equal(second->count, 3);
+    assert_int_equal(second->lines[0].line, 3);
+    assert_string_equal(second->lines[2].text, "why");
+    assert_ptr_equal(second->waiting[2], &waits);
+    assert_null(results_next(results, RESULTS_AGE_US, false)); /* line 300 has time */
+    results_done(results, &first);
+    results_destroy(&results);
+}
+
 static void test_texts_are_cut_between_characters(void **state)
 {
     struct results *results = results_new();
@@ -336,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_what_waits_is_recorded_soon),
         cmocka_unit_test(test_a_full_block_goes_at_once),
+        cmocka_unit_test(test_a_block_in_halves),
         cmocka_unit_test(test_texts_are_cut_between_characters),
     };
     return cmocka_run_group_tests_name("runs: jobs and results", tests, NULL, NULL);

@@ -61,6 +61,12 @@ struct holdfast_answer *session_ask(struct session *session, const struct holdfa
     return answer;
 }
 
+struct holdfast_answer *session_ask_page(struct session *session, struct holdfast_query *query,
+                                         int *code)
+{
+    return session_ask(session, query, code);
+}
+
 uint32_t holdfast_partitions(const struct holdfast *client)
 {
     (void)client;
