@@ -60,7 +60,7 @@ struct config_limits {
     uint32_t clients;          /* sessions per broker; default 4,096 */
     uint32_t
         worker_credit;    /* operations that a worker takes from one broker ahead; default 1,024 */
-    uint32_t worker_bulk; /* of class bulk in flight at a worker while others are about: 16 */
+    uint32_t worker_bulk; /* of class bulk in flight at a worker while others are about: 48 */
     uint32_t batch_operations; /* in one transaction; default 256 */
     uint32_t message_bytes;    /* of one body; default 1 MiB, at most MESSAGE_BYTES_MAX */
     uint32_t lines;            /* of one operation; default 1,000 */

@@ -369,7 +369,7 @@ void config_defaults(struct config *config)
         .client_window = 1024,
         .clients = 4096,
         .worker_credit = 1024,
-        .worker_bulk = 16,
+        .worker_bulk = 48,
         .batch_operations = 256,
         .message_bytes = 1024 * 1024,
         .lines = 1000,

@@ -4,11 +4,12 @@ deadline_exceeded, unavailable, unknown, poison.
 
 A broker alone, with workers that this file plays, makes each of them certain to happen.
 """
+import subprocess
 import threading
 import time
 
 from harness import *
-from harness import wire
+from harness import BIN, MARK, mark, wire
 
 
 def reserve(sku="A", **fields):
@@ -154,6 +155,38 @@ def exit_codes():
                     stop.set()
                     thread.join()
                 worker.goodbye()
+
+
+@test("a bulk file is work of class bulk, look-ups included, and 256 lines of it are in flight at most")
+def bulk_window():
+    with BrokerAlone(partitions=1) as broker, broker.fake_worker() as worker:
+        path = os.path.join(broker.dir, "file.yaml")
+        with open(path, "w") as file:
+            file.write("version: 1\nrun: window\nlines:\n" + "".join(
+                "  - {op: put_item, sku: I%d, name: i}\n" % i for i in range(1000)))
+        child = subprocess.Popen([os.path.join(BIN, "holdfast"), "-C", broker.file, "apply", path],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                 env=dict(os.environ, **{MARK: mark}))
+        try:
+            classes, lines = set(), 0
+            while not worker.quiet(1, wire.OPERATION, wire.QUERY):
+                got = worker.dispatch()
+                classes.add(got.header.op_class)
+                if got.header.type == wire.QUERY:
+                    worker.answer(got, pb.Answer(status=0))
+                elif got.body.WhichOneof("kind") == "begin_run":
+                    begun = got.body.begin_run
+                    worker.answer(got, pb.Result(
+                        status=0, operation_id=got.body.operation_id, run=pb.Run(
+                            run=begun.run, digest=begun.digest, lines=begun.lines, actor=b"x",
+                            created_at_us=got.body.id_time_us)))
+                else:
+                    lines += 1
+            equal(classes, {wire.BULK}, "classes")
+            equal(lines, 256, "lines in flight")
+        finally:
+            child.kill()
+            child.wait()
 
 
 if __name__ == "__main__":

@@ -237,7 +237,7 @@ static void test_an_id_that_was_given_up_is_settled_before_the_next(void **state
 /* Of a run that this process has begun, so that its lines are first attempts. */
 static void refuse_first(int then, struct one_line *line, struct engine *engine)
 {
-    const struct engine_source source = {next_line, build, tell, free_job, line, false};
+    const struct engine_source source = {next_line, build, tell, free_job, NULL, line, false};
     struct session session = {0};
 
     *engine = (struct engine){
