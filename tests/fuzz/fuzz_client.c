@@ -267,6 +267,49 @@ static void fill_operation(struct caller *c, struct holdfast_operation *op, stru
     op->barcodes = any_texts(c, bytes, &op->barcode_count);
 }
 
+static const struct holdfast_run_line *any_run_lines(struct caller *c, struct bytes *bytes,
+                                                     size_t *count)
+{
+    struct holdfast_run_line *lines = arena_zalloc(&c->arena, 4 * sizeof *lines);
+
+    *count = take_byte(bytes) % 4;
+    for (size_t i = 0; i < *count; i++) {
+        uint8_t flags = take_byte(bytes);
+        lines[i].line = flags & 1 ? (uint32_t)any_number(bytes) : (uint32_t)i + 1;
+        lines[i].status = flags & 2 ? (int)any_number(bytes) : HOLDFAST_APPLIED;
+        lines[i].sequence = any_number(bytes);
+        lines[i].text = flags & 4 ? any_text(c, bytes) : NULL;
+        lines[i].open = flags & 8;
+        if (lines[i].open && flags & 16)
+            lines[i].status = HOLDFAST_UNAVAILABLE;
+        if (!(flags & 32))
+            continue;
+        lines[i].sku = flags & 64 ? any_text(c, bytes) : "A";
+        lines[i].warehouse = flags & 64 ? any_text(c, bytes) : "W1";
+        lines[i].counted = (uint32_t)any_number(bytes);
+        lines[i].booked = (uint32_t)any_number(bytes);
+    }
+    return lines;
+}
+
+/* What only runs and undos have. */
+static void fill_run(struct caller *c, struct holdfast_operation *op, struct bytes *bytes)
+{
+    static const uint8_t digest[HOLDFAST_DIGEST_BYTES] = {1};
+    uint8_t flags = take_byte(bytes);
+
+    op->run = flags & 1 ? any_text(c, bytes) : "R";
+    op->digest = flags & 2 ? NULL : digest;
+    op->run_lines = flags & 4 ? (uint32_t)any_number(bytes) : 3;
+    op->run_blank = flags & 4 ? (uint32_t)any_number(bytes) : 0;
+    op->resume = op->has_previous = flags & 8;
+    op->run_undoes = flags & 16 ? any_text(c, bytes) : NULL;
+    op->run_results = any_run_lines(c, bytes, &op->run_result_count);
+    op->undone = flags & 32 ? any_text(c, bytes) : "0190163d-8694-739b-aea5-966c26f8ad90";
+    op->previous = flags & 64 ? (uint32_t)any_number(bytes) : 0;
+    op->previous_reorder_point = flags & 128;
+}
+
 /* What the library lets through a worker takes, but for what ties one field to another: a list that
  * the policy needs, one place twice, a time beside an id that has one. */
 static void check_valid(struct caller *c, const struct encoded *encoded)
@@ -299,6 +342,10 @@ static void submit(struct caller *c, uint8_t kind, struct bytes *bytes)
 
     fresh[UUID_BYTES - 1] = (uint8_t)c->calls;
     fill_operation(c, &operation, bytes);
+    if (kind & 0x40) {
+        operation.kind = (enum holdfast_operation_kind)(HOLDFAST_BEGIN_RUN + kind % 3);
+        fill_run(c, &operation, bytes);
+    }
     if (!encode_operation(&encoded, &operation, &defaults, fresh, &c->scratch, &fault)) {
         assert_true(fault.status != 0 && fault.message[0] != '\0');
         return;

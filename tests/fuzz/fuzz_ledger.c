@@ -13,6 +13,7 @@
 
 #include "tests/fuzz/asserts.h"
 #include "tests/fuzz/ledger_checks.h"
+#include "tests/fuzz/run_checks.h"
 #include "tests/fuzz/steps.h"
 #include "workers/validate.h"
 
@@ -33,6 +34,7 @@ struct shopping {
     size_t hold_count;
     struct sent *batch[BATCH_MAX];
     size_t batch_count;
+    struct known_lines known; /* of runs */
 };
 
 /* ------------------------------------------------------------- one batch */
@@ -305,8 +307,10 @@ static void run_batch(struct shopping *s, uint8_t flags)
     if (flags & STEP_FAILS) {
         ledger_abort(w->ledger);
     } else {
+        check_undone(w, &w->changes);
         if (w->wrote)
             apply_changes(w);
+        check_runs(w, &s->known);
         ledger_commit(w->ledger);
         assert_int_equal(ledger_last_seq(w->ledger), w->last_seq);
     }
@@ -447,6 +451,11 @@ static void send_new(struct shopping *s, const struct step *step)
             op->settle->operation_id = s->sent[step->which % s->sent_count].operation->operation_id;
         if (step->which == 0)
             set_id(w, step, op);
+    }
+    if (op->kind_case == HF__OPERATION__KIND_UNDO) {
+        op->undo->operation_id = op->operation_id;
+        if (s->sent_count > 0 && step->which != 0)
+            op->undo->operation_id = s->sent[step->which % s->sent_count].operation->operation_id;
     }
     bool reserves = op->kind_case == HF__OPERATION__KIND_RESERVE;
     op = copy(w, op, step);

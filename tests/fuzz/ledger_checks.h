@@ -117,6 +117,9 @@ static const struct effect effects[] = {
     EFFECT(WAREHOUSE_PUT, NONE, NONE, NONE, NONE),
     EFFECT(REASON_PUT, NONE, NONE, NONE, NONE),
     EFFECT(VOIDED, NONE, NONE, NONE, NONE),
+    EFFECT(RUN_BEGUN, NONE, NONE, NONE, NONE),
+    EFFECT(RUN_RECORDED, NONE, NONE, NONE, NONE),
+    EFFECT(UNDONE, ANY, NONE, NONE, ANY),
 };
 
 static bool fits(int64_t change, enum sign sign)

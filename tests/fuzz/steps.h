@@ -26,7 +26,8 @@ enum step_kind {
     STEP_TIME = STEP_OPERATIONS, /* time passes */
     STEP_AGAIN,                  /* an operation of before is sent again */
     STEP_CLAIM,                  /* another owner: nothing is in memory */
-    STEP_KINDS,
+    STEP_RUNS, /* operations again, of kind + …_BEGIN_RUN: begin, record, undo */
+    STEP_KINDS = STEP_RUNS + 3,
 };
 
 /* flags */
@@ -412,7 +413,66 @@ static inline void step_on_record(const struct step_source *source, const struct
     }
 }
 
-/* The operation without its id, and without what a settle asks about. */
+/* Status and number of a line; most exist, and the last ones do not. */
+static inline Hf__RunLine *step_run_line(const struct step_source *source, const struct step *step,
+                                         uint8_t number, uint8_t status)
+{
+    static const uint32_t numbers[] = {1, 2, 255, 256, 257, 300, 0, 10000001};
+    static const uint32_t statuses[] = {0, 0, 10, 19, 43, 60, 0, 99};
+    Hf__RunLine *line = arena_alloc(source->arena, sizeof *line);
+
+    hf__run_line__init(line);
+    line->line = numbers[number < 128 ? number % 6 : number % 8];
+    line->status = statuses[status < 128 ? status % 6 : status % 8];
+    line->partition = step->ttl & 1;
+    line->sequence = line->status == 0 ? 1 + step->hold % 8 : 0;
+    line->text = step_text(source, step, NOTE_BYTES_MAX);
+    if (!(step->options & OPTION_B))
+        return line;
+    line->sku = fuzz_code(source->arena, fuzz_skus, FUZZ_SKUS, step->sku_2);
+    line->warehouse = fuzz_code(source->arena, fuzz_warehouses, FUZZ_WAREHOUSES, step->warehouse_2);
+    line->open = step->options & OPTION_A;
+    if (line->open)
+        line->status = 43;
+    line->counted = step->ttl & 2 ? fuzz_quantity(step->quantity) : 0;
+    line->booked = step->ttl & 2 ? fuzz_quantity(step->quantity_2) : 0;
+    return line;
+}
+
+static inline void step_on_run(const struct step_source *source, const struct step *step,
+                               Hf__Operation *op)
+{
+    static const char *const runs[] = {"R3", "R4", "R3", "R1"}; /* R1 is on the other partition */
+    static const uint32_t lines[] = {2, 300, 257, 1, 1, 300, 0, 10000001};
+
+    if (step->kind == STEP_RUNS) {
+        STEP_BODY(BeginRun, begin_run, begin_run, BEGIN_RUN);
+        body->run = fuzz_code(source->arena, runs, 4, step->sku);
+        body->digest.len = step->which == 255 ? 31 : 32;
+        body->digest.data = arena_alloc(source->arena, body->digest.len);
+        memset(body->digest.data, 1 + (step->which & 1), body->digest.len);
+        body->lines = lines[step->quantity < 128 ? step->quantity % 6 : step->quantity % 8];
+        body->blank = step->quantity_2 < 128 ? 0 : fuzz_quantity(step->quantity_2);
+        body->resume = step->options & OPTION_A;
+        if (step->options & OPTION_B)
+            body->undoes = fuzz_code(source->arena, runs, 4, step->sku_2);
+    } else if (step->kind == STEP_RUNS + 1) {
+        STEP_BODY(RecordRun, record_run, record_run, RECORD_RUN);
+        body->run = fuzz_code(source->arena, runs, 4, step->sku);
+        body->n_lines = step->options & OPTION_LINES;
+        body->lines = arena_alloc(source->arena, (body->n_lines + 1) * sizeof *body->lines);
+        for (size_t i = 0; i < body->n_lines; i++)
+            body->lines[i] = step_run_line(source, step, (uint8_t)(step->quantity + i),
+                                           (uint8_t)(step->which + i));
+    } else {
+        STEP_BODY(Undo, undo, undo, UNDO);
+        body->has_previous = step->options & OPTION_A;
+        body->previous = body->has_previous ? fuzz_quantity(step->quantity) : 0;
+        body->reorder_point = step->options & OPTION_B;
+    }
+}
+
+/* The operation without its id, and without what a settle or an undo asks about. */
 static inline Hf__Operation *step_operation(const struct step_source *source,
                                             const struct step *step)
 {
@@ -423,7 +483,9 @@ static inline Hf__Operation *step_operation(const struct step_source *source,
     op->note = step_text(source, step, NOTE_BYTES_MAX);
     op->actor = step_text(source, step, CODE_BYTES_MAX);
     op->undoes = step->ttl == 7 ? 1 : 0;
-    if (kind == HF__OPERATION__KIND_RESERVE)
+    if (step->kind >= STEP_RUNS)
+        step_on_run(source, step, op);
+    else if (kind == HF__OPERATION__KIND_RESERVE)
         step_reserve(source, step, op);
     else if (kind <= HF__OPERATION__KIND_RETURN)
         step_on_hold(source, step, op, kind);
