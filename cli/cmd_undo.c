@@ -436,14 +436,7 @@ static int prepare_movement(struct undo *undo, struct engine_begin *begin)
     bool good = find_movements(undo, line->partition, &code);
     undo->block = NULL;
     undo->block_count = 0;
-    /* Now that somebody has answered it is known how many there are; the library asks partition 0
-     * in place of one that there is not. */
-    uint32_t partitions = holdfast_partitions(undo->session->client);
-    if (good && line->partition >= partitions) {
-        complain("undo", "there is no partition %u: the cluster has p0 to p%u", line->partition,
-                 partitions - 1);
-        code = 1;
-    } else if (good && line->operation_id[0] == '\0') {
+    if (good && line->operation_id[0] == '\0') {
         complain("undo", "there is no movement %s (any more)", undo->invocation->arguments[0]);
         code = 1;
     }

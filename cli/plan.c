@@ -55,18 +55,10 @@ struct walk {
 
 static void keep_text(struct planned *planned, const struct holdfast_result *result)
 {
-    const char *message = *result->message ? result->message : holdfast_status_text(result->status);
+    char text[512];
 
-    if (result->shortage_count > 0) {
-        const struct holdfast_shortage *shortage = &result->shortages[0];
-        planned->outcome.text =
-            memory_printf("%s: %s%s%s: asked %u, available %u", message, shortage->sku,
-                          *shortage->warehouse ? " at " : "", shortage->warehouse,
-                          shortage->requested, shortage->available);
-    } else {
-        planned->outcome.text =
-            memory_printf("%s%s%s", result->field, *result->field ? ": " : "", message);
-    }
+    run_reason(result, text, sizeof text);
+    planned->outcome.text = memory_copy(text);
 }
 
 static void keep_changes(struct walk *walk, struct planned *planned, const struct holdfast_dry *dry,

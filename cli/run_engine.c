@@ -93,26 +93,6 @@ static void record(struct engine *engine, const struct job *job, int status,
     results_add(engine->results, &line, waiting, clock_monotonic_us());
 }
 
-static void describe(const struct holdfast_result *result, char *text, size_t bytes)
-{
-    const char *message = *result->message ? result->message : holdfast_status_text(result->status);
-    size_t used =
-        (size_t)snprintf(text, bytes, "%s%s%s", result->field, *result->field ? ": " : "", message);
-
-    for (size_t i = 0; i < result->shortage_count && used < bytes; i++) {
-        const struct holdfast_shortage *shortage = &result->shortages[i];
-        used += (size_t)snprintf(text + used, bytes - used, "%s%s%s%s: asked %u, available %u",
-                                 i == 0 ? ": " : "; ", shortage->sku,
-                                 *shortage->warehouse ? " at " : "", shortage->warehouse,
-                                 shortage->requested, shortage->available);
-    }
-    for (size_t i = 0; i < result->moved_count && i < 1 && used < bytes; i++)
-        used += (size_t)snprintf(text + used, bytes - used, ": %s %+d by %s, then %u",
-                                 holdfast_movement_name(result->moved[i].kind),
-                                 result->moved[i].on_hand_change, result->moved[i].actor,
-                                 result->moved[i].after.on_hand);
-}
-
 /* It is over with this line; counts, records and tells. A refusal leaves nothing in the ledger: it
  * is recorded before what comes after it is sent, or whoever resumes might do the line after all,
  * on top of what came after it. */
@@ -122,7 +102,7 @@ static void finish(struct engine *engine, struct job *job, int status,
     char text[512] = "";
 
     if (result && status != HOLDFAST_APPLIED)
-        describe(result, text, sizeof text);
+        run_reason(result, text, sizeof text);
     else if (status != HOLDFAST_APPLIED)
         snprintf(text, sizeof text, "%s", holdfast_status_text(status));
     if (status == HOLDFAST_APPLIED) {

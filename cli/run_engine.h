@@ -88,6 +88,9 @@ void engine_run(struct engine *engine);
 /* The exit code of contract.md. */
 int engine_code(const struct engine *engine);
 
+/* Why it was refused, in one line: what is short, or what moved last. */
+void run_reason(const struct holdfast_result *result, char *text, size_t bytes);
+
 /* ------------------------------------------------------------- what is recorded already */
 
 #define KNOWN_LINES 768u /* three blocks */

@@ -157,16 +157,24 @@ def exit_codes():
                 worker.goodbye()
 
 
+def bulk_file(broker, lines):
+    path = os.path.join(broker.dir, "file.yaml")
+    with open(path, "w") as file:
+        file.write("version: 1\nrun: window\nlines:\n" + "".join(
+            "  - {op: put_item, sku: I%d, name: i}\n" % i for i in range(lines)))
+    return path
+
+
+def start(broker, *words):
+    return subprocess.Popen([os.path.join(BIN, "holdfast"), "-C", broker.file, *words],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                            env=dict(os.environ, **{MARK: mark}))
+
+
 @test("a bulk file is work of class bulk, look-ups included, and 256 lines of it are in flight at most")
 def bulk_window():
     with BrokerAlone(partitions=1) as broker, broker.fake_worker() as worker:
-        path = os.path.join(broker.dir, "file.yaml")
-        with open(path, "w") as file:
-            file.write("version: 1\nrun: window\nlines:\n" + "".join(
-                "  - {op: put_item, sku: I%d, name: i}\n" % i for i in range(1000)))
-        child = subprocess.Popen([os.path.join(BIN, "holdfast"), "-C", broker.file, "apply", path],
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                 env=dict(os.environ, **{MARK: mark}))
+        child = start(broker, "apply", bulk_file(broker, 1000))
         try:
             classes, lines = set(), 0
             while not worker.quiet(1, wire.OPERATION, wire.QUERY):
@@ -187,6 +195,15 @@ def bulk_window():
         finally:
             child.kill()
             child.wait()
+    for words in (["plan", "FILE"], ["undo", "window"], ["export"]):
+        with BrokerAlone(partitions=1) as broker, broker.fake_worker() as worker:
+            file = bulk_file(broker, 1)
+            child = start(broker, *[file if word == "FILE" else word for word in words])
+            try:
+                equal(worker.dispatch().header.op_class, wire.BULK, words[0])
+            finally:
+                child.kill()
+                child.wait()
 
 
 if __name__ == "__main__":

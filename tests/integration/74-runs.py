@@ -364,7 +364,7 @@ def undo_nowhere(cluster):
     cluster.stock(first, W=4)
     moved = cluster.hf("history", first, "--warehouse", "W").lines[0]["sequence"]
     done = cluster.hf("undo", "p8:%d" % moved, expect=1)
-    check("there is no partition 8" in done.err, "not that of another partition: %s" % done)
+    check("the region has 8 partitions" in done.err, "not that of another partition: %s" % done)
     equal(figures(cluster, first), {(first, "W"): 4}, "nothing is undone")
 
 

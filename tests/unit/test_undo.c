@@ -67,12 +67,6 @@ struct holdfast_answer *session_ask_page(struct session *session, struct holdfas
     return session_ask(session, query, code);
 }
 
-uint32_t holdfast_partitions(const struct holdfast *client)
-{
-    (void)client;
-    return 8;
-}
-
 void holdfast_derive_operation_id(const void *name, size_t name_bytes, uint64_t index, char id[37])
 {
     (void)name;
