@@ -298,6 +298,8 @@ static void history_print(const struct invocation *invocation, struct history *h
     if (count > 0 && (history->more || count < history->movement_count))
         fprintf(stderr, "there is more: go on with --before %llu\n",
                 (unsigned long long)history->movements[count - 1]->sequence);
+    else if (history->more)
+        fputs("there may be more, too far back to be looked for\n", stderr);
 }
 
 int cmd_history(const struct invocation *invocation)

@@ -12,11 +12,19 @@
 /* Movements in one recursive query, and queries for one answer. */
 #define STRETCH 500u
 #define STRETCHES_MAX 64u
+/* Rows of the ledger that one look for the movement of a level before another one's reads. */
+#define LOOK_ROWS 4096u
 
 static const char newest_of_level[] =
     "SELECT version,on_hand_version FROM stock_level WHERE partition_id=";
 static const char newest_of_item[] = "SELECT version FROM item WHERE partition_id=";
 static const char before_movement[] = "SELECT prev FROM movement WHERE partition_id=";
+static const char select_pruned[] = ";SELECT pruned_seq FROM `partition` WHERE partition_id=";
+static const char look_back[] =
+    "SELECT seq FROM movement FORCE INDEX (PRIMARY) WHERE partition_id=";
+static const char look_newest[] = " ORDER BY seq DESC LIMIT 1";
+static const char and_seq_before[] = " AND seq<";
+static const char and_seq_from[] = " AND seq>=";
 static const char and_sku[] = " AND sku=";
 static const char and_warehouse[] = " AND warehouse=";
 static const char and_seq[] = " AND seq=";
@@ -47,10 +55,12 @@ struct walk {
     struct arena *arena;
     struct movement *movements; /* room for limit + 1 */
     size_t count;
-    bool jump;     /* only to those that changed on_hand */
-    bool begun;    /* after history->before */
-    uint64_t next; /* the movement to go on from; 0: the chain ended */
-    uint64_t rows; /* of the last stretch */
+    bool jump;  /* only to those that changed on_hand */
+    bool begun; /* what comes is before history->before */
+    uint64_t pruned;
+    uint64_t looked; /* the ledger was looked through from history->before down to here */
+    uint64_t next;   /* the movement to go on from; 0: the chain ended */
+    uint64_t rows;   /* of the last stretch */
 };
 
 static bool before_reply(void *context, size_t statement, MYSQL_RES *rows, uint64_t affected)
@@ -58,11 +68,27 @@ static bool before_reply(void *context, size_t statement, MYSQL_RES *rows, uint6
     struct walk *walk = context;
     MYSQL_ROW row = rows ? mysql_fetch_row(rows) : NULL;
 
+    (void)affected;
+    if (statement == 1) {
+        walk->pruned = row ? db_uint(row[0]) : 0;
+    } else if (row) {
+        walk->next = db_uint(row[0]);
+        walk->begun = true;
+    }
+    return true;
+}
+
+static bool look_reply(void *context, size_t statement, MYSQL_RES *rows, uint64_t affected)
+{
+    struct walk *walk = context;
+    MYSQL_ROW row = rows ? mysql_fetch_row(rows) : NULL;
+
     (void)statement;
     (void)affected;
-    if (row)
+    if (row) {
         walk->next = db_uint(row[0]);
-    walk->begun = row != NULL;
+        walk->begun = true;
+    }
     return true;
 }
 
@@ -99,6 +125,7 @@ static bool stretch_reply(void *context, size_t statement, MYSQL_RES *rows, uint
         }
         if (history->before != 0 && movement->seq >= history->before)
             continue;
+        walk->begun = true;
         if (history->on_hand_only && movement->d_on_hand == 0)
             continue;
         walk->count++;
@@ -145,8 +172,33 @@ static enum db_outcome find_before(struct db *db, uint32_t partition, struct wal
     add_of(&sql, partition, history, true);
     sql_add(&sql, and_seq);
     sql_uint(&sql, history->before);
+    sql_add(&sql, select_pruned);
+    sql_uint(&sql, partition);
     enum db_outcome outcome = db_run(db, &sql, before_reply, walk);
     sql_release(&sql);
+    return outcome;
+}
+
+/* `before` is another level's. A level that has moved often since has moved not long before either,
+ * and is found in the ledger itself; of one that has not, the chain is short. */
+static enum db_outcome look_further(struct db *db, uint32_t partition, struct walk *walk)
+{
+    uint64_t from = walk->looked > LOOK_ROWS ? walk->looked - LOOK_ROWS : 0;
+    struct sql sql;
+
+    sql_init(&sql);
+    sql_add(&sql, look_back);
+    add_of(&sql, partition, walk->history, true);
+    sql_add(&sql, and_seq_before);
+    sql_uint(&sql, walk->looked);
+    sql_add(&sql, and_seq_from);
+    sql_uint(&sql, from);
+    sql_add(&sql, look_newest);
+    enum db_outcome outcome = db_run(db, &sql, look_reply, walk);
+    sql_release(&sql);
+    walk->looked = from;
+    if (outcome == DB_OK && !walk->begun && from <= walk->pruned)
+        walk->next = 0; /* it has none */
     return outcome;
 }
 
@@ -155,7 +207,7 @@ static void build_stretch(struct sql *sql, uint32_t partition, const struct walk
     size_t length = STRETCH;
 
     /* None of them will be left out. */
-    if (walk->jump || (!walk->history->on_hand_only && (walk->begun || walk->history->before == 0)))
+    if (walk->jump || (!walk->history->on_hand_only && walk->begun))
         length = walk->history->limit + 1 - walk->count;
     sql_add(sql, chain_head);
     sql_uint(sql, partition);
@@ -190,9 +242,12 @@ enum db_outcome store_history(struct db *db, uint32_t partition, const struct hi
 
     walk.movements = arena_zalloc(arena, (history->limit + 1) * sizeof *walk.movements);
     walk.jump = history->on_hand_only && history->before == 0 && history->warehouse->length > 0;
+    walk.begun = history->before == 0;
+    walk.looked = history->before;
     if (history->before != 0)
         outcome = find_before(db, partition, &walk);
-    if (outcome == DB_OK && !walk.begun)
+    bool is_gone = history->before != 0 && history->before <= walk.pruned + 1;
+    if (outcome == DB_OK && !is_gone && (history->before == 0 || !walk.begun))
         outcome = find_newest(db, partition, &walk);
     sql_init(&sql);
     for (unsigned i = 0;
@@ -201,11 +256,16 @@ enum db_outcome store_history(struct db *db, uint32_t partition, const struct hi
         sql_reset(&sql);
         build_stretch(&sql, partition, &walk);
         outcome = db_run(db, &sql, stretch_reply, &walk);
-        if (walk.jump || walk.rows == 0) /* all of them; pruned */
+        if (walk.jump || walk.rows == 0) { /* all of them; pruned */
+            walk.next = 0;
             break;
+        }
+        if (outcome == DB_OK && !walk.begun && walk.next != 0)
+            outcome = look_further(db, partition, &walk);
     }
     sql_release(&sql);
-    *more = walk.count > history->limit;
+    /* Given up on the way: there may be more. */
+    *more = walk.count > history->limit || walk.next != 0;
     *count = *more ? history->limit : walk.count;
     *movements = walk.movements;
     return outcome;

@@ -3,6 +3,7 @@
 reads it between two batches, and all of them wait.
 """
 from harness import *
+from harness import wire
 from views import reservation_text
 
 ROWS = int(os.environ.get("HOLDFAST_TEST_ROWS", 12000))
@@ -103,6 +104,31 @@ def reservations(cluster):
         for table, count in (("reservation_line", ROWS + OLD), ("reservation", ROWS)):
             for _ in range(0, count, 20000):
                 cluster.sql("DELETE FROM %s LIMIT 20000" % table)
+
+
+@test("a page of an item's history before a movement of one level costs little for the others too")
+def histories(cluster):
+    cluster.stock("B", W=20000, V=0)
+    with cluster.peer() as peer:
+        def move(warehouse, count):
+            sent = peer.submit_batch([(wire.operation("reserve", lines=[("B", warehouse, 1)],
+                                                      order="o"), 0) for _ in range(count)])
+            equal({peer.outcome(sequence).status for sequence in sent}, {0}, "reserves")
+        move("W", 30)
+        last = peer.call(wire.operation("receive", lines=[("B", "V", 9)], reference="r"), 0).sequence
+        for _ in range(20):
+            move("W", 200)
+        known = [seq for seq, in cluster.sql("SELECT seq FROM movement WHERE sku='B' AND seq<=%d"
+                                             " ORDER BY seq DESC" % last)]
+        for before in (last, 2):
+            want = [seq for seq in known if int(seq) < before][:100]
+            cost = rows_read(cluster)
+            got = cluster.hf("history", "B", "--limit", 100, "--before", before)
+            cost = rows_read(cluster) - cost
+            equal([str(row["sequence"]) for row in got.lines], want, "before %d" % before)
+            check("more" not in got.err, "that is all: %s" % got.err)
+            check(cost < 6000, "before %d: %d rows read" % (before, cost))
+            note("before %d: %d rows read" % (before, cost))
 
 
 if __name__ == "__main__":
