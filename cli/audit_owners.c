@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The owners' part of an audit: every partition is begun, then each is asked until it is done.
+ * The owners' part of an audit: every partition is begun, then each is asked until it is done. An
+ * owner has room for AUDITOR_JOBS_MAX of them (workers/auditor.h), so where there are very many,
+ * the next is begun when one is done.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,8 @@
 /* Between two looks whether it is done. */
 #define PAUSE_MIN_MS 2
 #define PAUSE_MAX_MS 500
+/* Partitions that are under way at once; all of them may be one worker's. */
+#define UNDER_WAY_MAX 512u
 
 uint64_t audit_new_token(void)
 {
@@ -152,15 +156,20 @@ static void take(struct audit *audit, const struct holdfast_answer *answer,
     take_differences(audit, answer, audited->partition);
 }
 
-/* A look at each that is not done. Owners work side by side and keep what came out for a minute
- * only, so none waits to be asked until the others are done. Returns how many are left. */
+/* A look at each that is under way and not done; the first look begins it. Owners work side by side
+ * and keep what came out for a minute only, so none waits to be asked until the others are done.
+ * Returns how many are left. */
 static uint32_t look_round(struct audit *audit, struct holdfast_query *query, bool *left)
 {
-    uint32_t count = 0;
+    uint32_t count = 0, looked = 0;
 
     for (uint32_t p = 0; p < audit->partitions && !was_interrupted(); p++) {
         if (!left[p])
             continue;
+        if (looked++ >= UNDER_WAY_MAX) {
+            count++;
+            continue;
+        }
         struct holdfast_answer *answer = look(audit, query, p, &left[p]);
         count += left[p];
         if (!answer)
@@ -173,21 +182,12 @@ static uint32_t look_round(struct audit *audit, struct holdfast_query *query, bo
     return count;
 }
 
-/* begun: of every partition that its owner has begun, whether it was done at once or not. The time
- * counts from when one was done last. */
-static void finish(struct audit *audit, struct holdfast_query *query,
-                   const struct holdfast_answer *begun)
+/* The time counts from when one was done last. */
+static void finish(struct audit *audit, struct holdfast_query *query, bool *left)
 {
-    bool *left = calloc(audit->partitions + 1, sizeof *left);
     int64_t since_us = clock_monotonic_us();
     uint32_t before = UINT32_MAX, count = 1;
 
-    if (!left)
-        abort();
-    for (size_t i = 0; i < begun->audited_count; i++) {
-        if (begun->audited[i].partition < audit->partitions)
-            left[begun->audited[i].partition] = begun->audited[i].running;
-    }
     for (unsigned ms = PAUSE_MIN_MS; count > 0 && !was_interrupted(); ms = longer(ms)) {
         count = look_round(audit, query, left);
         if (count < before)
@@ -203,27 +203,58 @@ static void finish(struct audit *audit, struct holdfast_query *query,
         if (count > 0)
             pause_ms(ms);
     }
-    free(left);
+}
+
+/* All of them in one question. left: those that their owners have begun and not done. */
+static void begin_all(struct audit *audit, const struct holdfast_query *query, bool *left)
+{
+    struct holdfast_answer *begun = holdfast_ask(audit->session->client, query);
+
+    if (begun->status != HOLDFAST_APPLIED)
+        note_trouble(audit, begun);
+    for (size_t i = 0; i < begun->audited_count; i++) {
+        const struct holdfast_audited *audited = &begun->audited[i];
+        if (!audited->running)
+            take(audit, begun, audited);
+        else if (audited->partition < audit->partitions)
+            left[audited->partition] = true;
+    }
+    audit->checked = begun->checked;
+    audit->more = audit->more || begun->more;
+    holdfast_answer_free(&begun);
+}
+
+/* Only a session knows how many there are. */
+static bool count_partitions(struct audit *audit)
+{
+    struct holdfast *client = audit->session->client;
+    struct holdfast_query query = {.kind = HOLDFAST_QUERY_WAREHOUSE, .limit = 1};
+    struct holdfast_answer *answer = NULL;
+
+    if (holdfast_partitions(client) == 0)
+        answer = holdfast_ask(client, &query);
+    audit->partitions = holdfast_partitions(client);
+    if (audit->partitions == 0)
+        note_trouble(audit, answer);
+    holdfast_answer_free(&answer);
+    return audit->partitions > 0;
 }
 
 void audit_owners(struct audit *audit)
 {
     struct holdfast_query query = {
         .kind = HOLDFAST_QUERY_AUDIT, .token = audit_new_token(), .audit = HOLDFAST_AUDIT_CHECKS};
-    struct holdfast_answer *begun = holdfast_ask(audit->session->client, &query);
+    bool there = count_partitions(audit);
+    bool *left = calloc(audit->partitions + 1, sizeof *left);
 
-    audit->partitions = begun->partitions_asked;
     audit->parts = calloc(audit->partitions + 1, sizeof *audit->parts);
-    if (!audit->parts)
+    if (!audit->parts || !left)
         abort();
-    if (begun->status != HOLDFAST_APPLIED)
-        note_trouble(audit, begun);
-    for (size_t i = 0; i < begun->audited_count; i++) {
-        if (!begun->audited[i].running)
-            take(audit, begun, &begun->audited[i]);
-    }
-    audit->checked = begun->checked;
-    audit->more = audit->more || begun->more;
-    finish(audit, &query, begun);
-    holdfast_answer_free(&begun);
+    if (there && audit->partitions <= UNDER_WAY_MAX)
+        begin_all(audit, &query, left);
+    for (uint32_t p = 0; p < audit->partitions && audit->partitions > UNDER_WAY_MAX; p++)
+        left[p] = true;
+    if (there)
+        finish(audit, &query, left);
+    free(left);
 }
