@@ -82,6 +82,6 @@ test-scale: deps
 	@BUILD=$(BUILD) /usr/bin/python3 -B tests/scale/restart.py
 	@BUILD=$(BUILD) /usr/bin/python3 -B tests/scale/audit.py
 	@BUILD=$(BUILD) /usr/bin/python3 -B tests/scale/partitions.py
-	@BUILD=$(BUILD) PYTHONPATH=tests/integration HOLDFAST_TEST_ROWS=200000 \
+	@BUILD=$(BUILD) PYTHONPATH=tests/integration HOLDFAST_TEST_ROWS=60000 \
 	    /usr/bin/python3 -B tests/integration/71-pages.py
 include tests/simulate/model/model.mk
