@@ -2,7 +2,8 @@
  *
  * What is behind struct holdfast; private to the files that have its public functions:
  *
- *   holdfast.c       life, the loop, operations and queries
+ *   holdfast.c       life, operations and queries
+ *   holdfast_loop.c  what arrives and what is due
  *   holdfast_view.c  reads
  */
 #ifndef CLIENT_HANDLE_H
@@ -68,6 +69,15 @@ void handle_enqueue(struct holdfast *client, struct pending *pending);
 uint8_t handle_op_class(const struct holdfast *client);
 /* Processes until *count has reached wanted. */
 void handle_wait(struct holdfast *client, const size_t *count, size_t wanted);
+/* It was opened before the fork that made this process, which has none of libzmq's threads. */
+bool handle_is_foreign(const struct holdfast *client);
+
+/* ------------------------------------------------------------- holdfast_loop.c */
+
+/* Does what the cores have decided. True when there was something to do. */
+bool handle_run(struct holdfast *client);
+/* Calls back with what came in of a fan-out; pending is freed. */
+void handle_finish(struct holdfast *client, struct pending *pending);
 
 /* ------------------------------------------------------------- holdfast_view.c */
 
