@@ -186,6 +186,10 @@ bool is_spent(const struct history *history, const struct call *call);
 bool is_judged(const struct history *history, const struct call *call);
 /* Of its last movement. */
 uint64_t sequence_of(const struct history *history, const struct group *group);
+/* A call, after `last` (NULL: the first), that asked under the group's id for something else, which
+ * the rows can be as well, as nobody was told whose they are; NULL: no more. */
+const struct call *ledger_other_body(const struct history *history, const struct group *group,
+                                     const struct call *last);
 /* How many groups of the log were certainly committed at that time, and how many may have been. */
 size_t ledger_groups_before(const struct log *log, int64_t time_us);
 size_t ledger_groups_possible(const struct log *log, int64_t time_us);

@@ -150,6 +150,21 @@ static void attribute_to(const struct history *history, struct group *group, boo
     }
 }
 
+const struct call *ledger_other_body(const struct history *history, const struct group *group,
+                                     const struct call *last)
+{
+    const struct call *call = last ? last->next : group->ident ? group->ident->calls : NULL;
+
+    if (!group->operation || told_body(history, group))
+        return NULL;
+    for (; call; call = call->next) {
+        if (could_be(history, group, call->operation) && !is_over(call) && !is_denied(call) &&
+            !same_body(call->operation, group->operation))
+            return call;
+    }
+    return NULL;
+}
+
 static void attribute(const struct history *history, struct group *group)
 {
     group->since_us = NEVER_US;

@@ -7,6 +7,7 @@
  */
 #include "tests/history/replay.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -234,43 +235,65 @@ static const char *row_fault(struct replay *replay, const struct effect *effect,
     return NULL;
 }
 
-static void check_effect(struct replay *replay, const struct group *group)
+/* What the rows show that the effect has not; NULL: nothing. */
+static const char *effect_fault(struct replay *replay, const struct group *group,
+                                const struct effect *effect)
 {
+    static char refused[100];
     const struct history_movement *rows = &replay->log->rows[group->first];
-    const struct effect *effect;
 
-    if (group->is_void || (!group->is_expiry && !group->operation)) {
-        if (!group->is_void)
-            bad_effect(replay, group, "no call of its id asked for this");
-        return;
-    }
-    if (group->is_expiry)
-        effect = model_expire(replay->model, model_hold(replay->model, rows->reservation_id));
-    else if (!group->operation->has_partition || group->operation->partition != replay->partition) {
-        bad_effect(replay, group, "it does not belong to this partition");
-        return;
-    } else {
-        effect = model_decide(replay->model, group->operation, rows->operation_id,
-                              replay->partition, rows->at_us);
-    }
     if (effect->status != HOLDFAST_APPLIED) {
-        char what[100];
-        snprintf(what, sizeof what, "it should be refused as %s",
+        snprintf(refused, sizeof refused, "it should be refused as %s",
                  holdfast_status_name(effect->status));
-        bad_effect(replay, group, what);
-        return;
+        return refused;
     }
-    if (group->count != effect->row_count) {
-        bad_effect(replay, group, "it has more or fewer rows than it should");
-        return;
-    }
+    if (group->count != effect->row_count)
+        return "it has more or fewer rows than it should";
     for (size_t i = 0; i < group->count; i++) {
         const char *fault = row_fault(replay, effect, &rows[i]);
-        if (fault) {
-            bad_effect(replay, group, fault);
-            return;
+        if (fault)
+            return fault;
+    }
+    return NULL;
+}
+
+/* The same for what an operation should have done. */
+static const char *operation_fault(struct replay *replay, const struct group *group,
+                                   const struct operation *operation)
+{
+    const struct history_movement *rows = &replay->log->rows[group->first];
+
+    if (!operation->has_partition || operation->partition != replay->partition)
+        return "it does not belong to this partition";
+    return effect_fault(
+        replay, group,
+        model_decide(replay->model, operation, rows->operation_id, replay->partition, rows->at_us));
+}
+
+static void check_effect(struct replay *replay, struct group *group)
+{
+    const struct history_movement *rows = &replay->log->rows[group->first];
+    const char *fault;
+
+    if (group->is_void)
+        return;
+    if (group->is_expiry)
+        fault = effect_fault(
+            replay, group,
+            model_expire(replay->model, model_hold(replay->model, rows->reservation_id)));
+    else if (!group->operation)
+        fault = "no call of its id asked for this";
+    else
+        fault = operation_fault(replay, group, group->operation);
+    const struct call *call = NULL;
+    while (fault && (call = ledger_other_body(replay->history, group, call)) != NULL) {
+        if (operation_fault(replay, group, call->operation) == NULL) {
+            group->operation = call->operation;
+            fault = NULL;
         }
     }
+    if (fault)
+        bad_effect(replay, group, fault);
 }
 
 /* ------------------------------------------------------------- applying what the ledger has */
@@ -321,7 +344,7 @@ static void apply_row(struct replay *replay, const struct history_movement *row)
     level->on_hand_version = row->on_hand_version;
 }
 
-static void apply_group(struct replay *replay, const struct group *group)
+static void apply_group(struct replay *replay, struct group *group)
 {
     const struct history_movement *rows = &replay->log->rows[group->first];
 
@@ -356,7 +379,7 @@ static void replay_log(struct history *history, uint32_t partition)
     refusals_collect(&replay);
     refusals_begin(&replay, 0);
     for (size_t i = 0; i < replay.log->group_count; i++) {
-        const struct group *group = &replay.log->groups[i];
+        struct group *group = &replay.log->groups[i];
         apply_group(&replay, group);
         replay.model->state = i + 1;
         refusals_try_after(&replay, group, i + 1);
