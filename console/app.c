@@ -22,7 +22,7 @@
 _Static_assert(SETTINGS_PREFIX_BYTES == SCAN_PREFIX_BYTES, "one limit");
 
 #define TICK_US 250000
-#define MESSAGE_US 5000000 /* what was said is taken away by the next key after so long */
+#define MESSAGE_US 5000000 /* what was said is taken away by a key after so long; a fault later */
 #define READ_TIMEOUT_MS 2000
 #define WRITE_TIMEOUT_MS 5000
 
@@ -438,7 +438,8 @@ static void view_key(struct app *app, const struct key *key)
 static void take_key(struct app *app, const struct key *key)
 {
     app->urgent = true;
-    if (app->now_us - app->message_at_us > MESSAGE_US && app->message_style != STYLE_BAD)
+    if (app->now_us - app->message_at_us >
+        (app->message_style == STYLE_BAD ? 3 * MESSAGE_US : MESSAGE_US))
         app->message[0] = '\0';
     if (app->help)
         help_key(app, key);

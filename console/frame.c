@@ -10,6 +10,7 @@
 #include "console/text.h"
 #include "console/trouble.h"
 
+#define MESSAGE_ROWS 4   /* of a narrow screen */
 #define FRESH_US 2000000 /* younger is LIVE; older tells its age */
 
 struct words {
@@ -101,35 +102,57 @@ static void draw_header(struct app *app, struct canvas *c)
     canvas_text(c, 0, at, c->columns - at, cluster.style, cluster.text);
 }
 
-static void draw_title(struct app *app, struct canvas *c)
+/* What is to be seen whatever the view is: at the right end of the title. */
+static void warning_words(struct app *app, struct canvas *c, bool room, char *text, size_t bytes)
 {
-    char text[512];
-    size_t waiting = app->fifo_count, unknown = post_unknown(app);
-
-    view_of(app->view)->title(app, text, sizeof text);
-    if (app->link.unknown_partitions) {
-        size_t used = strlen(text);
-        snprintf(text + used, sizeof text - used, "  INCOMPLETE: %u/%u partitions known",
-                 app->link.partitions - app->link.unknown_partitions, app->link.partitions);
-    }
-    canvas_cell(c, 1, 0, c->columns, app->link.unknown_partitions ? STYLE_WARN : STYLE_STRONG,
-                text);
     struct trouble list[TROUBLES_MAX];
     size_t troubles = app->view == VIEW_OPERATIONS ? 0 : trouble_list(app, list);
-    if (unknown || waiting > 1 || troubles) {
-        char right[64];
-        if (unknown)
-            snprintf(right, sizeof right, " %zu OUTCOME UNKNOWN ", unknown);
-        else if (waiting > 1)
-            snprintf(right, sizeof right, " %zu keys wait ", waiting);
-        else
-            snprintf(right, sizeof right,
-                     c->columns < 50 ? " %zu! " : " %zu TROUBLE%s: F3 Operations ", troubles,
-                     troubles == 1 ? "" : "S");
-        int width = (int)text_width(right);
-        if (width < c->columns)
-            canvas_right(c, 1, c->columns - width, width, STYLE_WARN, right);
-    }
+    size_t waiting = app->fifo_count, unknown = post_unknown(app);
+
+    if (unknown)
+        snprintf(text, bytes, " %zu OUTCOME UNKNOWN ", unknown);
+    else if (waiting > 1)
+        snprintf(text, bytes, " %zu keys wait ", waiting);
+    else if (troubles && (!room || c->columns < 50))
+        snprintf(text, bytes, " %zu! ", troubles);
+    else if (troubles)
+        snprintf(text, bytes, " %zu TROUBLE%s: F3 Operations ", troubles, troubles == 1 ? "" : "S");
+    else
+        text[0] = '\0';
+}
+
+/* How much of the system is known: never pushed out by anything. */
+static void known_words(const struct app *app, const struct canvas *c, char *text, size_t bytes)
+{
+    uint32_t known = app->link.partitions - app->link.unknown_partitions;
+
+    text[0] = '\0';
+    if (!app->link.unknown_partitions)
+        return;
+    if (c->columns < 40)
+        snprintf(text, bytes, " %u/%u?", known, app->link.partitions);
+    else
+        snprintf(text, bytes, "  INCOMPLETE: %u/%u%s", known, app->link.partitions,
+                 c->columns < 75 ? "" : " partitions known");
+}
+
+static void draw_title(struct app *app, struct canvas *c)
+{
+    char text[512], known[64], right[64];
+    enum style style = app->link.unknown_partitions ? STYLE_WARN : STYLE_STRONG;
+
+    view_of(app->view)->title(app, text, sizeof text);
+    known_words(app, c, known, sizeof known);
+    int width = (int)(text_width(text) + text_width(known));
+    warning_words(app, c, width + 30 <= c->columns, right, sizeof right);
+    int warns = (int)text_width(right), room = c->columns - warns - (int)text_width(known);
+    canvas_fill(c, 1, 0, c->columns, style);
+    if (room > 0)
+        canvas_cell(c, 1, 0, room, style, text);
+    int at = (int)text_width(text) < room ? (int)text_width(text) : room > 0 ? room : 0;
+    canvas_text(c, 1, at, c->columns - at, style, known);
+    if (warns > 0 && warns < c->columns)
+        canvas_right(c, 1, c->columns - warns, warns, STYLE_WARN, right);
 }
 
 /* Says what is wrong with the connection, in the place of the title. */
@@ -159,6 +182,27 @@ static void draw_banner(struct app *app, struct canvas *c)
     }
 }
 
+/* On a scanner's screen the reason is worth more than what stands above it. */
+static void draw_wrapped(struct canvas *c, int last, enum style style, const char *text)
+{
+    size_t begins[MESSAGE_ROWS] = {0}, at = 0;
+    int rows = 0;
+
+    for (; text[at] && rows < MESSAGE_ROWS && rows < last - 2; rows++) {
+        size_t bytes = text_fit_words(text + at, c->columns - 1);
+        begins[rows] = at;
+        at += bytes ? bytes : strlen(text + at);
+        at += text[at] == ' ';
+    }
+    for (int i = 0; i < rows; i++) {
+        size_t end = i + 1 < rows ? begins[i + 1] : strlen(text);
+        char line[256];
+        snprintf(line, sizeof line, "%.*s", (int)(end - begins[i]), text + begins[i]);
+        canvas_cell(c, last - rows + 1 + i, 0, 1, style, "");
+        canvas_cell(c, last - rows + 1 + i, 1, c->columns - 1, style, line);
+    }
+}
+
 static void draw_message(struct app *app, struct canvas *c)
 {
     int row = c->rows - 2;
@@ -182,7 +226,9 @@ static void draw_message(struct app *app, struct canvas *c)
         canvas_cursor(c, row, at + (int)text_width(left));
         return;
     }
-    if (app->message[0])
+    if (app->message[0] && c->columns < 50)
+        draw_wrapped(c, row, app->message_style, app->message);
+    else if (app->message[0])
         canvas_cell(c, row, 1, c->columns - 1, app->message_style, app->message);
     else if (c->columns >= 50 && app_can(app, ACTION_LOOKUP))
         canvas_text(c, row, 1, c->columns - 1, STYLE_DIM,

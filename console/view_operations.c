@@ -57,7 +57,15 @@ static void tick(struct app *app, int64_t now_us)
 struct page {
     struct canvas *c;
     int row, rows, top, lines;
+    int words; /* cells of a row that are for words */
 };
+
+/* Beside graphs, where there is room for these, or all of the row. */
+static void set_words(struct page *page, bool graphs)
+{
+    bool room = page->c->columns >= GRAPH_AT + GRAPH_LEAST;
+    page->words = graphs && room ? GRAPH_AT - 1 : page->c->columns;
+}
 
 /* The row of the next line, or -1 when it is scrolled away. */
 static int next_row(struct page *page)
@@ -67,28 +75,43 @@ static int next_row(struct page *page)
     return row >= page->row && row < page->row + page->rows ? row : -1;
 }
 
-/* Returns the row, or -1. */
+/* Words are never cut, as the end may be what matters: the rest goes on in the next row. Returns
+ * the first row, or -1. */
 static int line(struct page *page, enum style style, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 static int line(struct page *page, enum style style, const char *format, ...)
 {
-    char text[512];
+    char words[768];
+    const char *left = words;
+    int at = 0, first = -1, columns = page->words;
     va_list args;
+
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    vsnprintf(words, sizeof words, format, args);
     va_end(args);
-    int row = next_row(page);
-    if (row < 0)
-        return row;
-    canvas_fill(page->c, row, 0, page->c->columns, style);
-    canvas_text(page->c, row, 0, page->c->columns, style, text);
-    return row;
+    int indent = (int)strspn(words, " ");
+    for (int i = 0; i == 0 || *left; i++) {
+        size_t bytes = text_fit_words(left, columns - at);
+        int row = next_row(page);
+        first = i == 0 ? row : first;
+        if (i == 0 && bytes <= (size_t)indent)
+            bytes = text_fit(left, (size_t)columns);
+        bytes = bytes ? bytes : strlen(left); /* no room for a character */
+        if (row >= 0) {
+            char part[768];
+            snprintf(part, sizeof part, "%.*s", (int)bytes, left);
+            canvas_fill(page->c, row, 0, page->c->columns, style);
+            canvas_text(page->c, row, at, columns - at, style, part);
+        }
+        left += bytes;
+        left += strspn(left, " ");
+        at = indent + 2 < columns / 2 ? indent + 2 : 0;
+    }
+    return first;
 }
 
 /* The last minute, or what of it fits: behind the words of a line, one below the other. place 0 is
- * the first; on a narrow screen there is none. Words that are longer than most are not painted
- * over.
- */
+ * the first; on a narrow screen there is none. */
 static void spark(struct page *page, int row, int place, const struct series *series)
 {
     char text[SAMPLES * 4 + 1];
@@ -260,9 +283,13 @@ static void draw_broker(struct app *app, struct page *page, size_t i)
     line(page, STYLE_NORMAL, "   operations %s, results %s",
          text_number((int64_t)state->operations, operations),
          text_number((int64_t)state->results, results));
+    set_words(page, true);
     draw_partitions(app, page, state, i);
+    set_words(page, false);
     draw_shards(app, page, state, i);
+    set_words(page, true);
     draw_workers(app, page, state, i);
+    set_words(page, false);
     draw_sheds(page, state);
     for (size_t j = 0; j < state->n_clients && j < SHOWN_OF_KIND; j++) {
         const Hf__ClientState *client = state->clients[j];
@@ -389,15 +416,8 @@ static void draw_troubles(struct app *app, struct page *page)
     size_t count = trouble_list(app, list);
     char text[256];
 
-    for (size_t i = 0; i < count; i++) { /* never cut: the end may be what matters */
-        const char *left = list[i].text;
-        size_t bytes = text_fit_words(left, page->c->columns - 3);
-        for (bool first = true; *left && bytes; first = false) {
-            line(page, list[i].style, " %c %.*s", first ? '!' : ' ', (int)bytes, left);
-            left += bytes + (left[bytes] == ' ');
-            bytes = text_fit_words(left, page->c->columns - 3);
-        }
-    }
+    for (size_t i = 0; i < count; i++)
+        line(page, list[i].style, " ! %s", list[i].text);
     trouble_stock(app, text, sizeof text);
     line(page, STYLE_NORMAL, " %s", text);
 }
@@ -405,7 +425,8 @@ static void draw_troubles(struct app *app, struct page *page)
 static void draw(struct app *app, struct canvas *c, struct area area)
 {
     struct operations *s = mine(app);
-    struct page page = {.c = c, .row = area.row, .rows = area.rows, .top = s->top};
+    struct page page = {
+        .c = c, .row = area.row, .rows = area.rows, .top = s->top, .words = c->columns};
 
     draw_troubles(app, &page);
     draw_view(app, &page);

@@ -218,7 +218,9 @@ def audit_shown(cluster):
                          message="on_hand 7: the ledger says 8")
         peer.send(wire.AUDITED, report)
         t.wait("1 DIFFERENCES")
-        t.wait("level_ledger: WID-1@BER1 partition 3: on_hand 7: the ledger says 8")
+        wait_until(lambda: "level_ledger: WID-1@BER1 partition 3: on_hand 7: the ledger says 8"
+                   in " ".join(line.strip() for line in t.lines()), 6,
+                   "the difference, never cut: " + t.text())
         t.wait("TROUBLE: see below")
         # One that is to be repeated within the hour is not late. Each step stays until the next
         # report, however slow the machine is.

@@ -237,7 +237,8 @@ def sheet(cluster):
         t.scan("JPN-1")  # between the two of WID-1: the same one at once would be dropped
         t.wait("ERR JPN-1 is not o")
         t.scan("4006381333931")
-        t.wait("ERR WID-1 is count")
+        t.wait("ERR WID-1 is")
+        t.wait("counted already")
         t.type("5*")
         t.scan("7731")
         t.wait("Count WID-3")
