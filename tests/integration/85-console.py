@@ -32,8 +32,9 @@ def first_screen(cluster):
         header = t.lines()[0]
         check("m.kaya" in header or t.size[1] < 50, header)
         # Never told by colour alone: yellow, and a word.
-        row = next(i for i, line in enumerate(t.lines()) if "WID-9" in line)
-        column = t.lines()[row].index(mark)
+        row, column = wait_until(lambda: next(
+            ((i, line.index(mark)) for i, line in enumerate(t.lines())
+             if "WID-9" in line and mark in line), None), 6, "WID-9 is marked: " + t.text())
         cell = t.cell(row, column)
         equal((chr(cell["point"]), cell["colour"]), ("O", 3 if t.colours else -1),
               "the mark of what is out of stock")
