@@ -328,7 +328,7 @@ static void title(struct app *app, char *text, size_t bytes)
 const struct view view_count = {
     .id = VIEW_COUNT,
     .name = "Count",
-    .about = "a count list: what is counted is ticked off, by everybody who walks it",
+    .about = "count lists: tick off what is counted, several people at once",
     .state_bytes = sizeof(struct count_view),
     .release = release,
     .tick = tick,

@@ -351,7 +351,7 @@ static size_t table(struct app *app, struct export_file *out)
 const struct view view_events = {
     .id = VIEW_EVENTS,
     .name = "Events",
-    .about = "what happens, as it happens: who changed what; filter with / by: at: sku: order: is:",
+    .about = "what happens, as it happens: who changed what; / filters",
     .state_bytes = sizeof(struct events),
     .init = init,
     .release = release,

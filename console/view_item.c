@@ -415,8 +415,7 @@ static size_t table(struct app *app, struct export_file *out)
 const struct view view_item = {
     .id = VIEW_ITEM,
     .name = "Item",
-    .about =
-        "one item: every warehouse, and who changed what, when and why; Tab changes the warehouse",
+    .about = "one item: every warehouse, and who changed what, when, why",
     .state_bytes = sizeof(struct item),
     .release = release,
     .tick = tick,

@@ -470,7 +470,7 @@ static void title(struct app *app, char *text, size_t bytes)
 const struct view view_operations = {
     .id = VIEW_OPERATIONS,
     .name = "Operations",
-    .about = "brokers, queues, workers, sheds and the view: is anything wrong",
+    .about = "brokers, queues, workers, views, load: is anything wrong",
     .state_bytes = sizeof(struct operations),
     .release = release,
     .tick = tick,

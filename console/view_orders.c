@@ -291,7 +291,7 @@ static void title(struct app *app, char *text, size_t bytes)
 const struct view view_orders = {
     .id = VIEW_ORDERS,
     .name = "Orders",
-    .about = "an order or reservation: what is reserved, sold, shipped, and what may be done",
+    .about = "an order or reservation: what became of it, what may be done",
     .state_bytes = sizeof(struct orders),
     .release = release,
     .tick = tick,

@@ -222,7 +222,7 @@ static size_t table(struct app *app, struct export_file *out)
 const struct view view_reservations = {
     .id = VIEW_RESERVATIONS,
     .name = "Reservations",
-    .about = "what is held for customers and runs out next; release or extend it",
+    .about = "what is held and runs out next; release it or extend it",
     .state_bytes = sizeof(struct reservations),
     .init = init,
     .release = release,

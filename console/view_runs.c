@@ -303,7 +303,7 @@ static size_t table(struct app *app, struct export_file *out)
 const struct view view_runs = {
     .id = VIEW_RUNS,
     .name = "Runs",
-    .about = "bulk jobs and count lists: how far they are, and what was refused and why",
+    .about = "bulk jobs and count lists: how far they are, what was refused",
     .state_bytes = sizeof(struct runs),
     .release = release,
     .enter = enter,

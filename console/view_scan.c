@@ -289,7 +289,7 @@ static void title(struct app *app, char *text, size_t bytes)
 const struct view view_scan = {
     .id = VIEW_SCAN,
     .name = "Scan",
-    .about = "receive, count or move with a scanner; Tab changes between them",
+    .about = "receive, count or move with a scanner; Tab changes",
     .state_bytes = sizeof(struct scan_view),
     .init = init,
     .enter = enter,

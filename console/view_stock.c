@@ -275,7 +275,7 @@ static bool subject(struct app *app, struct subject *out)
 const struct view view_stock = {
     .id = VIEW_STOCK,
     .name = "Stock",
-    .about = "what is there, per item or per warehouse; filter, sort, and correct it",
+    .about = "what there is, per item or warehouse; filter, sort, correct",
     .state_bytes = sizeof(struct stock),
     .init = init,
     .release = release,
