@@ -507,6 +507,7 @@ void worker_release(struct dispatch *d, struct session *s, enum session_end how,
 
     while (w->owned)
         set_owner(d, w->owned, NULL, now.monotonic_us);
+    assert(!w->line && w->turns == 0); /* what is lost here would be lost to bulk for good */
     if (w->in_flight > 0)
         log_line(how == END_CLEAN ? LOG_INFO : LOG_WARN,
                  "worker=\"%s\" session=%u operations=%u suspects=%s queued again", s->name.bytes,

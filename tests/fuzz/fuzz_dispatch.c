@@ -96,6 +96,7 @@ static struct dispatch *start(uint8_t *flaky)
     config.limits.clients = 3;
     config.limits.client_window = 8;
     config.limits.queue_operations = 10;
+    config.limits.worker_bulk = 2;
     config.limits.rate = 100;
     config.limits.rate_burst = 50;
     now = (struct moment){.wall_us = 1700000000000000, .monotonic_us = 1000000};
