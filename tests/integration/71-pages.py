@@ -4,6 +4,7 @@ reads it between two batches, and all of them wait.
 """
 from harness import *
 from harness import wire
+from relays import prune
 from views import reservation_text
 
 ROWS = int(os.environ.get("HOLDFAST_TEST_ROWS", 9000))
@@ -98,18 +99,20 @@ def reservations(cluster):
     note("OLD: %d rows read" % cost)
 
 
+def move(peer, count):
+    sent = peer.submit_batch([(wire.operation("reserve", lines=[("B", "W", 1)], order="o"), 0)
+                              for _ in range(count)])
+    equal({peer.outcome(sequence).status for sequence in sent}, {0}, "reserves")
+
+
 @test("a page of an item's history before a movement of one level costs little for the others too")
 def histories(cluster):
     cluster.stock("B", W=20000, V=0)
     with cluster.peer() as peer:
-        def move(warehouse, count):
-            sent = peer.submit_batch([(wire.operation("reserve", lines=[("B", warehouse, 1)],
-                                                      order="o"), 0) for _ in range(count)])
-            equal({peer.outcome(sequence).status for sequence in sent}, {0}, "reserves")
-        move("W", 30)
+        move(peer, 30)
         last = peer.call(wire.operation("receive", lines=[("B", "V", 9)], reference="r"), 0).sequence
         for _ in range(20):
-            move("W", 200)
+            move(peer, 200)
         known = [seq for seq, in cluster.sql("SELECT seq FROM movement WHERE sku='B' AND seq<=%d"
                                              " ORDER BY seq DESC" % last)]
         for before in (last, 2):
@@ -121,6 +124,23 @@ def histories(cluster):
             check("more" not in got.err, "that is all: %s" % got.err)
             check(cost < 6000, "before %d: %d rows read" % (before, cost))
             note("before %d: %d rows read" % (before, cost))
+
+
+@test("nothing is looked for before what was pruned")
+def before_pruned(cluster):
+    (last,), = cluster.sql("SELECT last_seq FROM `partition` WHERE partition_id=0")
+    prune(cluster, 0, int(last))
+    with cluster.peer() as peer:
+        for _ in range(5):
+            move(peer, 200)
+    cost = rows_read(cluster)
+    got = cluster.hf("history", "B", "--before", int(last) - 10)
+    cost = rows_read(cluster) - cost
+    equal((got.lines, "more" in got.err), ([], False), "nothing is kept: %s" % got)
+    check(cost < 500, "%d rows read" % cost)
+    note("%d rows read" % cost)
+    equal(len(cluster.hf("history", "B", "--limit", 1000, "--warehouse", "W").lines), 1000,
+          "what is kept")
 
 
 if __name__ == "__main__":

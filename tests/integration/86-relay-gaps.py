@@ -107,15 +107,6 @@ def stored(cluster):
     return {p: [r[:2] for r in part] for p, part in ledger(cluster).items()}
 
 
-def prune(cluster, partition, upto):
-    """What a worker does with what is past the retention."""
-    cluster.sql("START TRANSACTION; INSERT INTO checkpoint (partition_id,sku,warehouse,seq,on_hand,"
-                "reserved,committed,unavailable) SELECT partition_id,sku,warehouse,version,on_hand,"
-                "reserved,committed,unavailable FROM stock_level WHERE partition_id=%d; UPDATE `partition` SET pruned_seq=%d WHERE partition_id=%d;"
-                "DELETE FROM movement WHERE partition_id=%d AND seq<=%d; COMMIT" % (
-                    partition, upto, partition, partition, upto))
-
-
 @test("behind the retention it is told position_pruned, and goes on only when asked")
 def pruned(cluster):
     events(cluster, "old", "--from", "start")
