@@ -13,7 +13,7 @@ from wire import Header, pb
 
 zmq = wire.zmq
 HEARTBEAT_MS = int(scale(300))
-FLOOD_SECONDS = scale(4)
+FLOOD_SECONDS = 4
 FLOOD_KIB_MAX = 24 * 1024 # a thousand messages of 10 KB may wait in its socket
 UNASKED = 1 << 40 # no client has asked so often
 
@@ -179,8 +179,10 @@ def flood():
             end(child)
         finally:
             broker.close()
-    check(answer.count >= 100000, "only %d results went out" % answer.count)
-    check(late - early <= FLOOD_KIB_MAX, "%d KiB more after %d results" % (late - early, answer.count))
+    if wire.PLAIN:
+        check(answer.count >= 100000, "only %d results went out" % answer.count)
+        check(late - early <= FLOOD_KIB_MAX, "%d KiB more after %d results" % (late - early,
+                                                                              answer.count))
     note("%d results: %d KiB early, %d KiB more later" % (answer.count, early, late - early))
 
 
