@@ -4,6 +4,7 @@
  * first line says which findings it must give), each of good none. And no single figure of a good
  * history may be changed without a finding.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -163,13 +164,20 @@ static bool is_free(const char *line, const char *field, long long by)
            strncmp(line, "invoke", 6) == 0;
 }
 
-/* The text with the number at `at` raised by `by`. Free it. */
+/* The text with the number at `at` raised by `by`; a digest of digits alone, which is too large for
+ * that, in its last digit. Free it. */
 static char *with_number(const char *text, const char *at, long long by)
 {
     char *end, *changed = malloc(strlen(text) + 32);
-    long long number = strtoll(at, &end, 10);
 
+    errno = 0;
+    long long number = strtoll(at, &end, 10);
     assert_non_null(changed);
+    if (errno == ERANGE) {
+        strcpy(changed, text);
+        changed[end - text - 1] = end[-1] == '9' ? '0' : (char)(end[-1] + 1);
+        return changed;
+    }
     sprintf(changed, "%.*s%lld%s", (int)(at - text), text, number + by, end);
     return changed;
 }
