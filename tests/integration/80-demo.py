@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""make demo without a terminal: it ends by itself, its sums hold, and it leaves nothing behind."""
+"""make demo without a terminal: it ends by itself, its sums hold, and it leaves nothing behind. On a
+terminal it ends in the console."""
 import csv
+import itertools
+import os
+import sys
 import tempfile
 
-from harness import *
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "console"))
+from harness import *  # noqa: E402
+from terminal import Terminal  # noqa: E402
 
 LINES = 4792
 DATA = os.path.join(ROOT, "demo", "data", "online-retail.csv")
@@ -169,6 +175,34 @@ def interrupted():
     equal(child.returncode, 130, "exit code: " + "".join(out)[-2000:])
     equal(os.listdir(Demo.folder), [], "what is left in its temporary folder")
     check_nothing_left()
+
+
+@test("on a terminal it ends in the console, where orders come in at a pace to follow; F10 stops everything")
+def on_a_terminal():
+    with tempfile.TemporaryDirectory(prefix="hf-demo-") as folder:
+        data, place = os.path.join(folder, "short.csv"), os.path.join(folder, "tmp")
+        os.mkdir(place)
+        with open(DATA) as file, open(data, "w") as short:
+            short.writelines(itertools.islice(file, 300))
+        with Terminal(argv=["sh", "-c", "cd '%s' && exec demo/run.sh" % ROOT],
+                      env={"BUILD": os.path.dirname(BIN), "TMPDIR": place, "DEMO_DATA": data}) as t:
+            t.wait("Enter opens it:", 90)
+            t.key("Enter")
+            t.wait("F10Quit", 20)
+            t.view("Events")
+            t.wait("following")
+            seen, begun = [], time.monotonic()
+            while len(seen) < 3:
+                check(time.monotonic() - begun < scale(30), "orders come in: " + t.text())
+                newest = t.lines()[3]
+                if newest not in seen and newest.startswith(">"):
+                    seen.append(newest)
+                t.quiet(0.1)
+            note("three events to be read in %.1f s" % (time.monotonic() - begun))
+            t.key("F10")
+            equal(t.ended(60), 0, "exit code: " + t.text())
+        equal(os.listdir(place), [], "what is left in its temporary folder")
+        check_nothing_left()
 
 
 if __name__ == "__main__":
