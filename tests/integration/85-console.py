@@ -67,7 +67,8 @@ def live(cluster):
         t.wait("WID-1")
         check(t.line_with("JPN-1").rstrip().endswith("LOW!"), t.text())
         cluster.hf("receive", "JPN-1=900@HAM2", "--reference", "PO-9")
-        t.wait(" 942 ")
+        # In its row: a large screen has its history, too.
+        wait_until(lambda: " 942 " in t.line_with("JPN-1"), 6, "it is received: " + t.text())
         check("LOW!" not in t.line_with("JPN-1"), t.text())
         cluster.hf("adjust", "JPN-1=-900@HAM2", "--reason", "damaged")
         t.view("Operations")
