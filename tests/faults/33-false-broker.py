@@ -128,7 +128,9 @@ def sessions():
         try:
             end(client(broker))
             attempts = [(h.session, h.attempt, o.operation_id) for _, h, o in broker.operations]
-            equal([a[:2] for a in attempts], [(7, 1), (8, 2)], "sessions and attempts")
+            equal([a[0] for a in attempts], [7, 8], "sessions")
+            # How often it asked in vain hangs on how slow the machine is said to be.
+            check(attempts[0][1] == 1 and attempts[1][1] > 1, "attempts: %r" % attempts)
             equal(attempts[0][2], attempts[1][2], "one id")
         finally:
             broker.close()
