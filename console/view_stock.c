@@ -164,8 +164,8 @@ static bool key(struct app *app, const struct key *k)
         return true;
     case K_HOME:
     case 'g':
-        s->selected[0] = '\0';
         stock_first_page(s);
+        turn_page(app, s); /* what comes behind it moves from the first row on */
         return true;
     case K_END:
         if (s->count > 0)

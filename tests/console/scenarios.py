@@ -132,8 +132,12 @@ def keys_in_one_write(t):
     t.send("/" + text)
     t.wait("filter: " + text)
     t.key("Esc")
-    # A form is opened, filled and left in one write: every key of it counts.
+    # The first row, and two further on.
     t.wait("WID-1")
+    t.send("\033[H\033[B\033[B")
+    wait_until(lambda: any(line.startswith("> " + sorted(ALL)[2]) for line in t.lines()), 6,
+               "Home and two Downs: " + t.text())
+    # A form is opened, filled and left in one write: every key of it counts.
     select(t, "WID-1")
     t.send("\033OS" + "BER1\t-7\tdam\t" + "n" * 200 + "END")
     t.wait("nnnEND")
