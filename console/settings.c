@@ -25,20 +25,52 @@ static void check_settings(struct reader *r, yaml_mark_t mark, const void *base)
         config_fault(r, mark, "colours must be auto or none");
 }
 
-#define COLUMN(word)                                                                               \
+#define COLUMN(view, word)                                                                         \
     {                                                                                              \
-        .name = #word, .kind = KIND_BOOL, .offset = offsetof(struct settings_columns, word)        \
+        .name = #word, .kind = KIND_BOOL, .offset = offsetof(struct columns_##view, word)          \
+    }
+#define SECTION_OF(keys)                                                                           \
+    {                                                                                              \
+        keys, sizeof keys / sizeof keys[0], NULL                                                   \
     }
 static const struct key stock_keys[] = {
-    COLUMN(item),      COLUMN(on_hand),     COLUMN(reserved), COLUMN(committed),
-    COLUMN(available), COLUMN(unavailable), COLUMN(safety),   COLUMN(trend),
+    COLUMN(stock, item),      COLUMN(stock, on_hand),   COLUMN(stock, reserved),
+    COLUMN(stock, committed), COLUMN(stock, available), COLUMN(stock, unavailable),
+    COLUMN(stock, safety),    COLUMN(stock, trend),
 };
-static const struct section stock_section = {stock_keys, sizeof stock_keys / sizeof stock_keys[0],
-                                             NULL};
+static const struct key item_keys[] = {
+    COLUMN(item, on_hand),     COLUMN(item, reserved), COLUMN(item, committed),
+    COLUMN(item, unavailable), COLUMN(item, safety),   COLUMN(item, available),
+};
+static const struct key reservations_keys[] = {
+    COLUMN(reservations, reservation),
+    COLUMN(reservations, what),
+    COLUMN(reservations, order),
+    COLUMN(reservations, by),
+};
+static const struct key events_keys[] = {
+    COLUMN(events, time),   COLUMN(events, what),    COLUMN(events, at),
+    COLUMN(events, change), COLUMN(events, on_hand),
+};
+static const struct key runs_keys[] = {
+    COLUMN(runs, progress),
+    COLUMN(runs, since),
+};
+static const struct section stock_section = SECTION_OF(stock_keys);
+static const struct section item_section = SECTION_OF(item_keys);
+static const struct section reservations_section = SECTION_OF(reservations_keys);
+static const struct section events_section = SECTION_OF(events_keys);
+static const struct section runs_section = SECTION_OF(runs_keys);
+
+#define VIEW(word)                                                                                 \
+    {                                                                                              \
+        .name = #word, .kind = KIND_SECTION, .offset = offsetof(struct settings_columns, word),    \
+        .section = &word##_section                                                                 \
+    }
 static const struct key columns_keys[] = {
-    {.name = "stock", .kind = KIND_SECTION, .section = &stock_section},
+    VIEW(stock), VIEW(item), VIEW(reservations), VIEW(events), VIEW(runs),
 };
-static const struct section columns_section = {columns_keys, 1, NULL};
+static const struct section columns_section = SECTION_OF(columns_keys);
 
 static const struct key scanner_keys[] = {
     {.name = "prefix", .kind = KIND_CODE, .offset = offsetof(struct settings_scanner, prefix)},
@@ -58,7 +90,7 @@ static const struct key root_keys[] = {
      .section = &scanner_section},
     {.name = "columns",
      .kind = KIND_SECTION,
-     .offset = offsetof(struct settings, stock),
+     .offset = offsetof(struct settings, columns),
      .section = &columns_section},
 };
 static const struct section root_section = {root_keys, sizeof root_keys / sizeof root_keys[0],
@@ -69,12 +101,18 @@ void settings_defaults(struct settings *settings)
     memset(settings, 0, sizeof *settings);
     memcpy(settings->colours, "auto", 5);
     settings->panes = true;
-    settings->stock = (struct settings_columns){.item = true,
-                                                .on_hand = true,
-                                                .reserved = true,
-                                                .committed = true,
-                                                .available = true,
-                                                .trend = true};
+    settings->columns = (struct settings_columns){
+        .stock = {.item = true,
+                  .on_hand = true,
+                  .reserved = true,
+                  .committed = true,
+                  .available = true,
+                  .trend = true},
+        .item = {true, true, true, true, true, true},
+        .reservations = {true, true, true, true},
+        .events = {true, true, true, true, true},
+        .runs = {true, true},
+    };
 }
 
 bool settings_parse(struct settings *settings, const char *name, const char *text, size_t length,

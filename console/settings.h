@@ -13,8 +13,29 @@
 
 #define SETTINGS_PREFIX_BYTES 16 /* SCAN_PREFIX_BYTES of scan.h */
 
-struct settings_columns { /* of the view Stock */
+/* Which columns a view has where there is room for all; what names a row is always there. */
+struct columns_stock {
     bool item, on_hand, reserved, committed, available, unavailable, safety, trend;
+};
+struct columns_item { /* of its levels */
+    bool on_hand, reserved, committed, unavailable, safety, available;
+};
+struct columns_reservations {
+    bool reservation, what, order, by;
+};
+struct columns_events {
+    bool time, what, at, change, on_hand;
+};
+struct columns_runs {
+    bool progress, since; /* since: and by whom */
+};
+
+struct settings_columns {
+    struct columns_stock stock;
+    struct columns_item item;
+    struct columns_reservations reservations;
+    struct columns_events events;
+    struct columns_runs runs;
 };
 
 struct settings_scanner {
@@ -28,7 +49,7 @@ struct settings {
     bool mouse;
     bool panes; /* below the list of Stock, where there is room */
     struct settings_scanner scanner;
-    struct settings_columns stock;
+    struct settings_columns columns;
 };
 
 void settings_defaults(struct settings *settings);

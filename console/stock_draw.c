@@ -46,7 +46,7 @@ static int left_of(int columns)
 /* What fits: figures first, then the name takes what is left. */
 static void lay_out(const struct app *app, int columns, struct column out[COLS])
 {
-    const struct settings_columns *s = &app->settings.stock;
+    const struct columns_stock *s = &app->settings.columns.stock;
     bool wide = columns >= 60;
     const struct column all[COLS] = {
         [COL_SKU] = {"SKU",

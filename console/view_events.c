@@ -184,7 +184,35 @@ static bool act(struct app *app, enum action action)
 
 /* ------------------------------------------------------------- drawing */
 
-static void draw_line(struct canvas *c, int y, const struct event_line *line, enum style style)
+/* Widths of the columns between ITEM and what somebody wrote; ITEM is always there. */
+static void draw_columns(const struct app *app, struct canvas *c, int y, enum style style,
+                         const char *const texts[6], int *at)
+{
+    const struct columns_events *wanted = &app->settings.columns.events;
+    bool wide = c->columns >= 120;
+    const struct {
+        bool shown;
+        int width;
+    } all[] = {{wanted->time, 8},
+               {wanted->what, wide ? 18 : 11},
+               {true, wide ? 24 : 12},
+               {wanted->at, wide ? 12 : 6},
+               {wanted->change, wide ? 14 : 8},
+               {wanted->on_hand, wide ? 7 : 6}};
+
+    for (size_t i = 0; i < 6; i++) {
+        if (!all[i].shown)
+            continue;
+        if (i == 5)
+            canvas_right(c, y, *at, all[i].width, style, texts[i]);
+        else
+            canvas_cell(c, y, *at, all[i].width, style, texts[i]);
+        *at += all[i].width + 1;
+    }
+}
+
+static void draw_line(const struct app *app, struct canvas *c, int y, const struct event_line *line,
+                      enum style style)
 {
     char clock[TEXT_NUMBER], change[64], number[TEXT_NUMBER], signals[64], text[768];
     enum style strong = style == STYLE_SELECTED ? style : STYLE_WARN;
@@ -207,35 +235,32 @@ static void draw_line(struct canvas *c, int y, const struct event_line *line, en
                     change[0] ? change : holdfast_movement_name(line->movement));
         return;
     }
-    bool wide = c->columns >= 120;
-    at += canvas_text(c, y, at, 8, style, text_clock(line->at_us, clock)) + 1;
-    canvas_cell(c, y, at, wide ? 18 : 11, style, holdfast_movement_name(line->movement));
-    at += (wide ? 18 : 11) + 1;
-    canvas_cell(c, y, at, wide ? 24 : 12, style, line->sku);
-    at += (wide ? 24 : 12) + 1;
-    canvas_cell(c, y, at, wide ? 12 : 6, style, line->warehouse);
-    at += (wide ? 12 : 6) + 1;
-    canvas_cell(c, y, at, wide ? 14 : 8, style, change);
-    at += (wide ? 14 : 8) + 1;
-    if (line->warehouse[0])
-        canvas_right(c, y, at, 6, style, text_number(line->on_hand, number));
-    at += 7;
+    const char *const texts[] = {text_clock(line->at_us, clock),
+                                 holdfast_movement_name(line->movement),
+                                 line->sku,
+                                 line->warehouse,
+                                 change,
+                                 line->warehouse[0] ? text_number(line->on_hand, number) : ""};
+    draw_columns(app, c, y, style, texts, &at);
     at += canvas_text(c, y, at, c->columns - at, strong, event_signals(line->signals, signals));
     event_who(line, text, sizeof text);
     canvas_cell(c, y, at, c->columns - at, style, text);
 }
 
-static void draw_head(struct canvas *c, int y)
+static void draw_head(const struct app *app, struct canvas *c, int y)
 {
+    static const char *const narrow[] = {"TIME", "WHAT", "ITEM", "AT", "CHANGE", "ON-HND"};
+    static const char *const wide[] = {"TIME", "WHAT", "ITEM", "AT", "CHANGE", "ON-HAND"};
+    int at = 1;
+
     canvas_fill(c, y, 0, c->columns, STYLE_TITLE);
-    if (c->columns < 50)
+    if (c->columns < 50) {
         canvas_text(c, y, 1, c->columns - 1, STYLE_TITLE, "WHAT");
-    else if (c->columns < 120)
-        canvas_text(c, y, 1, c->columns - 1, STYLE_TITLE,
-                    "TIME     WHAT        ITEM         AT     CHANGE   ON-HND WHO, WHY");
-    else
-        canvas_format(c, y, 1, c->columns - 1, STYLE_TITLE, "%-9s%-19s%-25s%-13s%-14s%7s %s",
-                      "TIME", "WHAT", "ITEM", "AT", "CHANGE", "ON-HAND", "WHO, WHY, REFERENCE");
+        return;
+    }
+    draw_columns(app, c, y, STYLE_TITLE, c->columns < 120 ? narrow : wide, &at);
+    canvas_text(c, y, at, c->columns - at, STYLE_TITLE,
+                c->columns < 120 ? "WHO, WHY" : "WHO, WHY, REFERENCE");
 }
 
 /* Everything of the selected event, which the line may have cut. */
@@ -278,10 +303,10 @@ static void draw(struct app *app, struct canvas *c, struct area area)
     struct events *s = mine(app);
     int rows = rows_of(app), y = area.row + 1;
 
-    draw_head(c, area.row);
+    draw_head(app, c, area.row);
     for (int i = 0; i < rows && s->top + i < (int)s->list.count; i++, y++) {
         bool chosen = s->top + i == s->selected;
-        draw_line(c, y, &s->list.lines[s->top + i],
+        draw_line(app, c, y, &s->list.lines[s->top + i],
                   chosen             ? STYLE_SELECTED
                   : !link_reads(app) ? STYLE_DIM
                                      : STYLE_NORMAL);

@@ -252,23 +252,43 @@ static bool subject(struct app *app, struct subject *out)
 
 /* ------------------------------------------------------------- drawing */
 
-static void draw_figures(struct canvas *c, int y, bool wide, const char *name,
+static bool is_wide(const struct canvas *c)
+{
+    return c->columns >= 68;
+}
+
+/* The figures of a level (NULL: their names), as settings want them where there is room for all,
+ * otherwise what is there and what can be had. */
+static void draw_figures(const struct app *app, struct canvas *c, int y, const char *name,
                          const struct holdfast_level *l, enum style style)
 {
-    const uint32_t values[] = {l->on_hand,     l->reserved,     l->committed,
-                               l->unavailable, l->safety_stock, l->available};
+    const struct columns_item *wanted = &app->settings.columns.item;
+    const struct {
+        bool shown;
+        uint32_t value;
+        const char *head;
+    } all[] = {{wanted->on_hand, l ? l->on_hand : 0, "ON-HAND"},
+               {wanted->reserved, l ? l->reserved : 0, "RESVD"},
+               {wanted->committed, l ? l->committed : 0, "COMTD"},
+               {wanted->unavailable, l ? l->unavailable : 0, "ASIDE"},
+               {wanted->safety, l ? l->safety_stock : 0, "SAFETY"},
+               {wanted->available, l ? l->available : 0, "AVAIL"}};
     char text[TEXT_NUMBER];
     int x = 13;
 
     canvas_cell(c, y, 1, 11, style, name);
-    for (int i = 0; i < 6; i++) {
-        if (!wide && i != 0 && i != 5)
-            continue;
-        int width = wide ? 8 : 4;
-        canvas_right(c, y, wide ? x : i == 0 ? 11 : 16, width, style, text_number(values[i], text));
-        x += width + 1;
+    if (!is_wide(c)) {
+        canvas_right(c, y, 11, 4, style, l ? text_number(all[0].value, text) : "ON-H");
+        canvas_right(c, y, 16, l ? 4 : 5, style, l ? text_number(all[5].value, text) : "AVAIL");
+        return;
     }
-    if (wide && l->shortfall > 0)
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        if (!all[i].shown)
+            continue;
+        canvas_right(c, y, x, 8, style, l ? text_number(all[i].value, text) : all[i].head);
+        x += 9;
+    }
+    if (l && l->shortfall > 0)
         canvas_format(c, y, x + 1, c->columns - x - 1, STYLE_BAD, "SHORT %u", l->shortfall);
 }
 
@@ -276,13 +296,11 @@ static int draw_levels(struct app *app, struct canvas *c, int y, int most)
 {
     struct item *s = mine(app);
     const struct holdfast_view_stock *stock = stock_of(s);
-    bool wide = c->columns >= 68, old = app->now_us - s->heard_us > OLD_US;
+    bool old = app->now_us - s->heard_us > OLD_US;
     int begin = y;
 
     canvas_fill(c, y, 0, c->columns, STYLE_TITLE);
-    canvas_text(c, y++, 1, c->columns - 1, STYLE_TITLE,
-                wide ? "WAREHOUSE    ON-HAND    RESVD    COMTD    ASIDE   SAFETY    AVAIL"
-                     : "WAREHOUSE ON-H AVAIL");
+    draw_figures(app, c, y++, "WAREHOUSE", NULL, STYLE_TITLE);
     if (!known(s)) {
         canvas_text(c, y++, 1, c->columns - 1, STYLE_WARN,
                     !stock                                         ? "asking ..."
@@ -294,11 +312,11 @@ static int draw_levels(struct app *app, struct canvas *c, int y, int most)
         const struct holdfast_level *level = &stock->levels[i];
         bool chosen = level == level_of(s);
         enum style style = chosen ? STYLE_STRONG : old ? STYLE_DIM : STYLE_NORMAL;
-        draw_figures(c, y, wide, level->warehouse, level, style);
+        draw_figures(app, c, y, level->warehouse, level, style);
         canvas_text(c, y++, 0, 1, style, chosen ? ">" : " ");
     }
-    if (stock->level_count > 1 && wide && y - begin < most)
-        draw_figures(c, y++, wide, "all", &stock->total, old ? STYLE_DIM : STYLE_NORMAL);
+    if (stock->level_count > 1 && is_wide(c) && y - begin < most)
+        draw_figures(app, c, y++, "all", &stock->total, old ? STYLE_DIM : STYLE_NORMAL);
     if (stock->level_count == 0)
         canvas_text(c, y++, 1, c->columns - 1, STYLE_DIM, "no stock anywhere yet");
     return y - begin;

@@ -127,6 +127,31 @@ static bool act(struct app *app, enum action action)
     return true;
 }
 
+/* What the settings want of it, from column 12 on; the last has the rest. */
+static void draw_columns(const struct app *app, struct canvas *c, int y, enum style style,
+                         const char *reservation, const char *what, const char *order,
+                         const char *by)
+{
+    const struct columns_reservations *wanted = &app->settings.columns.reservations;
+    const struct {
+        bool shown;
+        int width;
+        const char *text;
+    } all[] = {{wanted->reservation, 20, reservation},
+               {wanted->what, 24, what},
+               {wanted->order, 12, order},
+               {wanted->by, CANVAS_COLUMNS_MAX, by}};
+    int x = 12;
+
+    for (size_t i = 0; i < sizeof all / sizeof all[0] && x < c->columns; i++) {
+        if (!all[i].shown)
+            continue;
+        int width = all[i].width < c->columns - x ? all[i].width : c->columns - x;
+        canvas_cell(c, y, x, width, style, all[i].text);
+        x += all[i].width + 1;
+    }
+}
+
 static void draw_row(struct app *app, struct canvas *c, int y, const struct holdfast_reservation *r,
                      bool chosen)
 {
@@ -151,10 +176,7 @@ static void draw_row(struct app *app, struct canvas *c, int y, const struct hold
         return;
     }
     canvas_text(c, y, 10, 1, soon && !chosen ? STYLE_WARN : style, soon ? "!" : " ");
-    canvas_cell(c, y, 12, 20, style, r->reservation);
-    canvas_cell(c, y, 33, 24, style, what);
-    canvas_cell(c, y, 58, 12, style, r->order);
-    canvas_cell(c, y, 71, c->columns - 71, style, r->actor);
+    draw_columns(app, c, y, style, r->reservation, what, r->order, r->actor);
 }
 
 static void draw(struct app *app, struct canvas *c, struct area area)
@@ -164,10 +186,9 @@ static void draw(struct app *app, struct canvas *c, struct area area)
 
     canvas_fill(c, area.row, 0, c->columns, STYLE_TITLE);
     canvas_text(c, area.row, 1, c->columns - 1, STYLE_TITLE,
-                c->columns < 50
-                    ? "LEFT     WHAT"
-                    : "LEFT       RESERVATION          WHAT                     ORDER     "
-                      "   BY");
+                c->columns < 50 ? "LEFT     WHAT" : "LEFT");
+    if (c->columns >= 50)
+        draw_columns(app, c, area.row, STYLE_TITLE, "RESERVATION", "WHAT", "ORDER", "BY");
     size_t wanted = rows < 1 ? 1 : rows > ROWS_MAX ? ROWS_MAX : (size_t)rows;
     if (wanted != s->wanted) {
         s->wanted = wanted;

@@ -151,15 +151,17 @@ static bool act(struct app *app, enum action action)
 /* ------------------------------------------------------------- drawing */
 
 /* Cells of the bar. The words behind it are worth more: a narrow screen has none. */
-static int bar_of(const struct canvas *c)
+static int bar_of(const struct app *app, const struct canvas *c)
 {
+    if (!app->settings.columns.runs.progress)
+        return 0;
     return c->columns >= 100 ? BAR_MOST : c->columns >= 75 ? 10 : 0;
 }
 
 /* Where LINES begins. */
-static int lines_at(const struct canvas *c)
+static int lines_at(const struct app *app, const struct canvas *c)
 {
-    return bar_of(c) ? 25 + bar_of(c) : 22;
+    return bar_of(app, c) ? 25 + bar_of(app, c) : 22;
 }
 
 /* The chosen run is a count list, and what was not counted moved meanwhile: somebody has to decide,
@@ -175,13 +177,13 @@ static bool only_conflicts(const struct runs *s, const struct holdfast_run *run)
     return conflicts > 0 && conflicts == run->refused;
 }
 
-static void draw_run(struct canvas *c, int y, const struct holdfast_run *run, bool chosen,
-                     bool moved)
+static void draw_run(const struct app *app, struct canvas *c, int y, const struct holdfast_run *run,
+                     bool chosen, bool moved)
 {
     enum style style = chosen ? STYLE_SELECTED : STYLE_NORMAL;
     uint32_t all = run->lines - run->blank, done = run->applied + run->refused;
     char bar[BAR_MOST + 1], when[TEXT_NUMBER];
-    int width = bar_of(c), at = lines_at(c), wide = width ? 14 : 10;
+    int width = bar_of(app, c), at = lines_at(app, c), wide = width ? 14 : 10;
     size_t cells = (size_t)width, filled = all ? (size_t)((uint64_t)done * cells / all) : cells;
 
     memset(bar, '.', cells);
@@ -205,9 +207,10 @@ static void draw_run(struct canvas *c, int y, const struct holdfast_run *run, bo
                   : run->refused                    ? "refused!"
                   : run->state == HOLDFAST_RUN_DONE ? "done"
                                                     : "open");
-    canvas_format(c, y, at + 10, c->columns - at - 10, style, "%s %s %s%s",
-                  text_clock(run->created_at_us, when), run->actor, run->undoes[0] ? "undoes " : "",
-                  run->undoes);
+    if (app->settings.columns.runs.since)
+        canvas_format(c, y, at + 10, c->columns - at - 10, style, "%s %s %s%s",
+                      text_clock(run->created_at_us, when), run->actor,
+                      run->undoes[0] ? "undoes " : "", run->undoes);
 }
 
 static int draw_chosen(struct app *app, struct canvas *c, int y, int end)
@@ -253,11 +256,12 @@ static void draw(struct app *app, struct canvas *c, struct area area)
         canvas_text(c, area.row, 1, c->columns - 1, STYLE_TITLE, "DONE RUN");
     else
         canvas_format(c, area.row, 1, c->columns - 1, STYLE_TITLE, "%-20s %-*s%-*s%-10s%s", "RUN",
-                      lines_at(c) - 22, bar_of(c) ? "PROGRESS" : "", bar_of(c) ? 15 : 11, "LINES",
-                      "STATE", "SINCE, BY");
+                      lines_at(app, c) - 22, bar_of(app, c) ? "PROGRESS" : "",
+                      bar_of(app, c) ? 15 : 11, "LINES", "STATE",
+                      app->settings.columns.runs.since ? "SINCE, BY" : "");
     for (int i = 0; i < rows && top + i < (int)count_of(s); i++, y++) {
         const struct holdfast_run *run = run_of(s, (size_t)(top + i));
-        draw_run(c, y, run, top + i == row, top + i == row && only_conflicts(s, run));
+        draw_run(app, c, y, run, top + i == row, top + i == row && only_conflicts(s, run));
         if (top + i == row)
             canvas_cursor(c, y, 0);
     }

@@ -309,6 +309,7 @@ def graphs(cluster):
             cluster.cont(worker)
         post.join()
         t.wait_gone(" partition %d: " % where)
+        t.wait("   worker %s " % worker.name, 15)  # it may have been given up meanwhile
         credit = t.line_with("   worker %s " % worker.name)
         check(any(c in credit for c in "\u2581\u2588.#"), "its credit: " + credit)
 
@@ -387,6 +388,38 @@ def panes(cluster):
         t.wait("WID-1")
         t.quiet(1)
         check("Queues" not in t.text(), t.text())
+
+
+@test("console.yaml chooses the columns of each view; what is behind moves up")
+def columns_of_views(cluster):
+    cluster.hf("reserve", "WID-1=1", "--order", "o-columns", "--ttl", "5m")
+    settings = os.path.join(cluster.dir, "columns.yaml")
+    with open(settings, "w") as file:
+        file.write("version: 1\ncolumns:\n  stock: {trend: false, item: false}\n"
+                   "  item: {unavailable: false, committed: false}\n"
+                   "  reservations: {reservation: false, by: false}\n"
+                   "  events: {what: false, at: false}\n  runs: {progress: false, since: false}\n")
+    with Terminal(cluster, "--settings", settings, rows=24, columns=100) as t:
+        def head(first, *words):
+            wait_until(lambda: any(line.split() == [first, *words] for line in t.lines()), 6,
+                       "the columns " + " ".join([first, *words]))
+        t.wait("WID-1")
+        check("TREND" not in t.text() and " ITEM " not in t.text(), t.text())
+        t.send("WID-1\r")
+        head("WAREHOUSE", "ON-HAND", "RESVD", "SAFETY", "AVAIL")
+        wait_until(lambda: any(re.fullmatch(r"[> ]BER1 +([\d,]+ +){3}[\d,]+", line.rstrip())
+                               for line in t.lines()), 6, "four figures")
+        t.view("Reservations")
+        head("LEFT", "WHAT", "ORDER")
+        t.wait("o-columns")
+        row = t.line_with("o-columns")
+        check("R-" not in row and row.index("o-columns") == 37, "it moved up: " + row)
+        t.view("Events")
+        t.wait("o-columns")
+        head("TIME", "ITEM", "CHANGE", "ON-HND", "WHO,", "WHY")
+        check("reserved" not in t.line_with("o-columns"), t.text())
+        t.view("Runs")
+        head("RUN", "LINES", "STATE")
 
 
 if __name__ == "__main__":

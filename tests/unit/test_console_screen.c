@@ -134,13 +134,18 @@ static void settings_good(void **state)
     struct settings s;
     char error[1000];
     assert_true(settings_of("version: 1\nwarehouse: BER1\ncolours: none\nmouse: true\n"
-                            "scanner: {prefix: \"~\"}\ncolumns:\n  stock: {trend: false}\n",
+                            "scanner: {prefix: \"~\"}\ncolumns:\n  stock: {trend: false}\n"
+                            "  item: {safety: false}\n  reservations: {by: false}\n"
+                            "  events: {at: false}\n  runs: {since: false}\n",
                             &s, error, sizeof error));
     assert_string_equal(s.warehouse, "BER1");
     assert_string_equal(s.scanner.prefix, "~");
     assert_true(s.mouse);
-    assert_false(s.stock.trend);
-    assert_true(s.stock.on_hand); /* a default */
+    const struct settings_columns *c = &s.columns;
+    assert_false(c->stock.trend || c->item.safety || c->reservations.by || c->events.at ||
+                 c->runs.since);
+    assert_true(c->stock.on_hand && c->item.available && c->reservations.order && c->events.time &&
+                c->runs.progress); /* defaults */
 }
 
 static void settings_bad(void **state)
@@ -159,6 +164,8 @@ static void settings_bad(void **state)
         {"version: 1\nwarehouse: A\nwarehouse: B\n", "console.yaml:3:1: error: warehouse is given "
                                                      "twice"},
         {"version: 1\ncolumns: {stock: {trend: yes}}\n", "trend must be true or false"},
+        {"version: 1\ncolumns: {events: {time: 1}}\n", "time must be true or false"},
+        {"version: 1\ncolumns: {runs: {bar: true}}\n", "unknown key \"bar\""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         assert_false(settings_of(rows[i].text, &s, error, sizeof error));
