@@ -396,13 +396,19 @@ void queue_shed(struct dispatch *d, struct partition *p, bool only_expired, enum
 #define RETRY_MAX_MS 5000u
 #define RETRY_UNKNOWN_MS 100u
 
-static void drain_measure(struct drain *drain, bool asked_for_more, int64_t now_us)
+static void drain_measure(struct drain *drain, bool asked_for_more, bool idle, int64_t now_us)
 {
     bool paused = now_us - drain->last_us > DRAIN_PAUSE_US;
 
-    if (!asked_for_more) {
+    if (!asked_for_more && (idle || paused)) {
         /* as fast as is asked for, or faster */
         *drain = (struct drain){0};
+        return;
+    }
+    if (!asked_for_more) {
+        /* All of it is under way, for a moment. Were the pace forgotten, a flood would fill the
+         * queue before it is known again, and everybody would be told to come back much later. */
+        drain->since_us = 0;
         return;
     }
     drain->last_us = now_us;
@@ -429,7 +435,8 @@ void drain_count(const struct dispatch *d, struct partition *p, uint8_t op_class
     bool waits = pace == PACE_BULK ? p->lanes[CLASS_BULK] != NULL : queue_has_others(p);
 
     drain_measure(&p->drain[pace],
-                  waits || held_of(p, pace) >= d->config.limits.queue_operations / 2, now_us);
+                  waits || held_of(p, pace) >= d->config.limits.queue_operations / 2,
+                  held_of(p, pace) == 0, now_us);
 }
 
 /* Until half of what is held now will have gone: retrying earlier meets a full queue again, later

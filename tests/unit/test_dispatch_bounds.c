@@ -172,6 +172,22 @@ static void test_nothing_waits_for_long(void **state)
     world_end(w);
 }
 
+/* All that is held is under way for a moment: a flood that comes then is bounded all the same. */
+static void test_a_moment_of_rest_keeps_the_pace(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    w->config.limits.queue_operations = 1000;
+    world_start(w);
+    uint32_t s = world_worker(w, W, 0, 8, 1, 10);
+    struct crowd crowd = crowd_of(w);
+    unsigned taken = fill_all(w, &crowd, CLASS_SERVICE);
+    serve(w, s, taken, 40, 10000); /* 100 a second */
+    serve(w, s, 40, 5, 10000);     /* they are all at the worker */
+    assert_in_range(fill_all(w, &crowd, CLASS_SERVICE), 60, 90);
+    world_end(w);
+}
+
 /* What was let in before the pace was known does not stay for long: its turn comes too late, and
  * those behind it would wait as long. */
 static void test_what_is_overdue_is_told_busy(void **state)
@@ -359,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_bounds_in_operations),
         cmocka_unit_test(test_a_greedy_client_leaves_room),
         cmocka_unit_test(test_nothing_waits_for_long),
+        cmocka_unit_test(test_a_moment_of_rest_keeps_the_pace),
         cmocka_unit_test(test_what_is_overdue_is_told_busy),
         cmocka_unit_test(test_busy_takes_room_in_the_window),
         cmocka_unit_test(test_busy_elsewhere_holds_back_for_a_second),
