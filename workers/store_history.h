@@ -18,8 +18,8 @@ struct history {
     size_t limit;
 };
 
-/* Fills *movements (in the arena) with up to limit of them; *more: there are others, or there may be
- * and a bounded way did not come to them. */
+/* Fills *movements (in the arena) with up to limit of them; *more: there are others, or there may
+ * be and a bounded way did not come to them. */
 enum db_outcome store_history(struct db *db, uint32_t partition, const struct history *history,
                               struct arena *arena, struct movement **movements, size_t *count,
                               bool *more);

@@ -99,8 +99,8 @@ struct bulk_run {
     struct note *lines[WORLD_RUN_LINES]; /* what they ask for, under no id */
     size_t count;
     uint32_t begins; /* how often somebody came with it */
-    bool is_list;  /* lines are counted by whoever likes, and nobody has a file */
-    bool together; /* two have applied it at once */
+    bool is_list;    /* lines are counted by whoever likes, and nobody has a file */
+    bool together;   /* two have applied it at once */
 };
 
 struct client {

@@ -209,10 +209,9 @@ static void change_each(const char *text, const char *file, long long by, size_t
 
 static void test_every_figure_counts(void **state)
 {
-    static const char *const files[] = {"tests/history/good/every-operation.txt",
-                                        "tests/history/good/unknown-and-settled.txt",
-                                        "tests/history/good/runs-and-undos.txt",
-                                        "tests/history/good/count-list.txt"};
+    static const char *const files[] = {
+        "tests/history/good/every-operation.txt", "tests/history/good/unknown-and-settled.txt",
+        "tests/history/good/runs-and-undos.txt", "tests/history/good/count-list.txt"};
     size_t changes = 0;
 
     (void)state;
