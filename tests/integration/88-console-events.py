@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from harness import *  # noqa: E402
 from scenarios import *  # noqa: E402
 from terminal import Terminal  # noqa: E402
+from relays import prune  # noqa: E402
 import wire  # noqa: E402
 from wire import pb  # noqa: E402
 
@@ -312,16 +313,6 @@ def graphs(cluster):
         t.wait("   worker %s " % worker.name, 15)  # it may have been given up meanwhile
         credit = t.line_with("   worker %s " % worker.name)
         check(any(c in credit for c in "\u2581\u2588.#"), "its credit: " + credit)
-
-
-def prune(cluster, partition, upto):
-    """What a worker does with what is past the retention."""
-    cluster.sql("START TRANSACTION; INSERT INTO checkpoint (partition_id,sku,warehouse,seq,on_hand,"
-                "reserved,committed,unavailable) SELECT partition_id,sku,warehouse,version,on_hand,"
-                "reserved,committed,unavailable FROM stock_level WHERE partition_id=%d;"
-                "UPDATE `partition` SET pruned_seq=%d WHERE partition_id=%d;"
-                "DELETE FROM movement WHERE partition_id=%d AND seq<=%d; COMMIT" % (
-                    partition, upto, partition, partition, upto))
 
 
 @test("a subscription that is halted is told on every screen, with its name; so is a relay that answers nobody")
