@@ -29,6 +29,24 @@ def process_state(cluster, name):
     raise Failure("no process %s in the status" % name)
 
 
+def all_gone(cluster):
+    """Waits for the end of what was killed: the kernel ends a process when its writes to the disk
+    are done, which takes its time when the disk is busy."""
+    try:
+        wait_until(lambda: not cluster.processes(), 30, "everything is gone")
+    except Failure:
+        raise Failure("still there after a kill -9: %r" % [
+            (process, process_state_letter(process)) for process in cluster.processes()]) from None
+
+
+def process_state_letter(process):
+    try:
+        with open("/proc/%d/stat" % process.pid) as file:
+            return file.read().rpartition(")")[2].split()[0]
+    except OSError:
+        return "gone"
+
+
 @test("a worker, a broker and a database that are killed are started again")
 def each(cluster):
     for role in "worker", "broker", "mariadbd":
@@ -72,7 +90,7 @@ def not_well(cluster):
 @test("the processes die with the supervisor, and the next up carries on")
 def supervisor(cluster):
     cluster.process("supervisor").kill()
-    wait_until(lambda: not cluster.processes(), 5, "its children are gone")
+    all_gone(cluster)
     down = cluster.hf("status", expect=69)
     check("nothing runs" in down.err, "status: %s" % down)
     cluster.up()
@@ -84,7 +102,7 @@ def stopped(cluster):
     for process in cluster.processes("worker") + cluster.processes("mariadbd"):
         process.signal(signal.SIGSTOP)
     cluster.process("supervisor").kill()
-    wait_until(lambda: not cluster.processes(), 5, "its children are gone")
+    all_gone(cluster)
     cluster.up()
 
 
@@ -104,7 +122,7 @@ def everything(cluster):
         # The supervisor first: it would start the others again.
         for process in cluster.processes("supervisor") + cluster.processes():
             process.signal(signal.SIGKILL)
-        wait_until(lambda: not cluster.processes(), 5, "everything is gone")
+        all_gone(cluster)
         run = os.path.join(cluster.dir, "run")
         check(os.listdir(run), "sockets and state are still there")
         cluster.up()
@@ -117,7 +135,7 @@ def everything(cluster):
 def down_after(cluster):
     for process in cluster.processes("supervisor") + cluster.processes():
         process.signal(signal.SIGKILL)
-    wait_until(lambda: not cluster.processes(), 5, "everything is gone")
+    all_gone(cluster)
     cluster.down()
     equal(os.listdir(os.path.join(cluster.dir, "run")), [], "run/")
     check(not os.path.exists(os.path.join(cluster.dir, "lock")), "no lock is left")
