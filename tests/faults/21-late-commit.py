@@ -230,7 +230,7 @@ def expiry(cluster):
     sku = "EXPIRE"
     cluster.stock(sku, W=100)
     rules = []
-    holds = [cluster.hf("reserve", sku + "=1@W", "--ttl", "1s").json["reservation"]
+    holds = [cluster.hf("reserve", sku + "=1@W", "--ttl", "%ds" % scale(2)).json["reservation"]
              for _ in range(6)]
     for direction, at in ((TO_WORKER, 0), (TO_SERVER, None), (TO_SERVER, 0), (TO_WORKER, -1)):
         rules.append(proxy.rule("commit", direction, cut(at), nth=1 + len(rules) // 3))

@@ -6,6 +6,7 @@ epochs and sequences come again.
 w1 speaks to the first broker alone and w2 to the second, so that each has clients that know of no
 other owner.
 """
+import itertools
 import shutil
 
 from proxied import *
@@ -93,6 +94,16 @@ def applied(peer, operation, seconds=20, partition=HOME, **fields):
     result = peer.call(operation, partition, seconds=seconds, **fields)
     equal(name_of(result), "applied", "answer (%s)" % result.message)
     return result
+
+
+def applied_when_served(peer, operation):
+    """As a client does that is told `unavailable`: a broker hears of a new owner when it comes."""
+    attempts = itertools.count(1)
+
+    def answer():
+        result = peer.call(operation, HOME, seconds=20, attempt=next(attempts))
+        return result if name_of(result) != "unavailable" else None
+    equal(name_of(wait_until(answer, 20, "somebody serves the partition")), "applied", "answer")
 
 
 def alone(cluster, partition, operation, **fields):
@@ -252,7 +263,7 @@ def same_numbers(cluster):
         claimed_by(cluster, "w2", first)
         kept = hold(sku, 3)
         with cluster.peer(1) as second:
-            applied(second, kept)
+            applied_when_served(second, kept)
         equal(cluster.sql(row), before, "epoch and sequence are those that w1 knows")
         begun = time.monotonic()
         go_on(cluster, rule)

@@ -238,6 +238,7 @@ def run_case(proxy, peer, asked, name, rules, **options):
     """Sends the operations with these rules set at the worker's proxy; each must have acted."""
     begun = time.monotonic()
     try:
+        peer.renew()
         results = [peer.outcome(s, 20) for s in asked.send(peer)]
         for rule in rules:
             check(rule.wait(scale(10)), "met: %r" % rule)

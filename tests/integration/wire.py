@@ -302,6 +302,12 @@ class Peer:
         self.credit = max(self.credit, answer.body.credit)
         return answer.body
 
+    def renew(self):
+        """After something that may have taken long: who was silent may have no session any more."""
+        if time.monotonic() - self.last_sent > self.welcome.heartbeat_ms / 1000:
+            self.inbox, self.credit = [], 0
+            self.hello()
+
     def goodbye(self):
         self.send(GOODBYE)
         self.session = 0
