@@ -19,6 +19,7 @@ order, audits, takes everything down, and fails when a process is left over. Not
 process that the test did not start, and no wait is without a deadline.
 """
 import atexit
+import contextlib
 import getpass
 import json
 import os
@@ -141,8 +142,10 @@ class Process:
         return process_started(self.pid) == self.started
 
     def signal(self, number):
-        if self.alive():
-            os.kill(self.pid, number)
+        """Whoever is gone, or goes now, as children do with their supervisor, is not an error."""
+        with contextlib.suppress(ProcessLookupError):
+            if self.alive():
+                os.kill(self.pid, number)
 
     def kill(self, seconds=10):
         """SIGKILL, and waits until it is gone."""
