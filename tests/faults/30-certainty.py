@@ -135,23 +135,24 @@ def queued_at_first(cluster, sku, ids, act, **options):
     """The operations wait in the queue of the first broker, which gets no credit and is stopped. Then
     act(clients, tap, go_on): go_on lets the first broker live, and its copies come."""
     tap = taps[0]
-    tap.hold(no_credit)
-    restart_worker(cluster)
-    with Clients(cluster, reserves(sku, ids), len(ids), **options) as clients:
-        wait_until(lambda: clients_at(cluster) == len(ids), 20, "all have sent to the first one")
-        state = broker_state(cluster)
-        check(state.queued >= len(ids), "all operations wait in the first broker")
-        equal(state.in_flight, 0, "operations that a worker has")
-        first = cluster.process("broker", "b1")
-        cluster.stop(first)
+    first = cluster.process("broker", "b1")
 
-        def go_on():
-            tap.release()
-            cluster.cont(first)
-        try:
+    def go_on():
+        tap.release()
+        cluster.cont(first)
+    try:
+        tap.hold(no_credit)
+        restart_worker(cluster)
+        with Clients(cluster, reserves(sku, ids), len(ids), **options) as clients:
+            wait_until(lambda: clients_at(cluster) == len(ids), 20, "all have sent to the first one")
+            state = broker_state(cluster)
+            check(state.queued >= len(ids),
+                  "all operations wait in the first broker: %d" % state.queued)
+            equal(state.in_flight, 0, "operations that a worker has")
+            cluster.stop(first)
             return act(clients, tap, go_on)
-        finally:
-            go_on()
+    finally:  # what comes after finds the first broker at work, whatever went wrong
+        go_on()
 
 
 def answers(tap, ids):
