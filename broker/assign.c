@@ -273,7 +273,8 @@ static void assign(struct dispatch *d, struct session *s, struct partition *p, s
         op->order = ++p->next_order;
     op->worker_sequence = flight_add(w, op);
     op_move(d, op, OP_ASSIGNED);
-    w->bulk += op->op_class == CLASS_BULK;
+    if (op->op_class == CLASS_BULK)
+        yield_given(s, now);
     if (op->op_class == CLASS_BULK || !p->lanes[CLASS_BULK])
         yield_leave(p);
     if (op->deaths > 0)
@@ -337,14 +338,16 @@ bool worker_dispatch(struct dispatch *d, struct session *s, struct moment now)
 /* ---- what comes back */
 
 /* The dispatch is over; op is nowhere. */
-static struct op *resolve(struct dispatch *d, struct session *s, uint64_t sequence, bool answered)
+static struct op *resolve(struct dispatch *d, struct session *s, uint64_t sequence, bool answered,
+                          struct moment now)
 {
     struct op *op = flight_take(&s->worker, sequence);
 
     if (!op)
         return NULL;
     op_move(d, op, OP_NEW);
-    s->worker.bulk -= op->op_class == CLASS_BULK;
+    if (op->op_class == CLASS_BULK)
+        yield_gone(s, now);
     if (op->deaths > 0) {
         s->worker.trials--;
         s->worker.alone = false;
@@ -371,7 +374,7 @@ static bool sheds_in_doubt(const struct op *op, const uint8_t *body, size_t body
 void worker_result(struct dispatch *d, struct session *s, const struct header *header,
                    const uint8_t *body, size_t body_bytes, struct moment now)
 {
-    struct op *op = resolve(d, s, header->sequence, true);
+    struct op *op = resolve(d, s, header->sequence, true, now);
 
     if (!op) {
         log_limited(LOG_INFO, "session=%u name=\"%s\" sequence=%llu result of no dispatch ignored",
@@ -407,7 +410,7 @@ void worker_result(struct dispatch *d, struct session *s, const struct header *h
 void worker_returned(struct dispatch *d, struct session *s, const struct header *header,
                      const uint8_t *body, size_t body_bytes, struct moment now)
 {
-    struct op *op = resolve(d, s, header->sequence, false);
+    struct op *op = resolve(d, s, header->sequence, false, now);
 
     (void)body;
     (void)body_bytes;

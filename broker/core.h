@@ -161,6 +161,9 @@ struct worker_part {
     struct partition *ready, *parked;
     struct partition *line; /* of partitions whose bulk waits for a place */
     uint32_t turns;         /* places that are kept for those whose turn has come */
+    uint32_t lot;           /* of class bulk, given since it last had none */
+    int64_t lot_given_us;   /* the last of it (monotonic) */
+    int64_t rest_until_us;  /* no lot is begun before, while bulk yields (monotonic) */
     /* suspects: how many are in flight, how many may be; and whether one must be alone */
     uint32_t trials, trial_window;
     bool alone;
@@ -337,7 +340,7 @@ void worker_release(struct dispatch *d, struct session *s, enum session_end how,
 void partition_wake(struct partition *p);
 void partitions_tick(struct dispatch *d, struct moment now);
 
-/* yield.c, of partitions that have an owner */
+/* yield.c, of partitions that have an owner, and of workers */
 /* Something else than bulk has come, or a worker says so: for some seconds each worker is given no
  * more of class bulk than limits.worker_bulk. */
 void yield_begin(struct dispatch *d, struct moment now);
@@ -349,6 +352,11 @@ void yield_line_up(struct partition *p);
 void yield_leave(struct partition *p);
 /* The next whose turn has come, for the caller to wake; NULL: no place is free, or nobody waits. */
 struct partition *yield_next(const struct dispatch *d, struct session *s, struct moment now);
+/* One of class bulk was given to the worker; one has left it, however that ended. */
+void yield_given(struct session *s, struct moment now);
+void yield_gone(struct session *s, struct moment now);
+/* Until somebody in a worker's line may be called because a rest is over; INT64_MAX: nobody. */
+int64_t yield_wait_us(const struct dispatch *d, struct moment now);
 
 /* reply.c */
 void reply_status(struct dispatch *d, struct session *client, uint8_t type, uint64_t sequence,

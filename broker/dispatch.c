@@ -360,6 +360,9 @@ int64_t dispatch_wait_us(const struct dispatch *d, struct moment now)
 {
     int64_t wait_us = d->next_tick_us - now.monotonic_us;
 
+    int64_t rest_us = yield_wait_us(d, now);
+    if (wait_us > rest_us)
+        wait_us = rest_us;
     if (d->blocked && wait_us > BLOCKED_RETRY_US)
         wait_us = BLOCKED_RETRY_US;
     return wait_us > 0 ? wait_us : 0;
