@@ -481,6 +481,11 @@ static void must_again(struct client *client, struct note *note,
                    (int64_t)result->retry_after_ms * 1000 + 300000);
 }
 
+static bool is_ahead(const struct holdfast_result *result)
+{
+    return result->status == HOLDFAST_INVALID && strcmp(result->field, "operation_id") == 0;
+}
+
 void workload_result(struct client *client, struct note *note, const struct holdfast_result *result)
 {
     bool calm = sim_faults_stopped();
@@ -505,12 +510,13 @@ void workload_result(struct client *client, struct note *note, const struct hold
         return;
     case HOLDFAST_KIND_REFUSED:
         if (note->must) {
-            /* A warehouse comes to the other shard a while after it was put. And the library may
-             * have settled the id without having heard of it. */
+            /* A warehouse comes to the other shard a while after it was put. The library may have
+             * settled the id without having heard of it. And an id of a clock that is ahead of the
+             * owner's is good when the owner's has come so far. */
             if (result->status == HOLDFAST_OPERATION_ID_REUSED)
                 fresh_id(client, note->id);
             else
-                sim_require(result->status == HOLDFAST_UNKNOWN_WAREHOUSE,
+                sim_require(result->status == HOLDFAST_UNKNOWN_WAREHOUSE || is_ahead(result),
                             "the preamble is refused: %s %s", holdfast_status_name(result->status),
                             result->message);
             must_again(client, note, result);
