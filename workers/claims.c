@@ -153,8 +153,26 @@ static void resize(struct worker *worker, const struct store_look *look)
     claims->changed = true;
 }
 
-/* begun_us: before the look was sent; 0: it has renewed nothing. */
-static void see(struct worker *worker, const struct store_seen *seen, int64_t begun_us)
+/* The server's clock may jump, and then a lease has passed by it that its owner, who counts by a
+ * clock of his own, still goes by. So it has passed when we, too, have seen it stand still for as
+ * long as it lasts. */
+static bool is_free(const struct worker *worker, struct slot *slot, const struct store_seen *seen,
+                    int64_t before_us, int64_t after_us)
+{
+    bool renewed =
+        slot->seen_epoch != seen->claim.epoch || slot->seen_lease_us != seen->lease_until_us;
+
+    if (renewed || slot->seen_lease_since_us == 0) {
+        slot->seen_lease_us = seen->lease_until_us;
+        slot->seen_lease_since_us = after_us;
+    }
+    return seen->free &&
+           (seen->lease_until_us == 0 || before_us - slot->seen_lease_since_us >= lease_us(worker));
+}
+
+/* The look was sent at before_us; renewed: what is ours by it was renewed then. */
+static void see(struct worker *worker, const struct store_seen *seen, int64_t before_us,
+                int64_t after_us, bool renewed)
 {
     struct claims *claims = &worker->claims;
     uint32_t partition = seen->claim.partition;
@@ -164,9 +182,9 @@ static void see(struct worker *worker, const struct store_seen *seen, int64_t be
     struct slot *slot = &claims->slots[claims->index[partition]];
     if (slot->state == SLOT_OTHER && slot->seen_epoch != seen->claim.epoch)
         slot->clock_offset_us = 0; /* whoever claimed it has written what it lacked */
+    slot->seen_free = is_free(worker, slot, seen, before_us, after_us);
     slot->seen_epoch = seen->claim.epoch;
     slot->seen_connection = seen->connection;
-    slot->seen_free = seen->free;
     slot->seen_mine = seen->mine;
     if (slot->state == SLOT_RECLAIM && slot->tries_go_on && seen->mine &&
         seen->claim.epoch == slot->epoch + 1) {
@@ -184,12 +202,12 @@ static void see(struct worker *worker, const struct store_seen *seen, int64_t be
                  (unsigned long long)slot->told_epoch);
         become(worker, slot, SLOT_RECLAIM);
     } else if (!ours && (slot->state == SLOT_OWNED ||
-                         (slot->state == SLOT_RECLAIM && !seen->mine && !seen->free))) {
+                         (slot->state == SLOT_RECLAIM && !seen->mine && !slot->seen_free))) {
         log_warn("partition=%u epoch=%llu lost: another worker has claimed it", slot->partition,
                  (unsigned long long)slot->epoch);
         become(worker, slot, SLOT_OTHER);
-    } else if (slot->state == SLOT_OWNED && begun_us > 0) {
-        slot->lease_until_us = begun_us + lease_us(worker) - LEASE_MARGIN_US;
+    } else if (slot->state == SLOT_OWNED && renewed) {
+        slot->lease_until_us = before_us + lease_us(worker) - LEASE_MARGIN_US;
     }
 }
 
@@ -246,7 +264,7 @@ static enum db_outcome run_look(struct worker *worker, bool may_resize, struct s
     /* Somebody may have claimed between what was seen and the renewal. */
     bool renewed = outcome == DB_OK && look->renewed == count;
     for (size_t i = 0; i < look->count; i++)
-        see(worker, &look->seen[i], renewed ? before_us : 0);
+        see(worker, &look->seen[i], before_us, after_us, renewed);
     if (outcome == DB_OK && !renewed)
         claims->look_next_us = 0;
     return outcome;
@@ -477,7 +495,7 @@ static bool inherit(struct worker *worker, const struct store_look *look)
 
     for (size_t i = 0; i < look->count; i++) {
         const struct store_seen *seen = &look->seen[i];
-        if (!seen->namesake || seen->free)
+        if (!seen->namesake || seen->lease_until_us == 0)
             continue;
         if (seen->connection != killed && seen->connection != worker->db.thread_id)
             store_kill(&worker->db, seen->connection);

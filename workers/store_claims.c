@@ -20,7 +20,7 @@ static const char look_workers[] = "SELECT COUNT(DISTINCT name),COALESCE(SUM(ins
 static const char look_workers_live[] = "),0) FROM worker WHERE lease_until_us>" STORE_NOW ";";
 static const char look_partitions[] =
     "SELECT partition_id,epoch,claim_id,connection_id,owner='' OR lease_until_us<" STORE_NOW
-    ",instance=";
+    ",lease_until_us,instance=";
 static const char look_namesake[] = ",owner=";
 static const char look_partitions_end[] =
     " FROM `partition` WHERE moved_to IS NULL ORDER BY partition_id";
@@ -135,8 +135,9 @@ static void see_partitions(struct store_look *look, MYSQL_RES *rows)
             continue;
         seen->connection = db_uint(row[3]);
         seen->free = db_uint(row[4]) != 0;
-        seen->mine = db_uint(row[5]) != 0;
-        seen->namesake = !seen->mine && db_uint(row[6]) != 0;
+        seen->lease_until_us = db_int(row[5]);
+        seen->mine = db_uint(row[6]) != 0;
+        seen->namesake = !seen->mine && db_uint(row[7]) != 0;
         look->count++;
     }
     look->seen_all = true;

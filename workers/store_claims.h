@@ -29,10 +29,11 @@ struct store_claim {
 
 struct store_seen { /* a partition's row */
     struct store_claim claim;
-    uint64_t connection; /* of its owner; 0: none */
-    bool free;           /* handed over, or its lease has passed */
-    bool mine;           /* the owner is this very process */
-    bool namesake;       /* another process of our name */
+    uint64_t connection;    /* of its owner; 0: none */
+    int64_t lease_until_us; /* the server's clock; 0: handed over */
+    bool free;              /* handed over, or its lease has passed by the server's clock */
+    bool mine;              /* the owner is this very process */
+    bool namesake;          /* another process of our name */
 };
 
 struct store_look {

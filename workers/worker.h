@@ -64,7 +64,9 @@ struct slot {
     bool tries_go_on;       /* every claim that we have begun since ours began from ours */
     /* The row, when we last looked. */
     uint64_t seen_epoch, seen_connection;
-    bool seen_free, seen_mine; /* mine: this process's; ours: this very claim */
+    int64_t seen_lease_us;       /* until then, by the server's clock; 0: handed over */
+    int64_t seen_lease_since_us; /* monotonic: since when that was not renewed */
+    bool seen_free, seen_mine;   /* mine: this process's; ours: this very claim */
     bool seen_ours;
 };
 

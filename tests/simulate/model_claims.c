@@ -124,6 +124,7 @@ static unsigned see_partitions(struct model_run *run)
         seen->claim.epoch = row->epoch;
         memcpy(seen->claim.claim_id, row->claim_id, sizeof seen->claim.claim_id);
         seen->connection = row->connection_id;
+        seen->lease_until_us = row->lease_until_us;
         seen->free = row->owner.length == 0 || row->lease_until_us < run->now_us;
         seen->mine = memcmp(row->instance, arguments->instance, UUID_BYTES) == 0;
         seen->namesake = !seen->mine && row->owner.length == arguments->name.length &&

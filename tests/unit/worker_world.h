@@ -210,6 +210,7 @@ enum db_outcome store_look(struct db *db, const struct store_owner *owner,
         look->seen[p].free = true;
     }
     house.row.free = !house.has_owner || house.lease_until_us < server_now();
+    house.row.lease_until_us = house.has_owner ? house.lease_until_us : 0;
     house.row.mine = memcmp(house.instance, owner->instance, sizeof house.instance) == 0;
     look->seen[0] = house.row;
     for (size_t i = 0; i < count; i++) {
