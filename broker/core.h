@@ -341,8 +341,8 @@ void partition_wake(struct partition *p);
 void partitions_tick(struct dispatch *d, struct moment now);
 
 /* yield.c, of partitions that have an owner, and of workers */
-/* Something else than bulk has come, or a worker says so: for some seconds each worker is given no
- * more of class bulk than limits.worker_bulk. */
+/* Something else than bulk has come, or a worker says so: for some seconds each worker is given
+ * bulk in lots of at most limits.worker_bulk, with rests between. */
 void yield_begin(struct dispatch *d, struct moment now);
 /* Bulk of this partition may not be given now. */
 bool yield_holds(const struct dispatch *d, const struct partition *p, struct moment now);

@@ -30,10 +30,9 @@ def process_state(cluster, name):
 
 
 def all_gone(cluster):
-    """Waits for the end of what was killed: the kernel ends a process when its writes to the disk
-    are done, which takes its time when the disk is busy."""
+    """Waits for the end of what was killed; says which is left, and in what state."""
     try:
-        wait_until(lambda: not cluster.processes(), 30, "everything is gone")
+        wait_until(lambda: not cluster.processes(), 5, "everything is gone")
     except Failure:
         raise Failure("still there after a kill -9: %r" % [
             (process, process_state_letter(process)) for process in cluster.processes()]) from None
