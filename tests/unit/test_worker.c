@@ -180,6 +180,21 @@ static void test_a_jump_ends_no_lease(void **state)
     assert_int_equal(house.worker.claims.slots[0].state, SLOT_OWNED);
 }
 
+/* What a process of our name has left need not be seen to stand still, however long ago it died. */
+static void test_a_namesakes_lease_is_not_waited_for(void **state)
+{
+    (void)state;
+    other_claims();
+    pass(LEASE_US / 4);
+    assert_int_equal(house.worker.claims.slots[0].state, SLOT_OTHER);
+    house.row.namesake = true;
+    house.lease_until_us -= 100 * SECOND;
+    house.worker.claims.inherited = false; /* as after a start */
+    house.worker.claims.look_next_us = 0;
+    pass(LEASE_US / 4);
+    assert_int_equal(house.worker.claims.slots[0].state, SLOT_OWNED);
+}
+
 /* A jump between two servers is taken out once, however many connects it takes to claim again. */
 static void test_jumps_of_two_connects_add_up(void **state)
 {
@@ -517,6 +532,7 @@ int main(void)
         CASE(test_ownership_is_told_after_a_return),
         CASE(test_epoch_is_raised_above_what_a_broker_knows),
         CASE(test_a_jump_ends_no_lease),
+        CASE(test_a_namesakes_lease_is_not_waited_for),
         CASE(test_jumps_of_two_connects_add_up),
         CASE(test_a_jump_of_before_is_forgotten),
         CASE(test_a_session_after_a_jump_tells_the_servers_clock),
