@@ -113,6 +113,35 @@ static bool want_quantity(struct filling *f, const char *name, uint32_t quantity
                      field_name(f, name), least, QUANTITY_MAX);
 }
 
+/* The id of an operation, into UUID_BYTES at id. */
+static bool take_operation_id(struct filling *f, const char *field, const char *text, uint8_t *id)
+{
+    const char *why =
+        !text || !uuid_parse(text, id) ? "is not a UUID" : operation_id_fault(id, UUID_BYTES);
+
+    return !why || fault_set(f->fault, HOLDFAST_INVALID, field, "%s %s", field, why);
+}
+
+/* That of another operation, into the scratch. */
+static bool want_operation_id(struct filling *f, const char *text, ProtobufCBinaryData *to)
+{
+    uint8_t *id = pool_alloc(f->scratch, UUID_BYTES);
+
+    if (!id)
+        return no_memory(f->fault);
+    *to = (ProtobufCBinaryData){.len = UUID_BYTES, .data = id};
+    return take_operation_id(f, field_name(f, "operation_id"), text, id);
+}
+
+/* least: 0, or HOLDFAST_ALL_PARTITIONS where that is taken too. */
+static bool want_partition(struct filling *f, int32_t partition, int32_t least)
+{
+    if (partition >= least && partition < (int32_t)PARTITIONS_MAX)
+        return true;
+    return fault_set(f->fault, HOLDFAST_INVALID, field_name(f, "partition"),
+                     "%s is not a partition", field_name(f, "partition"));
+}
+
 static void route_to_sku(struct route *route, const char *sku)
 {
     route->by_sku = true;
@@ -488,16 +517,9 @@ static bool fill_settle(struct filling *f)
 {
     BODY(Settle, settle, SETTLE);
     f->to->settle = body;
-    uint8_t *id = pool_alloc(f->scratch, UUID_BYTES);
-    if (!id)
-        return no_memory(f->fault);
-    if (!f->from->settles || !uuid_parse(f->from->settles, id))
-        return fault_set(f->fault, HOLDFAST_INVALID, "settle.operation_id",
-                         "settle.operation_id is not a UUID");
-    if (f->from->partition < HOLDFAST_ALL_PARTITIONS || f->from->partition > (int)PARTITIONS_MAX)
-        return fault_set(f->fault, HOLDFAST_INVALID, "settle.partition",
-                         "settle.partition is not a partition");
-    body->operation_id = (ProtobufCBinaryData){.len = UUID_BYTES, .data = id};
+    if (!want_operation_id(f, f->from->settles, &body->operation_id) ||
+        !want_partition(f, f->from->partition, HOLDFAST_ALL_PARTITIONS))
+        return false;
     f->route->partition = f->from->partition < 0 ? 0 : (uint32_t)f->from->partition;
     f->route->field = f->from->partition < 0 ? NULL : "settle.partition";
     return true;
@@ -571,16 +593,10 @@ static bool fill_undo(struct filling *f)
 {
     BODY(Undo, undo, UNDO);
     f->to->undo = body;
-    uint8_t *id = pool_alloc(f->scratch, UUID_BYTES);
-    if (!id)
-        return no_memory(f->fault);
-    if (!f->from->undone || !uuid_parse(f->from->undone, id))
-        return fault_set(f->fault, HOLDFAST_INVALID, "undo.operation_id",
-                         "undo.operation_id is not a UUID");
-    if (f->from->partition < 0 || f->from->partition > (int)PARTITIONS_MAX)
-        return fault_set(f->fault, HOLDFAST_INVALID, "undo.partition",
-                         "undo.partition is not a partition");
-    body->operation_id = (ProtobufCBinaryData){.len = UUID_BYTES, .data = id};
+    if (!want_operation_id(f, f->from->undone, &body->operation_id) ||
+        !want_partition(f, f->from->partition, 0) ||
+        !want_quantity(f, "previous", f->from->previous, 0))
+        return false;
     body->has_previous = f->from->has_previous;
     body->previous = f->from->previous;
     body->reorder_point = f->from->previous_reorder_point;
@@ -647,10 +663,8 @@ static bool fill_common(struct filling *f, struct encoded *encoded,
 
     if (!from->operation_id)
         memcpy(encoded->operation_id, fresh_id, UUID_BYTES);
-    else if (!uuid_parse(from->operation_id, encoded->operation_id) ||
-             (uuid_version(encoded->operation_id) != 7 && uuid_version(encoded->operation_id) != 8))
-        return fault_set(f->fault, HOLDFAST_INVALID, "operation_id",
-                         "operation_id is not a UUID of version 7 or 8");
+    else if (!take_operation_id(f, "operation_id", from->operation_id, encoded->operation_id))
+        return false;
     if (!check_text(f->fault, "actor", actor, CODE_BYTES_MAX) ||
         !check_text(f->fault, "note", from->note, NOTE_BYTES_MAX) ||
         !check_text(f->fault, "trace", from->trace, TRACE_BYTES_MAX))

@@ -83,6 +83,20 @@ bool uuid_parse(const char *text, uint8_t uuid[UUID_BYTES])
     return *p == '\0';
 }
 
+const char *operation_id_fault(const void *bytes, size_t length)
+{
+    const uint8_t *id = bytes;
+
+    if (length != UUID_BYTES)
+        return "is not 16 bytes";
+    if (uuid_version(id) != 7 && uuid_version(id) != 8)
+        return "is not a UUID of version 7 or 8";
+    /* The other variants are kept for ids that the ledger makes itself. */
+    if ((id[8] & 0xc0) != 0x80)
+        return "is not a UUID of RFC 9562's variant";
+    return NULL;
+}
+
 void reservation_id_make(uint8_t id[RESERVATION_ID_BYTES], uint32_t partition,
                          const uint8_t operation_id[UUID_BYTES])
 {

@@ -29,6 +29,9 @@ int64_t uuid_time_us(const uint8_t uuid[UUID_BYTES]);
 void uuid_format(const uint8_t uuid[UUID_BYTES], char text[UUID_TEXT_BYTES]);
 bool uuid_parse(const char *text, uint8_t uuid[UUID_BYTES]);
 
+/* The UUID versions and the variant that callers may use. NULL, or words after the field's name. */
+const char *operation_id_fault(const void *bytes, size_t length);
+
 /* A reservation id: 16 bits of home partition, then 64 bits of XXH3-64 of the operation id that
  * reserved. Text form: "R-", 16 characters of Crockford's base32, and his check character (the
  * number modulo 37, of 0-9A-Z without ILOU, then *~$=U). */

@@ -500,20 +500,6 @@ static enum status find_partition(const struct check *check)
     return STATUS_applied;
 }
 
-const char *operation_id_fault(const void *bytes, size_t length)
-{
-    const uint8_t *id = bytes;
-
-    if (length != UUID_BYTES)
-        return "is not 16 bytes";
-    if (uuid_version(id) != 7 && uuid_version(id) != 8)
-        return "is not a UUID of version 7 or 8";
-    /* The other variants are kept for ids that the ledger makes itself. */
-    if ((id[8] & 0xc0) != 0x80)
-        return "is not a UUID of RFC 9562's variant";
-    return NULL;
-}
-
 static enum status invalid(struct checked *checked, const char *field, const char *message)
 {
     checked->field = field;

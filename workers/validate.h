@@ -64,7 +64,4 @@ static inline uint64_t ttl_or_default(uint64_t ttl_ms)
     return ttl_ms == 0 ? TTL_MS_DEFAULT : ttl_ms;
 }
 
-/* The UUID versions and the variant that callers may use. NULL, or words after the field's name. */
-const char *operation_id_fault(const void *bytes, size_t length);
-
 #endif

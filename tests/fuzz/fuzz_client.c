@@ -217,6 +217,16 @@ static const char *any_text(struct caller *c, struct bytes *bytes)
     return text;
 }
 
+/* An id of an operation: of a version and a variant that may be, or not; or any text. */
+static const char *any_id(struct caller *c, struct bytes *bytes, bool as_text)
+{
+    uint8_t byte = take_byte(bytes);
+
+    return as_text ? any_text(c, bytes)
+                   : arena_printf(&c->arena, "0190163d-8694-%x39b-%xea5-966c26f8ad90",
+                                  byte & 0x0fu ? byte & 0x0fu : 7u, byte >> 4 ? byte >> 4 : 0xau);
+}
+
 static const struct holdfast_line *any_lines(struct caller *c, struct bytes *bytes, size_t *count)
 {
     struct holdfast_line *lines = arena_zalloc(&c->arena, 4 * sizeof *lines);
@@ -259,7 +269,7 @@ static void fill_operation(struct caller *c, struct holdfast_operation *op, stru
     op->may_split = op->keep_remainder = op->to_quarantine = flags & 8;
     op->revive = op->accept_shortfall = op->has_version = flags & 16;
     op->on_hand_version = any_number(bytes);
-    op->settles = flags & 32 ? any_text(c, bytes) : "0190163d-8694-739b-aea5-966c26f8ad90";
+    op->settles = any_id(c, bytes, flags & 32);
     op->partition = (int32_t)any_number(bytes);
     if (!(flags & 64))
         return;
@@ -269,7 +279,7 @@ static void fill_operation(struct caller *c, struct holdfast_operation *op, stru
     op->note = any_text(c, bytes);
     op->actor = any_text(c, bytes);
     op->trace = any_text(c, bytes);
-    op->operation_id = any_text(c, bytes);
+    op->operation_id = take_byte(bytes) & 1 ? any_id(c, bytes, false) : any_text(c, bytes);
     op->id_time_us = (int64_t)any_number(bytes);
     op->undoes = any_number(bytes);
     op->barcodes = any_texts(c, bytes, &op->barcode_count);
@@ -313,7 +323,7 @@ static void fill_run(struct caller *c, struct holdfast_operation *op, struct byt
     op->resume = op->has_previous = flags & 8;
     op->run_undoes = flags & 16 ? any_text(c, bytes) : NULL;
     op->run_results = any_run_lines(c, bytes, &op->run_result_count);
-    op->undone = flags & 32 ? any_text(c, bytes) : "0190163d-8694-739b-aea5-966c26f8ad90";
+    op->undone = any_id(c, bytes, flags & 32);
     op->previous = flags & 64 ? (uint32_t)any_number(bytes) : 0;
     op->previous_reorder_point = flags & 128;
 }

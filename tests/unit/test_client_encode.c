@@ -173,6 +173,13 @@ static void test_mistakes_have_names(void **state)
     expect_fault(WITH(SETTLE, .settles = "x"), "settle.operation_id");
     expect_fault(WITH(SETTLE, .settles = "0190163d-8694-739b-aea5-966c26f8ad90", .partition = -2),
                  "settle.partition");
+    expect_fault(WITH(SETTLE, .settles = "0190163d-8694-439b-aea5-966c26f8ad90"),
+                 "settle.operation_id");
+#define UNDONE .undone = "0190163d-8694-739b-aea5-966c26f8ad90"
+    expect_fault(WITH(UNDO, .undone = "0190163d-8694-739b-2ea5-966c26f8ad90"), "undo.operation_id");
+    expect_fault(WITH(UNDO, UNDONE, .partition = HOLDFAST_ALL_PARTITIONS), "undo.partition");
+    expect_fault(WITH(UNDO, UNDONE, .partition = 65535), "undo.partition");
+    expect_fault(WITH(UNDO, UNDONE, .has_previous = true, .previous = 1000000000), "undo.previous");
     /* version 4 is not for us: the time in the id says how old it is */
     expect_fault(
         WITH(PUT_REASON, .reason = "r", .operation_id = "0190163d-8694-439b-aea5-966c26f8ad90"),
