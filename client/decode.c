@@ -591,7 +591,10 @@ static bool audited(struct pool *pool, struct holdfast_answer *to, const Hf__Ans
 static bool dry(struct pool *pool, struct holdfast_answer *to, const Hf__Answer *from)
 {
     const Hf__DryState *left = from->dry_state;
+    Hf__Result none = HF__RESULT__INIT; /* what is not said is not `applied` */
 
+    none.status = STATUS_unknown;
+    none.message = (char *)(uintptr_t) "the answer does not say";
     if (from->n_dry == 0 && !left)
         return true;
     struct holdfast_dry *all = pool_alloc(pool, (from->n_dry + 1) * sizeof *all);
@@ -600,8 +603,8 @@ static bool dry(struct pool *pool, struct holdfast_answer *to, const Hf__Answer 
         return false;
     for (size_t i = 0; i < from->n_dry; i++) {
         struct holdfast_result *one = pool_alloc(pool, sizeof *one);
-        if (!one || !from->dry[i]->result ||
-            !result(pool, one, from->dry[i]->result, NULL, false) ||
+        const Hf__Result *said = from->dry[i]->result;
+        if (!one || !result(pool, one, said ? said : &none, NULL, false) ||
             !decode_levels(pool, &all[i].before, &all[i].before_count, from->dry[i]->before,
                            from->dry[i]->n_before))
             return false;
