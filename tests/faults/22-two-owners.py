@@ -42,20 +42,12 @@ def reserved(cluster, sku):
     return cluster.number("SELECT reserved FROM stock_level WHERE sku='%s'" % sku)
 
 
-def claimed_by(cluster, name, peer=None):
-    """peer: whose session must outlive the wait."""
-    def claimed():
-        if peer:
-            peer.stay()
-        return cluster.owners()[HOME] == name
-    wait_until(claimed, 20, "%s has claimed" % name)
+def claimed_by(cluster, name):
+    wait_until(lambda: cluster.owners()[HOME] == name, 20, "%s has claimed" % name)
 
 
-def has_a_share(cluster, peer):
-    def shared():
-        peer.stay()
-        return "w1" in cluster.owners().values()
-    wait_until(shared, 20, "w1 has a share again")
+def has_a_share(cluster):
+    wait_until(lambda: "w1" in cluster.owners().values(), 20, "w1 has a share again")
 
 
 def only(cluster, name, brokers):
@@ -124,8 +116,7 @@ def remembers(cluster):
         applied(first, hold(sold_out, 1))
         equal(name_of(first.call(hold(sold_out, 1), HOME)), "insufficient_stock", "sold out")
         cluster.start_worker("w2", brokers=[1])
-        wait_until(lambda: (first.stay(), "w2" in cluster.owners().values())[1], 20,
-                   "w2 has its share")
+        wait_until(lambda: "w2" in cluster.owners().values(), 20, "w2 has its share")
         claimed_by(cluster, "w1")
         # it stands before the answer to its COMMIT, which waits in its socket
         rule = proxy.rule("commit", TO_WORKER, call(lambda: cluster.pause("w1")))
@@ -133,7 +124,7 @@ def remembers(cluster):
         sequences = first.submit_batch([(receive(others[p], 1), p)
                                         for p, owner in cluster.owners().items() if owner == "w1"])
         check(rule.wait(scale(10)), "stopped at its COMMIT")
-        claimed_by(cluster, "w2", first)
+        claimed_by(cluster, "w2")
         with cluster.peer(1) as second:
             applied(second, receive(sold_out, 10))
         late = hold(sold_out, 1)
@@ -195,7 +186,7 @@ def stop_once(cluster, sku, step, direction, late, kill):
         if not kill:
             cluster.proxies["w2"].rule("kill", TO_SERVER, replace(b"DO 0"), times=99)
         cluster.sql("UPDATE `partition` SET lease_until_us=0; DELETE FROM worker WHERE name='w1'")
-        claimed_by(cluster, "w2", first)
+        claimed_by(cluster, "w2")
         applied(first, hold(sku, 1))
         go_on(cluster, rule)
         result = first.outcome(sequence, 20)
@@ -260,7 +251,7 @@ def same_numbers(cluster):
         check(rule.wait(scale(10)), "stopped before its transaction")
         put_back_tables(cluster)
         cluster.start_worker("w2", brokers=[1])
-        claimed_by(cluster, "w2", first)
+        claimed_by(cluster, "w2")
         kept = hold(sku, 3)
         with cluster.peer(1) as second:
             applied_when_served(second, kept)
@@ -269,7 +260,7 @@ def same_numbers(cluster):
         go_on(cluster, rule)
         wait_until(lambda: {"commit", "rollback"} & set(cluster.proxies["w1"].steps(since=begun)),
                    10, "it has met the fence")
-        has_a_share(cluster, first)
+        has_a_share(cluster)
         cluster.end_worker("w2")
         settles(cluster, stale, first.outcome(sequence, 20))
         equal([movements(cluster, each) for each in (lost, kept, stale)], [0, 1, 1],

@@ -51,6 +51,10 @@ class Proxied(Cluster):
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=dict(os.environ, **{harness.MARK: harness.mark}))
 
+    def peer(self, *broker, **options):
+        """Its session outlives what the test waits for."""
+        return super().peer(*broker, **options).keep()
+
     # ------------------------------------------------------------- the database
 
     def start_database(self):
@@ -238,7 +242,6 @@ def run_case(proxy, peer, asked, name, rules, **options):
     """Sends the operations with these rules set at the worker's proxy; each must have acted."""
     begun = time.monotonic()
     try:
-        peer.renew()
         results = [peer.outcome(s, 20) for s in asked.send(peer)]
         for rule in rules:
             check(rule.wait(scale(10)), "met: %r" % rule)

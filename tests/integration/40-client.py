@@ -231,12 +231,16 @@ def library_moves(cluster):
     cluster.wait_served()
     stopped = broker_of(cluster, cluster.client_endpoint(0))
     lines = ["%d\t%d\treserve\tline=LM=1@W" % (i % 32, 300 * (i // 32)) for i in range(320)]
-    timer = threading.Timer(1.0, lambda: cluster.stop(stopped))
-    timer.start()
+
+    def stop():
+        wait_until(lambda: cluster.level("LM")["reserved"] >= 32, 60, "all clients are at work")
+        cluster.stop(stopped)
+    stopping = threading.Thread(target=stop)
+    stopping.start()
     try:
         results = cluster.load(lines, clients=32, seconds=90, timeout_ms=int(scale(15000)))
     finally:
-        timer.join()
+        stopping.join()
         cluster.cont(stopped)
     statuses = {}
     for row in results:

@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import uuid
 
@@ -198,8 +199,13 @@ class Peer:
         self.welcome = None
         self.inbox = []
         self.last_sent = time.monotonic()
+        self._one = threading.RLock()  # one thread at a time has the socket
+        self._keeper, self._over = None, threading.Event()
 
     def close(self):
+        if self._keeper:
+            self._over.set()
+            self._keeper.join()
         if self.socket is not None:
             self.socket.close()
             self.context.term()
@@ -215,13 +221,24 @@ class Peer:
 
     def frames(self, *frames):
         """Sends exactly these frames."""
-        self.socket.send_multipart(frames)
-        self.last_sent = time.monotonic()
+        with self._one:
+            self.socket.send_multipart(frames)
+            self.last_sent = time.monotonic()
 
     def send(self, type, body=b"", **fields):
         raw = body if isinstance(body, bytes) else body.SerializeToString()
         fields.setdefault("session", self.session)
         self.frames(Header(type, **fields).pack(), raw)
+
+    def keep(self):
+        """From here on a thread keeps the session, whatever the test is busy with."""
+        def run():
+            while not self._over.wait(0.1):
+                with self._one:
+                    self._beat()
+        self._keeper = threading.Thread(target=run, daemon=True)
+        self._keeper.start()
+        return self
 
     def _beat(self):
         period = (self.welcome.heartbeat_ms or 1000) / 1000 / 2 if self.welcome else 1
@@ -237,9 +254,10 @@ class Peer:
 
     def _read(self, wait_s):
         """Moves what arrives within wait_s into the inbox; answers heartbeats."""
-        if not self.socket.poll(max(0, int(wait_s * 1000))):
-            return
-        parts = self.socket.recv_multipart()
+        with self._one:
+            if not self.socket.poll(max(0, int(wait_s * 1000))):
+                return
+            parts = self.socket.recv_multipart()
         header = Header.unpack(parts[0])
         raw = parts[1] if len(parts) > 1 else b""
         found = (batch_items(raw, self.ANSWER) if header.type == BATCH
@@ -301,12 +319,6 @@ class Peer:
         self.welcome = answer.body
         self.credit = max(self.credit, answer.body.credit)
         return answer.body
-
-    def renew(self):
-        """After something that may have taken long: who was silent may have no session any more."""
-        if time.monotonic() - self.last_sent > self.welcome.heartbeat_ms / 1000:
-            self.inbox, self.credit = [], 0
-            self.hello()
 
     def goodbye(self):
         self.send(GOODBYE)
