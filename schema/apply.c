@@ -32,6 +32,7 @@
 EMBED(schema_001, "schema/001.sql");
 EMBED(schema_002, "schema/002.sql");
 EMBED(schema_003, "schema/003.sql");
+EMBED(schema_004, "schema/004.sql");
 
 static const struct file {
     const char *text, *end;
@@ -39,6 +40,7 @@ static const struct file {
     {schema_001, schema_001_end},
     {schema_002, schema_002_end},
     {schema_003, schema_003_end},
+    {schema_004, schema_004_end},
 };
 _Static_assert(sizeof files / sizeof files[0] == SCHEMA_VERSION, "a file for every version");
 

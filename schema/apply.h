@@ -22,7 +22,7 @@
 #include <mysql.h>
 
 /* The number of the newest file, which is the version that this program works with. */
-#define SCHEMA_VERSION 3u
+#define SCHEMA_VERSION 4u
 
 /* Most seconds that schema_apply waits for another one on the same server. */
 #define SCHEMA_LOCK_SECONDS 30

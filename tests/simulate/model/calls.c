@@ -358,6 +358,40 @@ static void spoil(struct store_part *part)
     }
 }
 
+/* Columns of one row that hardly any operation of ours needs have something in them, now these and
+ * now those: what is left out of an INSERT must read back as it is here. */
+static void adorn(struct store_part *part)
+{
+    static uint8_t word[] = "word";
+    struct changes *changes = &part->changes;
+    struct movement *movements =
+        arena_copy(&world.arena, changes->movements, changes->movement_count * sizeof *movements);
+    struct movement *m = &movements[calls_below(changes->movement_count)];
+    struct reservation_line *line = &m->line_after;
+    int64_t *const figures[] = {&line->quantity,   &line->reserved,        &line->committed,
+                                &line->shipped,    &line->cancelled,       &line->released,
+                                &line->returned,   &m->d_reserved,         &m->d_committed,
+                                &m->d_unavailable, &m->after.safety_stock, &m->after.reorder_point};
+    ProtobufCBinaryData *const texts[] = {&m->order, &m->reason,    &m->reference, &m->note,
+                                          &m->actor, &m->principal, &m->trace,     &m->detail};
+
+    for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++) {
+        if (calls_below(8) == 0)
+            *figures[i] = 1 + (int64_t)calls_below(9);
+    }
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (calls_below(8) == 0)
+            *texts[i] =
+                (ProtobufCBinaryData){.data = word, .len = 1 + calls_below(sizeof word - 1)};
+    }
+    if (calls_below(8) == 0)
+        m->undoes = 1 + calls_below(9);
+    if (calls_below(8) == 0)
+        m->signals = 1 + (uint8_t)calls_below(9);
+    changes->movements = movements;
+    printf(" adorned");
+}
+
 static void decide(struct actor *actor, struct batch *batch)
 {
     size_t expired = 0;
@@ -424,6 +458,9 @@ static void run_batch(struct actor *actor)
     decide(actor, &batch);
     if (batch.part_count > 0 && calls_operation_founded() && calls_below(4) == 0) {
         spoil(&batch.parts[0]);
+        spoilt = true;
+    } else if (batch.part_count > 0 && calls_operation_founded() && calls_below(8) == 0) {
+        adorn(&batch.parts[0]);
         spoilt = true;
     }
     if (batch.part_count > 0) {

@@ -1,0 +1,42 @@
+-- SPDX-License-Identifier: MIT
+--
+-- Columns that no movement of a batch needs are left out of its INSERT: each value that is written
+-- costs the server, also where it is 0.
+
+ALTER TABLE movement
+  ALTER COLUMN body_hash SET DEFAULT '',
+  ALTER COLUMN sku SET DEFAULT '',
+  ALTER COLUMN warehouse SET DEFAULT '',
+  ALTER COLUMN prev SET DEFAULT 0,
+  ALTER COLUMN d_on_hand SET DEFAULT 0,
+  ALTER COLUMN d_reserved SET DEFAULT 0,
+  ALTER COLUMN d_committed SET DEFAULT 0,
+  ALTER COLUMN d_unavailable SET DEFAULT 0,
+  ALTER COLUMN on_hand SET DEFAULT 0,
+  ALTER COLUMN reserved SET DEFAULT 0,
+  ALTER COLUMN committed SET DEFAULT 0,
+  ALTER COLUMN unavailable SET DEFAULT 0,
+  ALTER COLUMN safety_stock SET DEFAULT 0,
+  ALTER COLUMN reorder_point SET DEFAULT 0,
+  ALTER COLUMN shortfall SET DEFAULT 0,
+  ALTER COLUMN on_hand_version SET DEFAULT 0,
+  ALTER COLUMN reservation_id SET DEFAULT '',
+  ALTER COLUMN line SET DEFAULT 0,
+  ALTER COLUMN state SET DEFAULT 0,
+  ALTER COLUMN revision SET DEFAULT 0,
+  ALTER COLUMN expires_at_us SET DEFAULT 0,
+  ALTER COLUMN l_quantity SET DEFAULT 0,
+  ALTER COLUMN l_reserved SET DEFAULT 0,
+  ALTER COLUMN l_committed SET DEFAULT 0,
+  ALTER COLUMN l_shipped SET DEFAULT 0,
+  ALTER COLUMN l_cancelled SET DEFAULT 0,
+  ALTER COLUMN l_released SET DEFAULT 0,
+  ALTER COLUMN l_returned SET DEFAULT 0,
+  ALTER COLUMN order_ref SET DEFAULT '',
+  ALTER COLUMN reason SET DEFAULT '',
+  ALTER COLUMN reference SET DEFAULT '',
+  ALTER COLUMN note SET DEFAULT '',
+  ALTER COLUMN actor SET DEFAULT '',
+  ALTER COLUMN principal SET DEFAULT '',
+  ALTER COLUMN undoes SET DEFAULT 0,
+  ALTER COLUMN trace SET DEFAULT '';
