@@ -144,11 +144,10 @@ def queued_at_first(cluster, sku, ids, act, **options):
         tap.hold(no_credit)
         restart_worker(cluster)
         with Clients(cluster, reserves(sku, ids), len(ids), **options) as clients:
-            wait_until(lambda: clients_at(cluster) == len(ids), 20, "all have sent to the first one")
-            state = broker_state(cluster)
-            check(state.queued >= len(ids),
-                  "all operations wait in the first broker: %d" % state.queued)
-            equal(state.in_flight, 0, "operations that a worker has")
+            wait_until(lambda: clients_at(cluster) == len(ids), 20, "all are at the first one")
+            wait_until(lambda: broker_state(cluster).queued >= len(ids), 20,
+                       "all operations wait in the first broker")
+            equal(broker_state(cluster).in_flight, 0, "operations that a worker has")
             cluster.stop(first)
             return act(clients, tap, go_on)
     finally:  # what comes after finds the first broker at work, whatever went wrong
