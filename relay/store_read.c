@@ -9,6 +9,7 @@
 #include "relay/standing.h"
 #include "relay/store.h"
 #include "workers/history.h"
+#include "workers/store_movement.h"
 #include "workers/store_rows.h"
 
 static const char begin[] = "START TRANSACTION WITH CONSISTENT SNAPSHOT";

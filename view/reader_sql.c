@@ -7,6 +7,7 @@
 
 #include "view/reader.h"
 #include "workers/history.h"
+#include "workers/store_movement.h"
 #include "workers/store_rows.h"
 
 #define PAGE_ITEMS 5000u

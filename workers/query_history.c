@@ -6,6 +6,7 @@
 
 #include "workers/history.h"
 #include "workers/query_impl.h"
+#include "workers/store_movement.h"
 
 static const char select_operations[] = "SELECT c.claim_id,";
 static const char from_movement[] =

@@ -6,6 +6,7 @@
 
 #include "workers/history.h"
 #include "workers/query_impl.h"
+#include "workers/store_movement.h"
 #include "workers/store_run.h"
 
 static const char select_word[] = "SELECT ";

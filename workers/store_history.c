@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "workers/store_movement.h"
 #include "workers/store_rows.h"
 
 /* Movements in one recursive query, and queries for one answer. */

@@ -8,16 +8,9 @@
 
 #include <string.h>
 
+#include "workers/store_movement.h"
 #include "workers/store_rows.h"
 #include "workers/store_run.h"
-
-const char store_movement_columns[] =
-    "t.partition_id,t.seq,t.operation_id,t.idx,t.kind,t.epoch,t.at_us,t.body_hash,t.sku,"
-    "t.warehouse,t.prev,t.d_on_hand,t.d_reserved,t.d_committed,t.d_unavailable,t.on_hand,"
-    "t.reserved,t.committed,t.unavailable,t.safety_stock,t.reorder_point,t.shortfall,"
-    "t.on_hand_version,t.reservation_id,t.line,t.state,t.revision,t.expires_at_us,t.l_quantity,"
-    "t.l_reserved,t.l_committed,t.l_shipped,t.l_cancelled,t.l_released,t.l_returned,t.order_ref,"
-    "t.reason,t.reference,t.note,t.actor,t.principal,t.undoes,t.trace,t.detail,t.signals";
 
 static const char select_items[] =
     "SELECT n.i,t.name,t.reorder_point,t.version,l.warehouse,l.on_hand,l.reserved,l.committed,"
@@ -106,70 +99,11 @@ void store_code_read(struct code *code, const char *field, unsigned long length)
     code_set(code, field, field ? (length < CODE_BYTES_MAX ? length : CODE_BYTES_MAX) : 0);
 }
 
-static void bytes_read(uint8_t *out, size_t size, const char *field, unsigned long length)
+void store_bytes_read(uint8_t *out, size_t size, const char *field, unsigned long length)
 {
     memset(out, 0, size);
     if (field)
         memcpy(out, field, length < size ? length : size);
-}
-
-static ProtobufCBinaryData text_read(const char *field, unsigned long length, struct arena *arena)
-{
-    ProtobufCBinaryData text = {0};
-
-    if (field && length > 0) {
-        text.len = length;
-        text.data = arena_copy(arena, field, length);
-    }
-    return text;
-}
-
-void store_movement_read(struct movement *m, MYSQL_ROW row, const unsigned long *lengths,
-                         struct arena *arena)
-{
-    size_t c = 0;
-
-    memset(m, 0, sizeof *m);
-    m->partition = (uint32_t)db_uint(row[c++]);
-    m->seq = db_uint(row[c++]);
-    bytes_read(m->operation_id, sizeof m->operation_id, row[c], lengths[c]), c++;
-    m->idx = (uint32_t)db_uint(row[c++]);
-    m->kind = (Hf__MovementKind)db_uint(row[c++]);
-    m->epoch = db_uint(row[c++]);
-    m->at_us = db_int(row[c++]);
-    bytes_read(m->body_hash, sizeof m->body_hash, row[c], lengths[c]), c++;
-    store_code_read(&m->sku, row[c], lengths[c]), c++;
-    store_code_read(&m->warehouse, row[c], lengths[c]), c++;
-    m->prev = db_uint(row[c++]);
-    int64_t *const numbers[] = {
-        &m->d_on_hand,          &m->d_reserved,          &m->d_committed,     &m->d_unavailable,
-        &m->after.on_hand,      &m->after.reserved,      &m->after.committed, &m->after.unavailable,
-        &m->after.safety_stock, &m->after.reorder_point, &m->after.shortfall,
-    };
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        *numbers[i] = db_int(row[c++]);
-    m->on_hand_version = db_uint(row[c++]);
-    m->has_reservation = lengths[c] == RESERVATION_ID_BYTES;
-    bytes_read(m->reservation_id, sizeof m->reservation_id, row[c], lengths[c]), c++;
-    m->line = (uint32_t)db_uint(row[c++]);
-    m->state = (Hf__ReservationState)db_uint(row[c++]);
-    m->revision = (uint32_t)db_uint(row[c++]);
-    m->expires_at_us = db_int(row[c++]);
-    struct reservation_line *line = &m->line_after;
-    line->sku = m->sku;
-    line->warehouse = m->warehouse;
-    int64_t *const counts[] = {&line->quantity,  &line->reserved, &line->committed, &line->shipped,
-                               &line->cancelled, &line->released, &line->returned};
-    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
-        *counts[i] = db_int(row[c++]);
-    ProtobufCBinaryData *const texts[] = {&m->order, &m->reason, &m->reference,
-                                          &m->note,  &m->actor,  &m->principal};
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++, c++)
-        *texts[i] = text_read(row[c], lengths[c], arena);
-    m->undoes = db_uint(row[c++]);
-    m->trace = text_read(row[c], lengths[c], arena), c++;
-    m->detail = text_read(row[c], lengths[c], arena), c++;
-    m->signals = (uint32_t)db_uint(row[c]);
 }
 
 static void read_item(struct look_up *look_up, size_t index, MYSQL_ROW row,
@@ -227,7 +161,8 @@ static void read_reservation(struct look_up *look_up, size_t index, MYSQL_ROW ro
     if (!found->reservation_found) {
         found->reservation_found = true;
         memcpy(reservation->id, look_up->needs[index].need.id, sizeof reservation->id);
-        bytes_read(reservation->operation_id, sizeof reservation->operation_id, row[1], lengths[1]);
+        store_bytes_read(reservation->operation_id, sizeof reservation->operation_id, row[1],
+                         lengths[1]);
         reservation->state = (Hf__ReservationState)db_uint(row[2]);
         reservation->revision = (uint32_t)db_uint(row[3]);
         reservation->expires_at_us = db_int(row[4]);
@@ -261,7 +196,7 @@ static void read_operation(struct look_up *look_up, size_t index, MYSQL_ROW row,
                             &found->movement_room, sizeof *found->movements);
     struct movement *movement = &found->movements[found->movement_count++];
     store_movement_read(movement, row + 2, lengths + 2, look_up->arena);
-    bytes_read(movement->claim_id, sizeof movement->claim_id, row[1], lengths[1]);
+    store_bytes_read(movement->claim_id, sizeof movement->claim_id, row[1], lengths[1]);
 }
 
 static void read_owner(struct look_up *look_up, size_t index, MYSQL_ROW row,

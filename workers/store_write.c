@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "workers/store_movement.h"
 #include "workers/store_rows.h"
 #include "workers/store_run.h"
 
@@ -21,57 +22,6 @@ static const char fence_set[] =
     " STRAIGHT_JOIN `partition` t FORCE INDEX (PRIMARY) ON t.partition_id=n.p AND t.epoch=n.e AND "
     "t.claim_id=n.c AND t.last_seq=n.o SET "
     "t.last_seq=n.s,t.clock_high_us=n.u,t.lease_until_us=" STORE_NOW "+";
-
-/* Those from MOVEMENT_COLUMNS_ALWAYS on have a default, which is 0, '' or NULL (schema/004.sql). */
-static const char *const movement_columns[] = {
-    "partition_id",
-    "seq",
-    "operation_id",
-    "idx",
-    "kind",
-    "epoch",
-    "at_us",
-    "body_hash",
-    "sku",
-    "warehouse",
-    "prev",
-    "d_on_hand",
-    "d_reserved",
-    "d_committed",
-    "d_unavailable",
-    "on_hand",
-    "reserved",
-    "committed",
-    "unavailable",
-    "safety_stock",
-    "reorder_point",
-    "shortfall",
-    "on_hand_version",
-    "reservation_id",
-    "line",
-    "state",
-    "revision",
-    "expires_at_us",
-    "l_quantity",
-    "l_reserved",
-    "l_committed",
-    "l_shipped",
-    "l_cancelled",
-    "l_released",
-    "l_returned",
-    "order_ref",
-    "reason",
-    "reference",
-    "note",
-    "actor",
-    "principal",
-    "undoes",
-    "trace",
-    "detail",
-    "signals",
-};
-#define MOVEMENT_COLUMNS (sizeof movement_columns / sizeof movement_columns[0])
-#define MOVEMENT_COLUMNS_ALWAYS 7u
 
 static const char insert_levels[] =
     "INSERT INTO stock_level (partition_id,sku,warehouse,on_hand,reserved,committed,unavailable,"
@@ -161,194 +111,10 @@ static void add_fence(struct transaction *tx, int64_t lease_us)
     expect(tx, tx->count);
 }
 
-/* What a row has in a column. */
-struct cell {
-    enum { CELL_UINT, CELL_INT, CELL_BYTES, CELL_BYTES_OR_NULL } kind;
-    size_t length; /* of the bytes */
-    union {
-        uint64_t number; /* an INT as its two's complement */
-        const void *bytes;
-    };
-};
-
-static struct cell of_uint(uint64_t number)
-{
-    return (struct cell){.kind = CELL_UINT, .number = number};
-}
-
-static struct cell of_int(int64_t number)
-{
-    return (struct cell){.kind = CELL_INT, .number = (uint64_t)number};
-}
-
-static struct cell of_bytes(const void *bytes, size_t length)
-{
-    return (struct cell){.kind = CELL_BYTES, .length = length, .bytes = bytes};
-}
-
-static struct cell of_text(const ProtobufCBinaryData *text)
-{
-    return of_bytes(text->data, text->len);
-}
-
-static struct cell of_code(const struct code *code)
-{
-    return of_bytes(code->bytes, code->length);
-}
-
-static bool is_default(const struct cell *cell)
-{
-    return cell->kind == CELL_UINT || cell->kind == CELL_INT ? cell->number == 0
-                                                             : cell->length == 0;
-}
-
-static void list_cell(struct sql *sql, const struct cell *cell)
-{
-    switch (cell->kind) {
-    case CELL_UINT:
-        sql_list_uint(sql, cell->number);
-        break;
-    case CELL_INT:
-        sql_list_int(sql, (int64_t)cell->number);
-        break;
-    case CELL_BYTES_OR_NULL:
-        if (cell->length == 0) {
-            sql_add(sql, ",NULL");
-            break;
-        }
-        /* fall through */
-    case CELL_BYTES:
-        sql_list_hex(sql, cell->bytes, cell->length);
-        break;
-    }
-}
-
-/* In the order of movement_columns. */
-static void take_cells(struct cell cells[MOVEMENT_COLUMNS], const struct movement *m)
-{
-    const struct balances *after = &m->after;
-    const struct reservation_line *line = &m->line_after;
-    const struct cell row[] = {
-        of_uint(m->partition),
-        of_uint(m->seq),
-        of_bytes(m->operation_id, UUID_BYTES),
-        of_uint(m->idx),
-        of_uint((uint64_t)m->kind),
-        of_uint(m->epoch),
-        of_int(m->at_us),
-        of_bytes(m->body_hash, m->idx == 0 ? sizeof m->body_hash : 0),
-        of_code(&m->sku),
-        of_code(&m->warehouse),
-        of_uint(m->prev),
-        of_int(m->d_on_hand),
-        of_int(m->d_reserved),
-        of_int(m->d_committed),
-        of_int(m->d_unavailable),
-        of_int(after->on_hand),
-        of_int(after->reserved),
-        of_int(after->committed),
-        of_int(after->unavailable),
-        of_int(after->safety_stock),
-        of_int(after->reorder_point),
-        of_int(after->shortfall),
-        of_uint(m->on_hand_version),
-        of_bytes(m->reservation_id, m->has_reservation ? RESERVATION_ID_BYTES : 0),
-        of_uint(m->line),
-        of_uint((uint64_t)m->state),
-        of_uint(m->revision),
-        of_int(m->expires_at_us),
-        of_int(line->quantity),
-        of_int(line->reserved),
-        of_int(line->committed),
-        of_int(line->shipped),
-        of_int(line->cancelled),
-        of_int(line->released),
-        of_int(line->returned),
-        of_text(&m->order),
-        of_text(&m->reason),
-        of_text(&m->reference),
-        of_text(&m->note),
-        of_text(&m->actor),
-        of_text(&m->principal),
-        of_uint(m->undoes),
-        of_text(&m->trace),
-        {.kind = CELL_BYTES_OR_NULL, .length = m->detail.len, .bytes = m->detail.data},
-        of_uint(m->signals),
-    };
-
-    _Static_assert(sizeof row == MOVEMENT_COLUMNS * sizeof *cells, "a cell for every column");
-    memcpy(cells, row, sizeof row);
-}
-
 /* Ends a list of rows, each of which ended with a comma. */
 static void end_list(struct sql *sql)
 {
     sql->bytes[sql->length - 1] = ';';
-}
-
-/* One for each of the parts' movements, in order. */
-typedef void movement_seen(void *context, const struct cell cells[MOVEMENT_COLUMNS]);
-
-static uint64_t each_movement(const struct transaction *tx, movement_seen *see, void *context)
-{
-    struct cell cells[MOVEMENT_COLUMNS];
-    uint64_t count = 0;
-
-    for (size_t p = 0; p < tx->count; p++) {
-        const struct changes *changes = &tx->parts[p].changes;
-        for (size_t i = 0; i < changes->movement_count; i++) {
-            take_cells(cells, &changes->movements[i]);
-            see(context, cells);
-        }
-        count += changes->movement_count;
-    }
-    return count;
-}
-
-struct insertion {
-    struct sql *sql;
-    bool needed[MOVEMENT_COLUMNS];
-};
-
-static void note_needed(void *context, const struct cell cells[MOVEMENT_COLUMNS])
-{
-    struct insertion *insertion = context;
-
-    for (size_t c = 0; c < MOVEMENT_COLUMNS; c++)
-        insertion->needed[c] |= c < MOVEMENT_COLUMNS_ALWAYS || !is_default(&cells[c]);
-}
-
-static void add_movement(void *context, const struct cell cells[MOVEMENT_COLUMNS])
-{
-    struct insertion *insertion = context;
-
-    sql_add(insertion->sql, "(");
-    for (size_t c = 0; c < MOVEMENT_COLUMNS; c++) {
-        if (insertion->needed[c])
-            list_cell(insertion->sql, &cells[c]);
-    }
-    sql_add(insertion->sql, "),");
-}
-
-/* Of the many columns a batch needs the fewer the more its operations are alike, and each value
- * costs the server as much whether it says something or not. */
-static void add_movements(struct transaction *tx)
-{
-    struct insertion insertion = {.sql = &tx->sql};
-    const char *before = "INSERT INTO movement (";
-
-    (void)each_movement(tx, note_needed, &insertion);
-    for (size_t c = 0; c < MOVEMENT_COLUMNS; c++) {
-        if (!insertion.needed[c])
-            continue;
-        sql_add(&tx->sql, before);
-        sql_add(&tx->sql, movement_columns[c]);
-        before = ",";
-    }
-    sql_add(&tx->sql, ") VALUES ");
-    uint64_t count = each_movement(tx, add_movement, &insertion);
-    end_list(&tx->sql);
-    expect(tx, count);
 }
 
 static void add_new_levels(struct transaction *tx)
@@ -730,7 +496,7 @@ enum store_outcome store_write(struct db *db, const struct store_part *parts, si
     sql_add(&tx.sql, start);
     expect(&tx, ANY_COUNT);
     add_fence(&tx, lease_us);
-    add_movements(&tx);
+    expect(&tx, store_add_movements(&tx.sql, tx.parts, tx.count));
     add_new_levels(&tx);
     add_level_updates(&tx);
     add_new_reservations(&tx);
