@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <protobuf-c/protobuf-c.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,6 @@
 
 #define KILLER "KILLS-ITS-WORKER"
 #define ID_BYTES 16
-#define EXIT_PLANTED 86
 
 typedef ProtobufCMessage *unpack_fn(const ProtobufCMessageDescriptor *, ProtobufCAllocator *,
                                     size_t, const uint8_t *);
@@ -48,7 +48,7 @@ ProtobufCMessage *protobuf_c_message_unpack(const ProtobufCMessageDescriptor *de
         strcmp(program_invocation_short_name, "holdfast-worker") == 0 &&
         memmem(data, length, KILLER, strlen(KILLER))) {
         tell(data, length);
-        _exit(EXIT_PLANTED);
+        kill(getpid(), SIGKILL); /* and not _exit, at which valgrind looks for leaks */
     }
     return real(descriptor, allocator, length, data);
 }
