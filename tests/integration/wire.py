@@ -31,14 +31,14 @@ def sanitize():
         return re.search(r"SANITIZE=(\S*)", file.read()).group(1)
 
 
-def is_plain():
-    """Neither under valgrind (then they are scripts) nor of a sanitizer's build: memory and time
-    mean something."""
+def is_under_valgrind():
+    """Then the programs are scripts."""
     with open(os.path.join(BIN, "holdfast"), "rb") as file:
-        return file.read(2) != b"#!" and not sanitize()
+        return file.read(2) == b"#!"
 
 
-PLAIN = is_plain()
+UNDER_VALGRIND = is_under_valgrind()
+PLAIN = not UNDER_VALGRIND and not sanitize()  # memory and time mean something
 TIMESCALE = float(os.environ.get("HOLDFAST_TEST_TIMESCALE", "1"))
 
 

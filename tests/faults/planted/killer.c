@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <protobuf-c/protobuf-c.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +47,7 @@ ProtobufCMessage *protobuf_c_message_unpack(const ProtobufCMessageDescriptor *de
         strcmp(program_invocation_short_name, "holdfast-worker") == 0 &&
         memmem(data, length, KILLER, strlen(KILLER))) {
         tell(data, length);
-        kill(getpid(), SIGKILL); /* and not _exit, at which valgrind looks for leaks */
+        (void)!system("kill -9 $PPID"); /* from outside: valgrind reports on who ends itself */
     }
     return real(descriptor, allocator, length, data);
 }
