@@ -232,9 +232,9 @@ struct holdfast_operation {
     const char *const *barcodes;
     size_t barcode_count;
 
-    const char *settles;
-    int32_t partition; /* SETTLE: where it was sent, or HOLDFAST_ALL_PARTITIONS. UNDO: where the
-                        * undone operation is */
+    const char *settles; /* an operation_id */
+    int32_t partition;   /* SETTLE: where it was sent, or HOLDFAST_ALL_PARTITIONS. UNDO: where the
+                          * undone operation is */
 
     const char *run;
     const uint8_t *digest; /* HOLDFAST_DIGEST_BYTES */
@@ -243,7 +243,7 @@ struct holdfast_operation {
     const char *run_undoes;
     const struct holdfast_run_line *run_results; /* 1 to 256, in order, all of one block of 256 */
     size_t run_result_count;
-    const char *undone;
+    const char *undone; /* an operation_id */
     bool has_previous;
     uint32_t previous;
     bool previous_reorder_point; /* of an undo that is undone: previous is a reorder point's */

@@ -6,15 +6,25 @@
 
 #include <string.h>
 
+/* All columns, in the order of the cells of a row (take_cells). */
+/* clang-format off */
+#define COLUMNS(first, next) \
+    first(partition_id) next(seq) next(operation_id) next(idx) next(kind) next(epoch) \
+    next(at_us) next(body_hash) next(sku) next(warehouse) next(prev) next(d_on_hand) \
+    next(d_reserved) next(d_committed) next(d_unavailable) next(on_hand) next(reserved) \
+    next(committed) next(unavailable) next(safety_stock) next(reorder_point) next(shortfall) \
+    next(on_hand_version) next(reservation_id) next(line) next(state) next(revision) \
+    next(expires_at_us) next(l_quantity) next(l_reserved) next(l_committed) next(l_shipped) \
+    next(l_cancelled) next(l_released) next(l_returned) next(order_ref) next(reason) \
+    next(reference) next(note) next(actor) next(principal) next(undoes) next(trace) \
+    next(detail) next(signals)
+/* clang-format on */
+
 /* ------------------------------------------------------------- read */
 
-const char store_movement_columns[] =
-    "t.partition_id,t.seq,t.operation_id,t.idx,t.kind,t.epoch,t.at_us,t.body_hash,t.sku,"
-    "t.warehouse,t.prev,t.d_on_hand,t.d_reserved,t.d_committed,t.d_unavailable,t.on_hand,"
-    "t.reserved,t.committed,t.unavailable,t.safety_stock,t.reorder_point,t.shortfall,"
-    "t.on_hand_version,t.reservation_id,t.line,t.state,t.revision,t.expires_at_us,t.l_quantity,"
-    "t.l_reserved,t.l_committed,t.l_shipped,t.l_cancelled,t.l_released,t.l_returned,t.order_ref,"
-    "t.reason,t.reference,t.note,t.actor,t.principal,t.undoes,t.trace,t.detail,t.signals";
+#define FIRST_SELECTED(column) "t." #column
+#define NEXT_SELECTED(column) ",t." #column
+const char store_movement_columns[] = COLUMNS(FIRST_SELECTED, NEXT_SELECTED);
 
 static ProtobufCBinaryData text_read(const char *field, unsigned long length, struct arena *arena)
 {
@@ -78,53 +88,8 @@ void store_movement_read(struct movement *m, MYSQL_ROW row, const unsigned long 
 /* ------------------------------------------------------------- written */
 
 /* Those from ALWAYS on have a default, which is 0, '' or NULL (schema/004.sql). */
-static const char *const names[] = {
-    "partition_id",
-    "seq",
-    "operation_id",
-    "idx",
-    "kind",
-    "epoch",
-    "at_us",
-    "body_hash",
-    "sku",
-    "warehouse",
-    "prev",
-    "d_on_hand",
-    "d_reserved",
-    "d_committed",
-    "d_unavailable",
-    "on_hand",
-    "reserved",
-    "committed",
-    "unavailable",
-    "safety_stock",
-    "reorder_point",
-    "shortfall",
-    "on_hand_version",
-    "reservation_id",
-    "line",
-    "state",
-    "revision",
-    "expires_at_us",
-    "l_quantity",
-    "l_reserved",
-    "l_committed",
-    "l_shipped",
-    "l_cancelled",
-    "l_released",
-    "l_returned",
-    "order_ref",
-    "reason",
-    "reference",
-    "note",
-    "actor",
-    "principal",
-    "undoes",
-    "trace",
-    "detail",
-    "signals",
-};
+#define NAME(column) #column,
+static const char *const names[] = {COLUMNS(NAME, NAME)};
 _Static_assert(sizeof names / sizeof names[0] == STORE_MOVEMENT_COLUMNS, "a name for every column");
 #define ALWAYS 7u
 

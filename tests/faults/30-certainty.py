@@ -131,6 +131,11 @@ def tap_first(cluster):
         restart_worker(cluster)
 
 
+def all_queued(cluster, count):
+    state = broker_state(cluster)
+    return state if state.queued >= count else None
+
+
 def queued_at_first(cluster, sku, ids, act, **options):
     """The operations wait in the queue of the first broker, which gets no credit and is stopped. Then
     act(clients, tap, go_on): go_on lets the first broker live, and its copies come."""
@@ -145,9 +150,9 @@ def queued_at_first(cluster, sku, ids, act, **options):
         restart_worker(cluster)
         with Clients(cluster, reserves(sku, ids), len(ids), **options) as clients:
             wait_until(lambda: clients_at(cluster) == len(ids), 20, "all are at the first one")
-            wait_until(lambda: broker_state(cluster).queued >= len(ids), 20,
-                       "all operations wait in the first broker")
-            equal(broker_state(cluster).in_flight, 0, "operations that a worker has")
+            state = wait_until(lambda: all_queued(cluster, len(ids)), 20,
+                               "all operations wait in the first broker")
+            equal(state.in_flight, 0, "operations that a worker has")
             cluster.stop(first)
             return act(clients, tap, go_on)
     finally:  # what comes after finds the first broker at work, whatever went wrong

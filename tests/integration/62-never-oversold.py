@@ -53,7 +53,7 @@ def plain(cluster):
     cluster.stock("HOT", W=1000)
     lines = script("HOT", 20000, 1)
     begun = time.monotonic()
-    results = cluster.load(lines, clients=CLIENTS, seconds=60, timeout_ms=int(scale(40000)))
+    results = cluster.load(lines, clients=CLIENTS, seconds=60, timeout_ms=int(scale(10000)))
     note("%.0f reserves a second" % (len(lines) / (time.monotonic() - begun)))
     judge(cluster, "HOT", 1000, lines, results)
 
