@@ -412,5 +412,5 @@ int64_t core_clock_offset_us(const struct core *core)
 
 const char *core_trouble(const struct core *core)
 {
-    return core->trouble;
+    return core->trouble[0] ? core->trouble : "none answered yet";
 }

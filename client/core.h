@@ -99,7 +99,7 @@ void core_abandon(struct core *core, struct core_time now);
 
 /* The cluster's clock minus mono_us, as well as it is known. */
 int64_t core_clock_offset_us(const struct core *core);
-/* Why there is no session, for people; "" when nothing went wrong. Valid until the next call. */
+/* Why there is no session, for people, in words that follow a colon. Valid until the next call. */
 const char *core_trouble(const struct core *core);
 
 #endif

@@ -511,8 +511,7 @@ static void time_is_up(struct core *core, struct call *call)
             tell_own(core, call, HOLDFAST_DEADLINE_EXCEEDED,
                      "the broker gave no credit in time; nothing was sent");
         } else {
-            snprintf(why, sizeof why, "no broker to send it to: %s",
-                     core->trouble[0] ? core->trouble : "none answered yet");
+            snprintf(why, sizeof why, "no broker to send it to: %s", core_trouble(core));
             tell_own(core, call, HOLDFAST_UNAVAILABLE, why);
         }
         return;
@@ -605,7 +604,7 @@ void call_give_up(struct core *core, struct call *call)
 
     if (call->state == CALL_DONE)
         return;
-    snprintf(why, sizeof why, "no view answers: %s", core->trouble);
+    snprintf(why, sizeof why, "no view answers: %s", core_trouble(core));
     tell_own(core, call, HOLDFAST_UNAVAILABLE, why);
 }
 

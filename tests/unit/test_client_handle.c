@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The handle, with a connection that is played here: a broker that says welcome and nothing more.
+ * The handle, with a connection that is played here: a broker that says welcome and nothing more, or
+ * not even that.
  * Whatever was taken on is told, once; after closing has begun nothing is taken on any more.
  */
 #include "tests/unit/client_world.h"
@@ -11,7 +12,7 @@
 #define PARTITIONS 200u /* more than one fan-out has in flight */
 
 static struct played {
-    bool welcome_due;
+    bool silent, welcome_due;
     int connects, queries;
 } played;
 
@@ -68,7 +69,7 @@ bool link_receive(struct link *link, struct link_message *message)
     Hf__Welcome welcome = HF__WELCOME__INIT;
 
     (void)link;
-    if (!played.welcome_due)
+    if (!played.welcome_due || played.silent)
         return false;
     played.welcome_due = false;
     welcome.version = 1;
@@ -118,7 +119,7 @@ static struct holdfast *opened(int timeout_ms)
 struct told {
     struct holdfast *client;
     size_t answers, results;
-    char why[2][200];
+    char why[2][200], message[200];
 };
 
 static void take_answer(void *data, struct holdfast_answer *answer)
@@ -126,6 +127,7 @@ static void take_answer(void *data, struct holdfast_answer *answer)
     struct told *told = data;
 
     told->answers++;
+    snprintf(told->message, sizeof told->message, "%s", answer->message);
     holdfast_answer_free(&answer);
 }
 
@@ -189,12 +191,28 @@ static void test_no_answer_in_time(void **state)
     holdfast_close(&client);
 }
 
+/* Nothing went wrong that could be named; there is a reason all the same. */
+static void test_no_broker_has_answered(void **state)
+{
+    struct told told = {.client = opened(50)};
+    struct holdfast *client = told.client;
+
+    (void)state;
+    played.silent = true;
+    assert_true(holdfast_submit_query(client, &audit, take_answer, &told, NULL, 0));
+    while (told.answers == 0)
+        holdfast_process(client);
+    assert_string_equal(told.message, "no broker to ask: none answered yet");
+    holdfast_close(&client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_is_taken_on),
         cmocka_unit_test(test_closed_before_all_was_sent),
         cmocka_unit_test(test_no_answer_in_time),
+        cmocka_unit_test(test_no_broker_has_answered),
     };
 
     return cmocka_run_group_tests_name("client handle", tests, NULL, NULL);
