@@ -278,8 +278,8 @@ static void run_script(struct run *run, int *wait_ms)
     case SCRIPT_FAILED:
         run->screen->close();
         fprintf(stderr,
-                "holdfast-console: line %zu of the script: \"%s\" within 10 s: no. The screen:\n",
-                step.line, step.text);
+                "holdfast-console: line %zu of the script: \"%s\" within %d s: no. The screen:\n",
+                step.line, step.text, step.patience_s);
         for (int i = 0; i < app->canvas.rows; i++) {
             char row[CANVAS_COLUMNS_MAX * 12 + 1];
             canvas_row_text(&app->canvas, i, row, sizeof row);

@@ -15,7 +15,8 @@
 #define FILE_BYTES_MAX 65536
 #define COMMANDS_MAX 1024
 #define TYPE_GAP_US 60000
-#define WAIT_US 10000000
+#define PATIENCE_S 10
+#define PATIENCE_MAX_S 3600
 
 enum verb { VERB_KEY, VERB_TYPE, VERB_SCAN, VERB_WAIT, VERB_GONE, VERB_DUMP, VERBS };
 
@@ -26,17 +27,31 @@ struct command {
     enum verb verb;
     char *text;
     size_t line;
+    int patience_s; /* of a wait */
 };
 
 struct script {
     struct command commands[COMMANDS_MAX];
     size_t count, next;
+    int patience_s;           /* of the waits that are read next */
     size_t typed;             /* bytes of a VERB_TYPE that were given */
     int64_t due_us;           /* of the next character */
     int64_t waiting_since_us; /* 0: not waiting */
     bool failed;
     char bytes[KEY_TEXT_BYTES * 4];
 };
+
+/* `patience SECONDS`, which is no step of its own. */
+static bool set_patience(struct script *s, const char *text)
+{
+    char *end;
+    long seconds = strtol(text, &end, 10);
+
+    if (text[0] < '0' || text[0] > '9' || *end || seconds < 1 || seconds > PATIENCE_MAX_S)
+        return false;
+    s->patience_s = (int)seconds;
+    return true;
+}
 
 static bool add(struct script *s, const char *name, size_t line, char *text, char *error,
                 size_t error_bytes)
@@ -45,6 +60,11 @@ static bool add(struct script *s, const char *name, size_t line, char *text, cha
     char *rest = text + word + (text[word] == ' ');
     uint32_t code;
 
+    if (word == strlen("patience") && strncmp("patience", text, word) == 0) {
+        snprintf(error, error_bytes, "%s:%zu: error: patience needs seconds, 1 to %d", name, line,
+                 PATIENCE_MAX_S);
+        return set_patience(s, rest);
+    }
     for (int i = 0; i < VERBS; i++) {
         if (strlen(verbs[i]) != word || strncmp(verbs[i], text, word) != 0)
             continue;
@@ -57,12 +77,12 @@ static bool add(struct script *s, const char *name, size_t line, char *text, cha
             snprintf(error, error_bytes, "%s:%zu: error: there is no key \"%s\"", name, line, rest);
             return false;
         }
-        s->commands[s->count] = (struct command){(enum verb)i, strdup(rest), line};
+        s->commands[s->count] = (struct command){(enum verb)i, strdup(rest), line, s->patience_s};
         return s->commands[s->count++].text != NULL;
     }
     snprintf(error, error_bytes,
-             "%s:%zu: error: unknown command \"%.*s\": key, type, scan, wait-for, wait-gone or "
-             "dump-screen",
+             "%s:%zu: error: unknown command \"%.*s\": key, type, scan, wait-for, wait-gone, "
+             "dump-screen or patience",
              name, line, (int)word, text);
     return false;
 }
@@ -74,6 +94,8 @@ struct script *script_parse(const char *name, const char *text, char *error, siz
     size_t number = 0;
 
     snprintf(error, error_bytes, "out of memory");
+    if (s)
+        s->patience_s = PATIENCE_S;
     while (s && rest && (line = strsep(&rest, "\n")) != NULL) {
         number++;
         if (!line[0] || line[0] == '#')
@@ -152,6 +174,7 @@ void script_next(struct script *s, int64_t now_us, struct script_step *step)
 
     step->line = command->line;
     step->text = command->text;
+    step->patience_s = command->patience_s;
     step->wish = s->failed ? SCRIPT_FAILED : SCRIPT_WAIT;
     step->at_us = s->due_us;
     if (s->failed || now_us < s->due_us)
@@ -174,7 +197,9 @@ void script_next(struct script *s, int64_t now_us, struct script_step *step)
     case VERB_GONE:
         if (!s->waiting_since_us)
             s->waiting_since_us = now_us;
-        step->wish = now_us - s->waiting_since_us > WAIT_US ? SCRIPT_FAILED : SCRIPT_LOOK;
+        step->wish = now_us - s->waiting_since_us > command->patience_s * INT64_C(1000000)
+                         ? SCRIPT_FAILED
+                         : SCRIPT_LOOK;
         s->failed = step->wish == SCRIPT_FAILED;
         return;
     case VERB_DUMP:

@@ -7,7 +7,8 @@
  *   type TEXT           its characters, 60 ms apart: a person
  *   scan TEXT           its characters and Enter at once: a scanner
  *   wait-for TEXT       until the screen shows it, at most 10 s (a failure ends the console)
- *   wait-gone TEXT      until the screen does not show it any more
+ *   wait-gone TEXT      until the screen does not show it any more, as long
+ *   patience SECONDS    how long each wait after it may take, 1 to 3600
  *   dump-screen FILE    the screen as text
  *
  * Pure but for time and dump-screen: the caller passes both in.
@@ -42,6 +43,7 @@ struct script_step {
     size_t byte_count;
     int64_t at_us;
     size_t line;
+    int patience_s; /* how long SCRIPT_FAILED waited */
 };
 
 void script_next(struct script *script, int64_t now_us, struct script_step *step);

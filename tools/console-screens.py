@@ -12,7 +12,7 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "tests", "integration"))
 sys.path.insert(0, os.path.join(ROOT, "tests", "console"))
-from harness import BIN, Cluster, execute  # noqa: E402
+from harness import BIN, Cluster, execute, scale  # noqa: E402
 from scenarios import begin_run, record_run  # noqa: E402
 
 PAGE = os.path.join(ROOT, "docs", "console.md")
@@ -93,7 +93,7 @@ def fill(cluster):
 def capture(cluster, folder, rows, columns, options, script):
     path, out = os.path.join(folder, "script"), os.path.join(folder, "screen")
     with open(path, "w") as file:
-        file.write(script + "dump-screen %s\n" % out)
+        file.write("patience %d\n%sdump-screen %s\n" % (scale(10), script, out))
     done = execute([os.path.join(BIN, "holdfast-console"), "-C", cluster.file, "--plain", "--actor",
                     "m.kaya", "--script", path, *options],
                    env={"LINES": str(rows), "COLUMNS": str(columns), "LC_ALL": "C.UTF-8",

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <locale.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -205,7 +206,38 @@ static void scripts(void **state)
     script_next(s, now += 6000000, &step);
     assert_int_equal(step.wish, SCRIPT_FAILED);
     assert_int_equal(step.line, 6);
+    assert_int_equal(step.patience_s, 10);
     script_free(&s);
+}
+
+static void patience(void **state)
+{
+    (void)state;
+    char error[500];
+    struct script_step step;
+    struct script *s =
+        script_parse("x", "wait-for a\npatience 60\nwait-gone b\n", error, sizeof error);
+    assert_non_null(s);
+    int64_t now = 1000000;
+    script_next(s, now, &step);
+    script_seen(s, true);
+    script_next(s, now, &step); /* asked for in the second line, which is no step */
+    assert_string_equal(step.text, "b");
+    assert_int_equal(step.wish, SCRIPT_LOOK);
+    script_next(s, now + 59000000, &step);
+    assert_int_equal(step.wish, SCRIPT_LOOK);
+    script_next(s, now + 61000000, &step);
+    assert_int_equal(step.wish, SCRIPT_FAILED);
+    assert_int_equal(step.patience_s, 60);
+    assert_int_equal(step.line, 3);
+    script_free(&s);
+    for (const char *const *bad = (const char *const[]){"", "0", "3601", "x", "6 s", "-1", NULL};
+         *bad; bad++) {
+        char text[100];
+        snprintf(text, sizeof text, "patience %s\n", *bad);
+        assert_null(script_parse("x", text, error, sizeof error));
+        assert_string_equal(error, "x:1: error: patience needs seconds, 1 to 3600");
+    }
 }
 
 static void bad_scripts(void **state)
@@ -232,6 +264,7 @@ int main(void)
         cmocka_unit_test(settings_good),
         cmocka_unit_test(settings_bad),
         cmocka_unit_test(scripts),
+        cmocka_unit_test(patience),
         cmocka_unit_test(bad_scripts),
     };
     setlocale(LC_ALL, "C.UTF-8");
