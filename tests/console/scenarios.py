@@ -384,8 +384,8 @@ def scan_flows(cluster, t):
 
 def sane_terminal(cluster):
     """Under a shell with job control, as staff start it."""
-    with Terminal(argv=["bash", "--norc", "--noprofile", "-i"], env={"PS1": "shell> "},
-                  term="xterm-256color") as t:
+    with Terminal(argv=["bash", "--norc", "--noprofile", "-i"], term="xterm-256color",
+                  env=dict(wire.CRASHES, PS1="shell> ")) as t:
         t.wait("shell>")
 
         def settled(what):

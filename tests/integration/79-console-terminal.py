@@ -36,7 +36,8 @@ def ways_out(cluster):
     with open(settings, "w") as file:
         file.write("version: 1\nmouse: true\n")
     for way in ("F10", "Ctrl-C", signal.SIGTERM, signal.SIGHUP, signal.SIGSEGV, signal.SIGABRT):
-        with Terminal(cluster, "--settings", settings) as t:
+        crash = way in (signal.SIGSEGV, signal.SIGABRT)
+        with Terminal(cluster, "--settings", settings, env=wire.CRASHES if crash else None) as t:
             t.wait("WID-1")
             t.key("F4")
             t.wait("Adjust")

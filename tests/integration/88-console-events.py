@@ -292,10 +292,12 @@ def graphs(cluster):
         t.view("Operations")
         t.wait("shard s1: 8 partitions, 2 workers, in flight 0")
         check(" partition %d: " % where not in t.text(), "it has nothing to do: " + t.text())
-        cluster.stop(worker)
+        workers = cluster.processes("worker")
+        for each in workers:  # nobody takes it over while this is looked at
+            cluster.stop(each)
         try:
             post = threading.Thread(target=lambda: cluster.hf(
-                "receive", "WID-1=1@BER1", "--reference", "PO-5", "--timeout", "20s"))
+                "receive", "WID-1=1@BER1", "--reference", "PO-5", "--timeout", "%ds" % scale(20)))
             post.start()
             t.wait(" partition %d: 0 queued, 1 in flight" % where)
             high = "\u2588" if "UTF-8" in t.env["LC_ALL"] else "#"
@@ -307,7 +309,8 @@ def graphs(cluster):
             wait_until(lambda: t.shows(" partition %d: " % where) and drawn(), 6, "graphs: " + t.text())
             check(high in t.line_with("   age ms"), t.text())
         finally:
-            cluster.cont(worker)
+            for each in workers:
+                cluster.cont(each)
         post.join()
         t.wait_gone(" partition %d: " % where)
         t.wait("   worker %s " % worker.name, 15)  # it may have been given up meanwhile
@@ -334,7 +337,8 @@ def halted(cluster):
         prune(cluster, where, upto)
         t.wait("subscription mirror is HALTED in 1 of 8 partitions", 20)
         t.wait("retention): its reader has to resume")
-        row = next(line for line in t.lines() if "behind, HALTED in 1 of 8 partitions" in line)
+        t.wait("behind, HALTED in 1 of 8 partitions")
+        row = t.line_with("behind, HALTED in 1 of 8 partitions")
         check("subscription mirror" in row, "%r %s" % (row, t.text()))
         t.view("Stock")
         t.wait("1 TROUBLE: F3 Operations")

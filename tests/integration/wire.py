@@ -38,6 +38,8 @@ def is_under_valgrind():
 
 
 UNDER_VALGRIND = is_under_valgrind()
+# The environment of a program that a test crashes: what it has not freed is no leak.
+CRASHES = {"HOLDFAST_TEST_VALGRIND": "--leak-check=no"}
 PLAIN = not UNDER_VALGRIND and not sanitize()  # memory and time mean something
 TIMESCALE = float(os.environ.get("HOLDFAST_TEST_TIMESCALE", "1"))
 
