@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The handle, with a connection that is played here: a broker that says welcome and nothing more, or
- * not even that.
- * Whatever was taken on is told, once; after closing has begun nothing is taken on any more.
+ * The handle, with a connection that is played here: a broker that says welcome and nothing more,
+ * or not even that. Whatever was taken on is told, once; after closing has begun nothing is taken
+ * on any more.
  */
 #include "tests/unit/client_world.h"
 
