@@ -23,7 +23,7 @@ ITEMS = [("BLT-20011", "Bolt M8x40 zinc", "4006381333900"), ("BLT-20012", "Bolt 
          ("WID-00043", "Widget red 40mm", None), ("WID-00044", "Widget green 40mm", None)]
 
 # Name of the screen: rows, columns, options of the console, and its script.
-STOCK = "wait-for WID-00042\nwait-for LIVE\nwait-for served 8/8\n"
+STOCK = "wait-for Stock  8  from 1\nwait-for WID-00042\nwait-for LIVE\nwait-for served 8/8\n"
 FIND = STOCK + "key End\nkey Up\nkey Up\n"
 LIST = "key F3\ntype Runs\nkey Enter\nwait-for bolts\nkey End\nkey Enter\nwait-for 2/5\n"
 SCREENS = {

@@ -159,6 +159,7 @@ def conflict(cluster):
         u.wait("Enter opens the list; F7 there: keep the count, or the difference")
         u.wait("! line 1: ZPG-09@BER1: counted 11 when the books said 10, and it moved")
         open_list(u, "nines", "1/3  2 MOVED!")
+        u.wait("ZPG-09")
         check("counted 11, booked 10" in u.line_with("ZPG-09"), u.text())
         refused = [line for line in run_of(cluster, "nines")
                    if line.get("result") == "version_conflict"]
