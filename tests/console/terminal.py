@@ -63,6 +63,14 @@ class Screen:
                 return line
         raise Failure("no line has %r:\n%s" % (text, self.text()))
 
+    def wait_line(self, text, *words, seconds=6):
+        """Until a line that has the text has the words too: a frame comes in pieces."""
+        try:
+            wait_until(lambda: any(text in line and all(word in line for word in words)
+                                   for line in self.lines()), seconds, "")
+        except Failure:
+            raise Failure("no line with %r has %r:\n%s" % (text, words, self.text()))
+
     def key(self, *names):
         """Keys apart, as a person presses them."""
         for name in names:

@@ -4,6 +4,7 @@ deadline_exceeded, unavailable, unknown, poison.
 
 A broker alone, with workers that this file plays, makes each of them certain to happen.
 """
+import contextlib
 import subprocess
 import threading
 import time
@@ -20,6 +21,28 @@ def name(answer):
     return wire.status_name(answer.status)
 
 
+def after(seconds):
+    """As cluster.yaml and the command line have it, on this machine."""
+    return "%dms" % (scale(seconds) * 1000)
+
+
+@contextlib.contextmanager
+def meanwhile(act):
+    """Does it again and again, beside what is done in the block."""
+    stop = threading.Event()
+
+    def run():
+        while not stop.is_set():
+            act()
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
 @test("busy: the partition's queue is full, and it says when to come back")
 def busy():
     with BrokerAlone(partitions=1, limits={"queue_operations": 4}) as broker:
@@ -29,7 +52,7 @@ def busy():
             answer = peer.outcome(sent[-1])
             equal(name(answer), "busy", "the result")
             check(answer.retry_after_ms > 0, "it says when to come back")
-            broker.refused("busy", "reserve", "A=1@W", "--timeout", "1500ms")
+            broker.refused("busy", "reserve", "A=1@W", "--timeout", after(1.5))
 
 
 @test("rate_limited: the principal's bucket is empty")
@@ -41,7 +64,12 @@ def rate_limited():
             answer = peer.outcome(sent[-1])
             equal(name(answer), "rate_limited", "the result")
             check(answer.retry_after_ms > 0, "it says when to come back")
-            broker.refused("rate_limited", "reserve", "A=1@W", "--timeout", "700ms")
+
+            def take_what_comes():  # into the bucket, one a second
+                peer.submit(reserve(), 0)
+                time.sleep(0.05)
+            with meanwhile(take_what_comes):
+                broker.refused("rate_limited", "reserve", "A=1@W", "--timeout", after(0.7))
 
 
 @test("deadline_exceeded: never dispatched before not_after")
@@ -68,29 +96,18 @@ def deadline_exceeded():
 @test("unavailable: nobody serves the partition, at first and after its worker has left")
 def unavailable():
     with BrokerAlone(partitions=1, windows={"lease": "200ms", "heartbeat": "100ms"}) as broker:
-        broker.refused("unavailable", "reserve", "A=1@W", "--timeout", "3s")
+        broker.refused("unavailable", "reserve", "A=1@W", "--timeout", after(3))
         with broker.fake_worker() as worker:
             worker.goodbye()
-        broker.refused("unavailable", "reserve", "A=1@W", "--timeout", "3s")
+        broker.refused("unavailable", "reserve", "A=1@W", "--timeout", after(3))
 
 
 @test("unknown: handed to a worker that does not answer")
 def unknown():
     with BrokerAlone(partitions=1) as broker:
         worker = broker.fake_worker()
-        with worker:
-            stop = threading.Event()
-
-            def alive():
-                while not stop.is_set():
-                    worker.quiet(0.2, wire.GOODBYE)
-            beating = threading.Thread(target=alive)
-            beating.start()
-            try:
-                broker.refused("unknown", "reserve", "A=1@W", "--timeout", "1500ms")
-            finally:
-                stop.set()
-                beating.join()
+        with worker, meanwhile(lambda: worker.quiet(0.2, wire.GOODBYE)):
+            broker.refused("unknown", "reserve", "A=1@W", "--timeout", after(1.5))
 
 
 @test("poison: it killed its worker alone; its neighbours go on")
@@ -132,28 +149,21 @@ def poison():
 
 @test("the exit codes of poison and deadline_exceeded are those of the table")
 def exit_codes():
-    with BrokerAlone(partitions=1, windows={"heartbeat": "200ms"}) as broker:
+    with BrokerAlone(partitions=1, windows={"heartbeat": after(0.2)}) as broker:
         for result in ("poison", "deadline_exceeded"):
             worker = broker.fake_worker()
-            with worker:
-                stop = threading.Event()
 
-                def answer():
-                    while not stop.is_set():
-                        try:
-                            got = worker.dispatch(0.1)
-                        except wire.Timeout:
-                            continue
-                        worker.answer(got, pb.Result(
-                            status=wire.STATUS_CODES[result], operation_id=got.body.operation_id
-                            if got.header.type == wire.OPERATION else b""))
-                thread = threading.Thread(target=answer)
-                thread.start()
+            def answer():
                 try:
-                    broker.refused(result, "reserve", "A=1@W", "--timeout", "1s")
-                finally:
-                    stop.set()
-                    thread.join()
+                    got = worker.dispatch(0.1 / TIMESCALE)
+                except wire.Timeout:
+                    return
+                worker.answer(got, pb.Result(
+                    status=wire.STATUS_CODES[result], operation_id=got.body.operation_id
+                    if got.header.type == wire.OPERATION else b""))
+            with worker:
+                with meanwhile(answer):
+                    broker.refused(result, "reserve", "A=1@W", "--timeout", after(1))
                 worker.goodbye()
 
 
@@ -177,7 +187,7 @@ def bulk_window():
         child = start(broker, "apply", bulk_file(broker, 1000))
         try:
             classes, lines = set(), 0
-            while not worker.quiet(1, wire.OPERATION, wire.QUERY):
+            while not worker.quiet(scale(1), wire.OPERATION, wire.QUERY):
                 got = worker.dispatch()
                 classes.add(got.header.op_class)
                 if got.header.type == wire.QUERY:

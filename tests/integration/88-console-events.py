@@ -42,23 +42,22 @@ def tail(cluster):
         took = time.monotonic() - begun
         note("seen after %d ms" % (took * 1000))
         check(took < scale(5), "it took %.1f s" % took)  # ten times what it asks again after
+        t.wait_line(">", "adjusted", "WID-1", "BER1", "-3", "47", "j.lee", "damaged")
         check(first_line(t).startswith(">"), "the newest is selected: " + first_line(t))
-        for word in ("adjusted", "WID-1", "BER1", "-3", "47", "j.lee", "damaged"):
-            check(word in first_line(t), "%s in %s" % (word, first_line(t)))
         t.key("Enter")
         t.wait("Item WID-1")
         t.key("-")
         t.wait("Events")
         t.key("Down")  # the reservation, and no further: the import was before it
         t.wait("1 above, g follows")
-        check("o-77" in t.line_with(">"), t.text())
+        t.wait_line(">", "o-77")
         t.key("O")
         t.wait("Orders " + held.json["reservation"])
         t.key("-")
         t.wait("Events")
         change(cluster, -1, note="second")
         t.wait("2 above, g follows")  # what one reads stays where it is
-        check("o-77" in t.line_with(">"), t.text())
+        t.wait_line(">", "o-77")
         t.key("g")
         t.wait("following")
         check("second" in first_line(t), first_line(t))
@@ -104,7 +103,7 @@ def paused(cluster):
         t.wait("WID-1")
         t.view("Events")
         t.wait("following")
-        t.quiet(1)
+        t.quiet(scale(1))
         before = t.state()["written"]
         t.quiet(2)
         equal(t.state()["written"] - before, 0, "bytes written while nothing happens")
@@ -418,4 +417,6 @@ def columns_of_views(cluster):
 
 
 if __name__ == "__main__":
-    run(workers=2, views=1, shards=1, relays=1)
+    # Under valgrind a screen is read too late for what is over after three heartbeats.
+    run(workers=2, views=1, shards=1, relays=1,
+        windows={"heartbeat": "5s", "lease": "15s"} if wire.UNDER_VALGRIND else {})

@@ -102,7 +102,7 @@ def together(cluster):
         count(t, 2)  # as the books say: no reason is asked for
         t.wait(" Count 1/11")
         u.wait(" Count 1/11")
-        wait_until(lambda: "counted" in u.line_with("ZPG-01"), 6, "the other sees what was ticked")
+        u.wait_line("ZPG-01", "counted")  # the other sees what was ticked
         chosen(t, "ZPG-10")
         # Both have the next line's form open, and find different numbers.
         u.key("n")
@@ -155,12 +155,11 @@ def conflict(cluster):
         t.signal(signal.SIGKILL)
         u.view("Runs")
         u.wait("nines: 1 applied, 2 MOVED!")
-        check("MOVED!" in u.line_with(">nines"), "a conflict is nothing refused: " + u.text())
+        u.wait_line(">nines", "MOVED!")  # a conflict is nothing refused
         u.wait("Enter opens the list; F7 there: keep the count, or the difference")
         u.wait("! line 1: ZPG-09@BER1: counted 11 when the books said 10, and it moved")
         open_list(u, "nines", "1/3  2 MOVED!")
-        u.wait("ZPG-09")
-        check("counted 11, booked 10" in u.line_with("ZPG-09"), u.text())
+        u.wait_line("ZPG-09", "counted 11, booked 10")
         refused = [line for line in run_of(cluster, "nines")
                    if line.get("result") == "version_conflict"]
         equal([line["sku"] for line in refused], ["ZPG-09", "ZPG-19"], "what is to be settled")
