@@ -480,7 +480,7 @@ def interrupted_twice(cluster):
     with open(errors, "w") as file:
         child = subprocess.Popen([HOLDFAST, "-C", cluster.file, "apply", path], text=True,
                                  stdout=subprocess.DEVNULL, stderr=file,
-                                 env=dict(os.environ, **{MARK: mark}))
+                                 env=dict(os.environ, **{MARK: mark}, **wire.CRASHES))
     wait_until(lambda: cluster.number(received) > was + 300, 20, "some lines are applied")
     try:
         for worker in cluster.processes("worker"):
