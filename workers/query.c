@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The snapshot, the fence in it, and the table of what may be asked. query_stock.c,
- * query_reservation.c and query_history.c know how each is read. An audit is not read here: the
- * auditor's thread does that, and is asked for what came out.
+ * The queries of one snapshot, and the table of what may be asked; query_*.c know how each is read.
+ * An audit is not read here: the auditor's thread does that, and is asked for what came out.
  */
 #include "workers/query.h"
 
@@ -15,17 +14,12 @@
 #include "workers/claims.h"
 #include "workers/query_impl.h"
 #include "workers/session.h"
+#include "workers/store_read.h"
 
 /* Queries that share a snapshot; the loop looks at operations in between. */
 #define QUERIES_PER_SNAPSHOT 64u
 /* So much of bodies ends a snapshot: a query that asks for much takes long. */
 #define SNAPSHOT_BODY_BYTES 16384u
-
-static const char begin[] =
-    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;"
-    "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY;"
-    "SELECT partition_id,epoch,claim_id,last_seq," STORE_NOW
-    "+clock_offset_us FROM `partition` WHERE moved_to IS NULL AND partition_id IN (";
 
 static const struct {
     Hf__Query__KindCase kind;
@@ -71,6 +65,29 @@ bool query_limit(struct query *query, uint32_t limit, const char *field)
     return good;
 }
 
+bool query_skus(struct query *query, const ProtobufCBinaryData *skus, size_t count,
+                const char *field)
+{
+    uint32_t partitions = query->worker->config->partitions;
+
+    if (count > QUERY_IDS_MAX) {
+        (void)query_refuse(query, STATUS_too_large, field, "names more than 256");
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!query_code(query, &skus[i], field))
+            return false;
+        uint32_t partition = partition_of_sku(skus[i].data, skus[i].len, partitions);
+        if (partition != query->slot->partition) {
+            query->answer.partition_wanted = partition;
+            (void)query_refuse(query, STATUS_wrong_partition, field,
+                               "names a sku of another partition");
+            return false;
+        }
+    }
+    return true;
+}
+
 ProtobufCBinaryData query_bytes(struct query *query, const char *field, unsigned long length)
 {
     ProtobufCBinaryData bytes = {0};
@@ -90,39 +107,22 @@ struct snapshot {
     size_t count;
 };
 
-static bool fence_reply(void *context, size_t statement, MYSQL_RES *rows, uint64_t affected)
-{
-    struct snapshot *snapshot = context;
-    MYSQL_ROW row;
-
-    (void)statement;
-    (void)affected;
-    while (rows && (row = mysql_fetch_row(rows)) != NULL) {
-        unsigned long *lengths = mysql_fetch_lengths(rows);
-        for (size_t i = 0; i < snapshot->count; i++) {
-            struct query *query = &snapshot->queries[i];
-            if (query->slot->partition != db_uint(row[0]))
-                continue;
-            query->fenced = db_uint(row[1]) == query->slot->epoch && lengths[2] == 16 &&
-                            memcmp(row[2], query->slot->claim_id, 16) == 0;
-            query->answer.sequence = db_uint(row[3]);
-            query->answer.read_at_us = db_int(row[4]);
-        }
-    }
-    return true;
-}
-
 static enum db_outcome open_snapshot(struct snapshot *snapshot)
 {
-    struct sql sql;
+    struct store_fence fences[QUERIES_PER_SNAPSHOT];
 
-    sql_init(&sql);
-    sql_add(&sql, begin);
-    for (size_t i = 0; i < snapshot->count; i++)
-        sql_list_uint(&sql, snapshot->queries[i].slot->partition);
-    sql_add(&sql, ")");
-    enum db_outcome outcome = db_run(&snapshot->worker->db, &sql, fence_reply, snapshot);
-    sql_release(&sql);
+    for (size_t i = 0; i < snapshot->count; i++) {
+        const struct slot *slot = snapshot->queries[i].slot;
+        fences[i] = (struct store_fence){
+            .partition = slot->partition, .epoch = slot->epoch, .claim_id = slot->claim_id};
+    }
+    enum db_outcome outcome = store_snapshot(&snapshot->worker->db, fences, snapshot->count);
+    for (size_t i = 0; outcome == DB_OK && i < snapshot->count; i++) {
+        struct query *query = &snapshot->queries[i];
+        query->fenced = fences[i].holds;
+        query->answer.sequence = fences[i].sequence;
+        query->answer.read_at_us = fences[i].at_us;
+    }
     return outcome;
 }
 

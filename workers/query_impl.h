@@ -36,6 +36,9 @@ enum db_outcome query_refuse(struct query *query, enum status status, const char
 /* False after refusing. */
 bool query_code(struct query *query, const ProtobufCBinaryData *bytes, const char *field);
 bool query_limit(struct query *query, uint32_t limit, const char *field);
+/* Codes that are asked for by name must lie on the query's partition. */
+bool query_skus(struct query *query, const ProtobufCBinaryData *skus, size_t count,
+                const char *field);
 
 /* query_reservation_page.c: the ids of those that match, the first of the page first. */
 struct reservation_page {
