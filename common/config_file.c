@@ -45,8 +45,8 @@ bool config_find(const char *given, char *path, size_t path_bytes, char *error, 
     char tried[1024] = "", home[512];
     const char *named = given ? given : getenv("HOLDFAST_CLUSTER");
 
-    if (named && named[0] != '\0') {
-        /* What was named is meant: another file would be another cluster. */
+    if (given || (named && named[0] != '\0')) {
+        /* What was named is meant, even if it is "": another file would be another cluster. */
         if (try_path(named, path, path_bytes, tried, sizeof tried))
             return true;
         snprintf(error, error_bytes, "no cluster file: %s", tried);

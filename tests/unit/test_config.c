@@ -287,6 +287,9 @@ static void test_find(void **state)
     assert_false(config_find("/nonexistent/given", path, sizeof path, error, sizeof error));
     assert_non_null(strstr(error, "/nonexistent/given"));
     assert_null(strstr(error, "from-environment"));
+    setenv("HOLDFAST_CLUSTER", "/dev/null", 1); /* -C "$EMPTY" is no other cluster */
+    assert_false(config_find("", path, sizeof path, error, sizeof error));
+    assert_non_null(strstr(error, "no cluster file: \"\""));
     assert_true(config_find("/dev/null", path, sizeof path, error, sizeof error));
     assert_string_equal(path, "/dev/null");
     assert_false(config_find("/dev/null", path, 3, error, sizeof error));
