@@ -307,7 +307,7 @@ int cmd_run_show(const struct invocation *invocation)
     struct session session;
 
     if (fault)
-        return usage_error(invocation, "RUN %s %s", name, fault);
+        return usage_error(invocation, "RUN \"%s\" %s", name, fault);
     int code = session_open(&session, invocation, HOLDFAST_CLASS_INTERACTIVE, 0);
     if (code != 0)
         return code;

@@ -484,7 +484,7 @@ int cmd_undo(const struct invocation *invocation)
     undo->session = &session;
     undo->is_movement = is_movement(typed, &undo->movement.partition, &undo->movement.sequence);
     if (fault)
-        code = usage_error(invocation, "%s %s", typed, fault);
+        code = usage_error(invocation, "\"%s\" %s", typed, fault);
     if (code == 0) {
         name_undo(undo, typed);
         if (!undo->is_movement)

@@ -42,6 +42,13 @@ static void fault_print(struct fault *fault)
     fprintf(stderr, "%s\n", fault->text);
 }
 
+/* "note is too long" has the field "note" at its head, a whole word. */
+static bool begins_with(const char *message, const char *field)
+{
+    size_t length = strlen(field);
+    return strncmp(message, field, length) == 0 && message[length] == ' ';
+}
+
 /* The name comes first, so that a script can cut it off at the first colon. */
 static void fault_begin(struct fault *fault, int status, const char *line, const char *field,
                         const char *message)
@@ -52,7 +59,8 @@ static void fault_begin(struct fault *fault, int status, const char *line, const
     if (line != NULL)
         fault_add(fault, "%s: ", line);
     fault_add(fault, "%s", holdfast_status_text(status));
-    if (field != NULL && *field != '\0')
+    bool told = field != NULL && message != NULL && begins_with(message, field); /* there */
+    if (field != NULL && *field != '\0' && !told)
         fault_add(fault, ": %s", field);
     if (message != NULL && *message != '\0' && strcmp(message, holdfast_status_text(status)) != 0)
         fault_add(fault, ": %s", message);
@@ -103,6 +111,8 @@ static const char *value_of(const struct holdfast_operation *operation, const ch
         return operation->to_warehouse;
     if (strcmp(last, "reason") == 0)
         return operation->reason;
+    if (strncmp(last, "warehouses[", 11) == 0 && index < operation->warehouse_count)
+        return operation->warehouses[index];
     if (strncmp(last, "barcodes[", 9) == 0 && index < operation->barcode_count)
         return operation->barcodes[index];
     return NULL;

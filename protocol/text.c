@@ -64,7 +64,9 @@ const char *code_fault(const void *bytes, size_t length)
 const char *text_fault(const void *bytes, size_t length, size_t max)
 {
     if (length > max)
-        return max == CODE_BYTES_MAX ? "is longer than 64 bytes" : "is too long";
+        return max == CODE_BYTES_MAX   ? "is longer than 64 bytes"
+               : max == NOTE_BYTES_MAX ? "is longer than 255 bytes"
+                                       : "is too long";
     return characters_fault(bytes, length);
 }
 

@@ -183,12 +183,20 @@ def says_which(cluster):
             ("unknown_sku", "NOWHAT", ["receive", "NOWHAT=1@HERE"]),
             ("unknown_warehouse", "NOHERE", ["receive", skus[0] + "=1@NOHERE"]),
             ("unknown_warehouse", "NOHERE", ["transfer", skus[0] + "=1@HERE", "--to", "NOHERE"]),
+            ("unknown_warehouse", "NOHERE", ["reserve", skus[0] + "=1", "--policy", "nearest-first",
+                                             "--warehouse", "HERE", "--warehouse", "NOHERE"]),
             ("unknown_reason", "NOWHY", ["adjust", skus[0] + "=1@HERE", "--reason", "NOWHY"]),
             ("unknown_reservation", "R-00ADHR7ARBT2S87HQ", ["release", "R-00ADHR7ARBT2S87HQ"]),
             ("barcode_taken", "96385074", ["item", "put", skus[1], "--name", "b", "--barcode", "1234",
                                            "--barcode", "96385074"])):
         done = cluster.refused(status, *words)
         check(done.err.endswith(": %s\n" % what), "%s is named: %s" % (what, done))
+    done = cluster.refused("invalid", "receive", skus[0] + "=1@HERE", "--note", "x" * 256)
+    equal(done.err, "invalid: a field is not valid: note is longer than 255 bytes\n", "a field, once")
+    done = cluster.hf("run", "show", " a", expect=64, json=False)
+    check('" a" begins or ends with a blank' in done.err, str(done))
+    done = cluster.hf("undo", "", expect=64, json=False)
+    check('"" is empty' in done.err, str(done))
     apart = next(s for s in skus if cluster.partition(s) != cluster.partition(skus[0]))
     done = cluster.refused("invalid", "reserve", skus[0] + "=1", apart + "=1")
     check("%s and %s lie on several partitions" % (skus[0], apart) in done.err, done.err)

@@ -89,11 +89,15 @@ static void test_utf8(void **state)
 
 static void test_texts(void **state)
 {
+    char note[NOTE_BYTES_MAX + 1];
+
     (void)state;
+    memset(note, 'n', sizeof note);
     assert_null(text_fault("", 0, 5));
     assert_null(text_fault(NULL, 0, 5));
     assert_null(text_fault(" ab ", 4, 4)); /* blanks are fine here */
     assert_string_equal(text_fault("abcde", 5, 4), "is too long");
+    assert_string_equal(text_fault(note, sizeof note, NOTE_BYTES_MAX), "is longer than 255 bytes");
     assert_string_equal(text_fault("a\nb", 3, 9), "holds a control character");
 }
 
