@@ -187,11 +187,15 @@ static int read_config(const struct invocation *invocation, struct config *confi
 {
     char path[CONFIG_PATH_BYTES], error[4096];
 
-    if (config_find(invocation->cluster_file, path, sizeof path, error, sizeof error) &&
-        config_read(config, path, error, sizeof error))
-        return 0;
+    int code = EX_OSERR;
+
+    if (config_find(invocation->cluster_file, path, sizeof path, error, sizeof error)) {
+        if (config_read(config, path, error, sizeof error))
+            return 0;
+        code = EX_DATAERR;
+    }
     complain("audit", "%s", error);
-    return EX_DATAERR;
+    return code;
 }
 
 static bool propose(struct audit *audit, const char *file)

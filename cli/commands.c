@@ -88,6 +88,7 @@ const struct command commands[] = {
      .flags = COMMAND_CLIENT,
      .options = dir_options,
      .summary = "show processes, partitions, queues and lags; exit 0 only if all is well",
+     .timeout = "2s for what brokers tell, and 2s for the views",
      .run = cmd_status},
     {.words = "doctor",
      .arguments = "",

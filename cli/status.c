@@ -25,7 +25,7 @@
 #include "protocol/status.h"
 
 #define DISK_BYTES_LEAST (UINT64_C(256) << 20)
-#define HEAR_US 2000000 /* a broker tells its state four times a second */
+#define HEAR_MS 2000 /* a broker tells its state four times a second */
 #define ASK_MS 20
 
 static void problem(struct json_object *problems, const char *format, ...)
@@ -263,14 +263,14 @@ static void look_at_troubles(const struct broker_watch *watch, size_t brokers,
     }
 }
 
-/* Listens until there is nothing to complain of, or for HEAR_US: a partition that is being handed
+/* Listens until there is nothing to complain of, or for hear_us: a partition that is being handed
  * over and a worker that begins are no fault. Adds "brokers"; returns how many were heard. */
 static size_t look_at_brokers(struct json_object *root, const struct config *config,
-                              struct json_object *problems)
+                              int64_t hear_us, struct json_object *problems)
 {
     struct broker_watch *watch = broker_watch_new(config);
     struct json_object *brokers = json_object_new_array();
-    int64_t deadline_us = clock_monotonic_us() + HEAR_US;
+    int64_t deadline_us = clock_monotonic_us() + hear_us;
     char what[256];
     const Hf__BrokerState *told = NULL; /* who was told of the newest audit */
     size_t heard = 0;
@@ -370,15 +370,22 @@ static void print_status(struct json_object *root)
     status_audit_print(root);
 }
 
-static bool find_file(const struct invocation *invocation, char *path, size_t path_bytes,
-                      char *error, size_t error_bytes)
+/* 0, or an exit code after having told why. */
+static int find_file(const struct invocation *invocation, char *path, size_t path_bytes)
 {
+    const char *file = invocation->cluster_file;
     struct layout layout;
-    if (!option_given(invocation, "dir"))
-        return config_find(invocation->cluster_file, path, path_bytes, error, error_bytes);
-    if (!layout_init(&layout, option_text(invocation, "dir"), error, error_bytes))
-        return false;
-    return config_find(layout.cluster_file, path, path_bytes, error, error_bytes);
+    char error[4096];
+
+    if (option_given(invocation, "dir")) {
+        if (!layout_init(&layout, option_text(invocation, "dir"), error, sizeof error))
+            return usage_error(invocation, "%s", error);
+        file = layout.cluster_file;
+    }
+    if (config_find(file, path, path_bytes, error, sizeof error))
+        return 0;
+    complain("status", "%s", error);
+    return EX_OSERR;
 }
 
 int cmd_status(const struct invocation *invocation)
@@ -387,8 +394,14 @@ int cmd_status(const struct invocation *invocation)
     struct layout layout;
     char path[CONFIG_PATH_BYTES], error[4096];
 
-    if (!find_file(invocation, path, sizeof path, error, sizeof error) ||
-        !config_read(&config, path, error, sizeof error)) {
+    uint64_t hear_ms = option_number(invocation, "timeout", HEAR_MS);
+    if (hear_ms == 0)
+        return usage_error(invocation, "--timeout must be longer than nothing");
+    int64_t hear_us = (int64_t)hear_ms * 1000;
+    int code = find_file(invocation, path, sizeof path);
+    if (code != 0)
+        return code;
+    if (!config_read(&config, path, error, sizeof error)) {
         complain("status", "%s", error);
         return EX_DATAERR;
     }
@@ -403,8 +416,8 @@ int cmd_status(const struct invocation *invocation)
         if (layout_is_held(&layout, NULL))
             look_at_databases(&layout, &config, problems);
     }
-    size_t heard = look_at_brokers(root, &config, problems);
-    look_at_views(root, &config, HEAR_US, problems);
+    size_t heard = look_at_brokers(root, &config, hear_us, problems);
+    look_at_views(root, &config, hear_us, problems);
     size_t count = json_object_array_length(problems);
     json_object_object_add(root, "well", json_object_new_boolean(count == 0));
     json_object_object_add(root, "problems", problems);
