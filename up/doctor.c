@@ -122,6 +122,8 @@ static void check_folder(struct examination *e)
     if (layout_is_held(layout, &supervisor))
         finding(e, true, "folder", "%s holds a cluster that runs (pid %ld)", layout->dir,
                 (long)supervisor);
+    else if (stat(there, &st) == 0 && !S_ISDIR(st.st_mode))
+        finding(e, false, "folder", "%s is not a folder: choose another with --dir", there);
     else if (access(there, W_OK | X_OK) != 0)
         finding(e, false, "folder", "%s cannot be written: %s; choose another with --dir", there,
                 strerror(errno));

@@ -286,7 +286,10 @@ int plan_make(const struct invocation *invocation, struct plan *plan)
     if (wrong != 0)
         return wrong;
     if (!layout_is_ours(&plan->layout, NULL) && !layout_is_empty(&plan->layout)) {
-        complain("up", "\"%s\" is neither empty nor a cluster of `holdfast up`", plan->layout.dir);
+        complain(
+            "up",
+            "\"%s\" is neither empty nor a cluster of `holdfast up`: choose another with --dir",
+            plan->layout.dir);
         return EX_OSERR;
     }
     if (!fresh) {

@@ -163,6 +163,9 @@ def doctor():
         bad = execute([HOLDFAST, "doctor", "--dir", folder])
         check("FAIL  folder" in bad.out, "a folder that is not ours: %s" % bad)
         equal(os.listdir(folder), ["something"], "what doctor left")
+        bad = execute([HOLDFAST, "doctor", "--dir", os.path.join(folder, "something")])
+        check(re.search("FAIL +folder .*/something is not a folder: choose another", bad.out),
+              "a file in its place: %s" % bad)
     finally:
         shutil.rmtree(folder)
 
