@@ -125,7 +125,8 @@ bool audit_propose(struct audit *audit, const char *path, struct audit_proposal 
 
     *proposal = (struct audit_proposal){0};
     if (!file) {
-        complain("audit", "could not make \"%s\": %s", path, strerror(errno));
+        complain("audit", "could not make \"%s\": %s%s", path, strerror(errno),
+                 errno == EEXIST ? "; name a new file" : "");
         return false;
     }
     write_lines(audit, file, proposal);
