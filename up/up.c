@@ -211,6 +211,11 @@ static int attach(const struct invocation *invocation, struct plan *plan)
         return interrupted ? EXIT_INTERRUPTED : EX_OSERR;
     }
     int wrong = plan_check_options(invocation, plan);
+    uint64_t workers = option_number(invocation, "workers", plan->workers);
+    if (wrong == 0 && workers != plan->workers)
+        wrong = usage_error(invocation,
+                            "%u workers run for each shard, not %llu: take it down, then up again",
+                            plan->workers, (unsigned long long)workers);
     if (wrong != 0)
         return wrong;
     if (!wait_answers(plan, error, sizeof error)) {

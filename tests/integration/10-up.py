@@ -55,6 +55,8 @@ def second():
         equal({p.pid for p in cluster.processes()}, before, "processes")
         wrong = execute([HOLDFAST, "up", "--dir", cluster.dir, "--partitions", "8"])
         equal(wrong.code, 64, "another number of partitions: %s" % wrong)
+        wrong = execute([HOLDFAST, "up", "--dir", cluster.dir, "--workers", "2"])
+        check(wrong.code == 64 and "take it down" in wrong.err, "other workers while it runs: %s" % wrong)
         cluster.down()
         wrong = execute([HOLDFAST, "up", "--dir", cluster.dir, "--shards", "2"])
         equal(wrong.code, 64, "another number of shards: %s" % wrong)
