@@ -229,8 +229,7 @@ CREATE TABLE checkpoint (
   PRIMARY KEY (partition_id, sku, warehouse)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
--- Named durable subscriptions of the relay, and how far each has acknowledged. Reserved
--- (docs/roadmap.md).
+-- Named durable subscriptions of the relay, and how far each has acknowledged. 002.sql has more.
 CREATE TABLE subscription (
   name          VARBINARY(64) NOT NULL,
   created_at_us BIGINT        NOT NULL,
@@ -245,11 +244,11 @@ CREATE TABLE subscription_position (
   PRIMARY KEY (name, partition_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
--- Bulk runs, on the partition of their name. Reserved (docs/roadmap.md).
+-- Bulk runs, on the partition of their name. 003.sql has more, and other columns of run_line.
 CREATE TABLE run (
   partition_id  SMALLINT UNSIGNED NOT NULL,
   run           VARBINARY(64)     NOT NULL,
-  file_hash     BINARY(32)        NOT NULL, -- SHA-256
+  file_hash     BINARY(32)        NOT NULL, -- the run's digest: SHA-256
   state         TINYINT UNSIGNED  NOT NULL,
   line_count    INT UNSIGNED      NOT NULL,
   actor         VARBINARY(64)     NOT NULL,
