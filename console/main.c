@@ -355,6 +355,19 @@ static const char *login_name(void)
     return user ? user->pw_name : NULL;
 }
 
+/* A file that cannot be opened is not wrong: it is not there. */
+static int file_code(const char *path)
+{
+    return path && access(path, R_OK) != 0 ? EX_OSERR : EX_DATAERR;
+}
+
+static int cluster_code(const char *given)
+{
+    char path[CONFIG_PATH_BYTES], ignored[256];
+
+    return config_find(given, path, sizeof path, ignored, sizeof ignored) ? EX_DATAERR : EX_OSERR;
+}
+
 /* 0, or an exit code with the reason in error. */
 static int prepare(struct app *app, const struct options *o, char *error, size_t error_bytes)
 {
@@ -362,7 +375,7 @@ static int prepare(struct app *app, const struct options *o, char *error, size_t
     const char *fault;
 
     if (!settings_read(&app->settings, o->settings, error, error_bytes))
-        return EX_DATAERR;
+        return file_code(o->settings);
     if (o->warehouse) {
         fault = code_fault(o->warehouse, strlen(o->warehouse));
         if (fault) {
@@ -371,16 +384,20 @@ static int prepare(struct app *app, const struct options *o, char *error, size_t
         }
         snprintf(app->settings.warehouse, sizeof app->settings.warehouse, "%s", o->warehouse);
     }
+    if (o->actor && (fault = text_fault(o->actor, strlen(o->actor), CODE_BYTES_MAX))) {
+        snprintf(error, error_bytes, "--actor %s", fault);
+        return EX_USAGE;
+    }
     app->readonly = o->readonly;
     app->actor = o->actor ? o->actor : login_name();
     if (!app_open(app, o->cluster, error, error_bytes))
-        return EX_DATAERR;
+        return cluster_code(o->cluster);
     app->canvas.ascii = !utf8 || app->settings.ascii;
     if (o->sheet && o->readonly) {
         snprintf(error, error_bytes, "--count-sheet counts, and --readonly changes nothing");
         return EX_USAGE;
     }
-    return o->sheet && !counting_sheet(app, o->sheet, error, error_bytes) ? EX_DATAERR : 0;
+    return !o->sheet || counting_sheet(app, o->sheet, error, error_bytes) ? 0 : file_code(o->sheet);
 }
 
 int main(int argc, char **argv)
@@ -396,7 +413,7 @@ int main(int argc, char **argv)
     run.signal_fd = signals();
     if (options.script && !(run.script = script_read(options.script, error, sizeof error))) {
         fprintf(stderr, "holdfast-console: %s\n", error);
-        return EX_DATAERR;
+        return file_code(options.script);
     }
     code = prepare(&app, &options, error, sizeof error);
     if (!code && (run.signal_fd < 0 || !run.screen->open(&app.settings, error, sizeof error)))

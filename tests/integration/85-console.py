@@ -443,6 +443,12 @@ def modes(cluster):
         equal(done.code, 65, "exit code")
         check(':2:1: error: unknown key "warehose" (did you mean "warehouse"?)' in done.err,
               done.err)
+        for code, *words in ((71, "--settings", "/nonexistent"), (71, "--script", "/nonexistent"),
+                             (71, "-C", "/nonexistent"), (71, "--count-sheet", "/nonexistent"),
+                             (64, "--actor", "x" * 65)):
+            done = execute([CONSOLE, "-C", cluster.file, "--plain", *words])
+            equal(done.code, code, "exit code of %s" % done)
+            check(words[1] in done.err or "--actor is longer" in done.err, str(done))
 
 
 @test("a reply that is lost: OUTCOME UNKNOWN, settled by its id, done once")
