@@ -15,8 +15,10 @@
  *   unknown   may have been applied: call again with the same operation_id, or settle it
  *
  * Text is NUL-terminated UTF-8 without control characters. Codes (sku, warehouse, reason) have 1 to
- * 64 bytes and are compared as bytes. Quantities are 0 to 999,999,999. Times are microseconds since
- * the epoch. Strings and arrays that are passed in are borrowed until the call returns.
+ * 64 bytes, no blank at either end, and are compared as bytes. Orders, references and actors have
+ * at most 64 bytes, names and notes 255. Quantities are 0 to 999,999,999, and at least 1 in a line.
+ * Times are microseconds since the epoch. Strings and arrays that are passed in are borrowed until
+ * the call returns.
  *
  * After fork, the child must not use the parent's handles: everything but holdfast_close fails with
  * HOLDFAST_INVALID there, and holdfast_close only frees memory. It may open handles of its own.
@@ -120,7 +122,7 @@ HOLDFAST_PUBLIC void holdfast_close(struct holdfast **client);
 /* ------------------------------------------------------------- operations */
 
 enum holdfast_operation_kind {
-    HOLDFAST_RESERVE = 16,      /* lines, ttl_ms, order, policy, warehouses, may_split */
+    HOLDFAST_RESERVE = 16,      /* lines, ttl_ms, order, policy, warehouses (<= 256), may_split */
     HOLDFAST_EXTEND,            /* reservation, ttl_ms */
     HOLDFAST_PURCHASE,          /* reservation, lines (none: all), keep_remainder, revive */
     HOLDFAST_RELEASE,           /* reservation, lines (none: all) */
@@ -135,7 +137,7 @@ enum holdfast_operation_kind {
     HOLDFAST_RESTORE,           /* lines with warehouse, reason */
     HOLDFAST_SET_SAFETY_STOCK,  /* sku, warehouse, quantity */
     HOLDFAST_SET_REORDER_POINT, /* sku, warehouse, quantity */
-    HOLDFAST_PUT_ITEM,          /* sku, text (name), barcodes, quantity (reorder point) */
+    HOLDFAST_PUT_ITEM,          /* sku, text (name), barcodes (<= 64), quantity (reorder point) */
     HOLDFAST_PUT_WAREHOUSE,     /* warehouse, text (name) */
     HOLDFAST_PUT_REASON,        /* reason, text (name) */
     HOLDFAST_SETTLE,            /* settles (operation id), partition */
@@ -208,7 +210,7 @@ struct holdfast_operation {
     const char *reservation;
     const struct holdfast_line *lines;
     size_t line_count;
-    uint64_t ttl_ms;
+    uint64_t ttl_ms; /* 1,000 to 2,592,000,000 (30 days); 0: 15 minutes */
     const char *order;
     enum holdfast_policy policy;
     const char *const *warehouses;
