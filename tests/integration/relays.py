@@ -30,6 +30,7 @@ class Consumer(wire.Peer):
         while True:
             try:
                 self.hello(seconds=1)
+                self.keep()
                 return
             except wire.Timeout:
                 check(time.monotonic() < deadline, "relay %d answers" % number)
