@@ -8,7 +8,7 @@ import subprocess
 from harness import *
 
 CALLS = os.path.join(BUILD, "tests", "simulate", "model")
-CALL = r"(look|take|commit|offsets|load|write|prune|prune claims)(?: \d+)? ([A-Z]+)"
+CALL = r"(look|take|commit|offsets|load|write|prune|prune claims|snapshot|stock of)(?: \d+)? ([A-Z]+)"
 # Between them every outcome comes.
 FIRST, SEEDS, STEPS = 24, 3, 450
 
@@ -58,7 +58,8 @@ def same(cluster):
     note("%d calls: %s" % (SEEDS * STEPS, ", ".join("%s %d" % item
                                                    for item in sorted(seen.items()))))
     for outcome in ("write DONE", "write FENCED", "write STALE", "write REPEATS", "look AGAIN",
-                    "load LOST", "prune OK", "prune MISMATCH", "prune claims OK"):
+                    "load LOST", "prune OK", "prune MISMATCH", "prune claims OK", "snapshot OK",
+                    "stock of OK"):
         check(seen.get(outcome, 0) > 0, "%s was seen" % outcome)
 
 

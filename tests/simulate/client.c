@@ -9,15 +9,19 @@
 
 #include "client/core.h"
 #include "client/decode.h"
+#include "client/fanout.h"
 #include "common/clock.h"
 #include "common/random.h"
 #include "tests/simulate/judge.h"
 #include "tests/simulate/net.h"
+#include "tests/simulate/reading.h"
 #include "tests/simulate/world.h"
 
 #define RECEIVE_MAX 256
 /* Calls of one client that wait for their result. */
 #define FLYING_MAX 64u
+/* A reading waits so long for the number of partitions before it looks again. */
+#define NOT_TOLD_US 20000
 
 struct caller {
     struct client *client;
@@ -25,6 +29,7 @@ struct caller {
     struct net_dealer *dealer;
     struct pool scratch;
     size_t flying;
+    struct reading reading;
 };
 
 static struct core_time time_now(void)
@@ -113,12 +118,62 @@ static void done(struct caller *caller, struct note *note, struct holdfast_resul
     holdfast_result_free(&result);
 }
 
+/* ------------------------------------------------------------- readings */
+
+/* All parts at once, as there are few partitions here. */
+static void read_stock(struct caller *caller)
+{
+    struct client *client = caller->client;
+    struct reading *reading = &caller->reading;
+    struct reading_part *part;
+    struct encoded encoded;
+
+    if (reading->fanout || (client->readings == 0 && !client->must_read) ||
+        client->next_reading_us > sim_now_us())
+        return;
+    uint32_t partitions = core_partitions(caller->core);
+    core_want_session(caller->core, partitions == 0);
+    if (partitions == 0) { /* nobody has told */
+        client->next_reading_us = sim_now_us() + NOT_TOLD_US;
+        return;
+    }
+    if (!client->must_read)
+        client->readings--;
+    client->next_reading_us = sim_now_us() + sim_skewed(0, 4 * READINGS_SHARE * client->think_us);
+    client->reads = true;
+    reading_begin(reading, client->must_read, partitions);
+    while ((part = reading_next(reading, &encoded)) != NULL) {
+        if (!core_submit(caller->core, time_now(), CORE_QUERY, &encoded, world.timeout_us, part))
+            abort();
+    }
+}
+
+static void answered(struct caller *caller, const struct reading_part *part,
+                     struct holdfast_answer *answer)
+{
+    struct client *client = caller->client;
+    struct reading *reading = &caller->reading;
+
+    reading_answer(reading, part, answer);
+    if (fanout_flying(reading->fanout) > 0)
+        return;
+    bool everything = reading->everything;
+    client->reads = false;
+    if (reading_end(reading) && everything)
+        client->must_read = false;
+    else if (everything)
+        client->next_reading_us = sim_now_us() + sim_between(1000, 500000);
+}
+
+/* ------------------------------------------------------------- what there is to do */
+
 /* After a start: what an earlier life has sent has unknown attempts. */
 static void pick_up_notes(struct caller *caller)
 {
     struct sim_process *back = sim_enter(NULL);
     bulk_killed(caller->client);
     sim_leave(back);
+    caller->client->reads = false;
     for (struct note *note = caller->client->notes; note; note = note->next) {
         if (note->state != NOTE_SENT)
             continue;
@@ -171,6 +226,9 @@ static int64_t caller_wait_us(const struct caller *caller)
         if (note->state == NOTE_LATER && note->again_us < next_us)
             next_us = note->again_us;
     }
+    if ((client->readings > 0 || client->must_read) && !client->reads &&
+        client->next_reading_us < next_us)
+        next_us = client->next_reading_us;
     if (next_us == INT64_MAX || caller->flying >= FLYING_MAX)
         return 1000000;
     return next_us > sim_now_us() ? next_us - sim_now_us() : 0;
@@ -214,7 +272,10 @@ static void act(struct caller *caller)
             break;
         case CORE_DONE:
             sim_point("client.done");
-            done(caller, action.tag, action.result);
+            if (action.answer)
+                answered(caller, action.tag, action.answer);
+            else
+                done(caller, action.tag, action.result);
             break;
         }
     }
@@ -230,6 +291,7 @@ void client_body(void *argument)
         receive(&caller);
         act(&caller);
         work(&caller);
+        read_stock(&caller);
         act(&caller);
         int64_t due_us = core_deadline_us(caller.core), wait_us = caller_wait_us(&caller);
         int64_t now_us = clock_monotonic_us();

@@ -109,6 +109,7 @@ static void open_history(void)
 void judge_begin(void)
 {
     memset(&judge, 0, sizeof judge);
+    judge_read_begin();
     open_history();
 }
 
@@ -208,16 +209,20 @@ void judge_result(const struct note *note, const struct holdfast_result *result)
     if (result->settle == HOLDFAST_SETTLE_APPLIED)
         SIM_SEEN("result settled applied");
     sim_digest_add((uint64_t)result->status ^ result->sequence << 8);
-    if (!told->old && told->call > judge.lost_at)
+    if (!told->old && told->call > judge.lost_at) {
         sim_require(history_result(judge.history, told->call, sim_wall_us(NULL), result),
                     "the history does not take the result of call %llu",
                     (unsigned long long)told->call);
+        if (result->kind == HOLDFAST_KIND_APPLIED)
+            judge_read_told(result->partition, result->sequence);
+    }
     sim_leave(back);
 }
 
 void judge_tail_lost(void)
 {
     history_destroy(&judge.history);
+    judge_read_lost();
     open_history();
     judge.lost_at = judge.count;
     judge.lost_until_us =

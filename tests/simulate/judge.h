@@ -10,6 +10,7 @@
 #ifndef TESTS_SIMULATE_JUDGE_H
 #define TESTS_SIMULATE_JUDGE_H
 
+#include "tests/simulate/reading.h"
 #include "tests/simulate/world.h"
 
 /* For tables and traces; static text. */
@@ -25,6 +26,14 @@ void judge_tail_lost(void);
 const struct note *judge_note(const uint8_t id[UUID_BYTES]);
 /* True time until which an operation under this id may be begun, whoever asked. */
 int64_t judge_effect_until_us(const uint8_t id[UUID_BYTES]);
+/* A part of a reading is about to be asked; what it was answered: sim_fail unless it was true. */
+void judge_ask(struct reading_part *part);
+void judge_answer(const struct reading *reading, const struct reading_part *part,
+                  const struct holdfast_answer *answer);
+/* judge.c tells judge_read.c of a new seed, of what callers were told, and of a lost tail. */
+void judge_read_begin(void);
+void judge_read_told(uint32_t partition, uint64_t sequence);
+void judge_read_lost(void);
 /* Everything is quiet: sim_fail unless history and tables agree. */
 void judge_end(void);
 

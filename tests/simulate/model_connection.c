@@ -73,6 +73,7 @@ static void end_connection(struct model_server *server, struct model_connection 
     if (connection->runs)
         model_answer(connection->runs, MODEL_LOST, true);
     model_rollback_all(server, &connection->tx);
+    model_snapshot_end(connection);
     free(connection);
 }
 
@@ -272,6 +273,7 @@ static unsigned run_statement(struct model_request *request, struct model_connec
     if (error == MODEL_DEADLOCK || (error != 0 && !connection->in_transaction)) {
         model_rollback_all(request->server, run.tx);
         connection->in_transaction = false;
+        model_snapshot_end(connection);
     } else if (error == 0 && !connection->in_transaction) {
         model_commit_all(request->server, run.tx);
     }

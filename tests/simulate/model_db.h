@@ -12,6 +12,7 @@
  *   model_connection.c  statements as events, lock waits, KILL, timeouts
  *   model_call.c     the worker's end of a connection: db.h, and the faults of a request
  *   model_claims.c   store_claims.h;  model_load.c, model_write.c: store.h; model_history.c, …
+ *   model_snapshot.c store_read.h: what queries read
  *   model_audit.c    what must hold of the rows; model_runs.c: of runs and undos
  *
  * What it has of InnoDB, at READ COMMITTED: a plain read sees what is committed and what its own

@@ -26,6 +26,7 @@
 #define MODEL_LOST 2013u /* the client's own */
 
 struct model_connection;
+struct model_snapshot;
 struct model_request;
 
 struct model_touched { /* a row that a commit has changed; NULL: it was, or is, not there */
@@ -51,11 +52,12 @@ struct model_connection { /* the server's end */
     struct sim_ref client;
     struct model_tx tx;
     bool in_transaction;
-    bool killed;                /* ends at the next occasion */
-    bool gone;                  /* the client has hung up; noticed when nothing runs */
-    struct model_request *runs; /* NULL: idle … */
-    int64_t idle_since_us;      /* … since then, true time */
-    bool watched;               /* an event looks after idle_since_us */
+    struct model_snapshot *snapshot; /* NULL: reads see what is committed */
+    bool killed;                     /* ends at the next occasion */
+    bool gone;                       /* the client has hung up; noticed when nothing runs */
+    struct model_request *runs;      /* NULL: idle … */
+    int64_t idle_since_us;           /* … since then, true time */
+    bool watched;                    /* an event looks after idle_since_us */
 };
 
 /* A statement while it runs. */
@@ -103,6 +105,9 @@ struct named_change *model_named_copy(const struct named_change *named, size_t c
 
 /* START TRANSACTION, COMMIT, ROLLBACK, and the clock (arguments: int64_t, of its answer). */
 model_statement model_start, model_commit, model_rollback, model_clock;
+
+/* Its transaction is over. */
+void model_snapshot_end(struct model_connection *connection);
 
 #define MODEL_STATEMENTS_MAX 20u
 

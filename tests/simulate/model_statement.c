@@ -60,6 +60,7 @@ unsigned model_start(struct model_run *run)
 {
     if (run->connection->in_transaction)
         model_commit_all(run->server, run->tx); /* as the manual says */
+    model_snapshot_end(run->connection);
     run->connection->in_transaction = true;
     return 0;
 }
@@ -68,12 +69,14 @@ unsigned model_start(struct model_run *run)
 unsigned model_commit(struct model_run *run)
 {
     run->connection->in_transaction = false;
+    model_snapshot_end(run->connection);
     return 0;
 }
 
 unsigned model_rollback(struct model_run *run)
 {
     run->connection->in_transaction = false;
+    model_snapshot_end(run->connection);
     model_rollback_all(run->server, run->tx);
     return 0;
 }

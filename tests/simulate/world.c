@@ -352,7 +352,8 @@ static void make_processes(void)
 static bool all_certain(void)
 {
     for (unsigned i = 0; i < world.client_count; i++) {
-        if (world.clients[i].open > 0 || world.clients[i].planned > 0)
+        const struct client *client = &world.clients[i];
+        if (client->open > 0 || client->planned > 0 || client->reads || client->must_read)
             return false;
     }
     return true;
@@ -393,6 +394,9 @@ static void say_what_is_open(void)
                          CALM_MAX_US / SECOND_US, (int)note->state, note->calls);
         }
         sim_require(world.clients[i].planned == 0, "liveness: client-%u does nothing", i);
+        sim_require(!world.clients[i].reads && !world.clients[i].must_read,
+                    "liveness: client-%u has no answer to what it asks after %d s", i,
+                    CALM_MAX_US / SECOND_US);
     }
 }
 
@@ -447,6 +451,12 @@ static void calm(void)
     if (world.harsh)
         net_break_all();
     probe();
+    for (unsigned i = 0; i < world.client_count; i++) {
+        world.clients[i].readings = 0;
+        world.clients[i].must_read = true;
+        world.clients[i].next_reading_us = sim_now_us();
+        sim_wake(world.clients[i].process, SIM_NET);
+    }
 }
 
 /* ------------------------------------------------------------- what must hold at the end */
@@ -612,6 +622,7 @@ void world_run(uint64_t seed)
     for (unsigned i = 0; i < world.client_count; i++) {
         world.clients[i].planned = planned;
         world.clients[i].think_us = world.workload_us / planned;
+        world.clients[i].readings = planned / READINGS_SHARE;
         sim_wake(world.clients[i].process, SIM_NET);
     }
     sim_run(sim_now_us() + world.workload_us, never);

@@ -13,6 +13,7 @@
  *   world_faults.c  faults by time
  *   client.c        the body of a client: the real core, and a caller with notes
  *   workload.c      what callers want; bulk.c: of runs and undos; count.c: of count lists
+ *   reading.c       what callers ask
  *   broker.c        the body of a broker: the real dispatch
  *   check.c         what must hold after every commit and at the end
  */
@@ -37,7 +38,8 @@
 #define WORLD_RUNS_MAX 6u
 #define WORLD_RUN_LINES 4u
 #define WORLD_DONE_MAX 64u
-#define WORLD_KINDS 40u /* above every enum holdfast_operation_kind */
+#define READINGS_SHARE 4u /* operations for each reading */
+#define WORLD_KINDS 40u   /* above every enum holdfast_operation_kind */
 
 enum phase {
     PHASE_PREAMBLE,
@@ -112,6 +114,10 @@ struct client {
     int64_t think_us; /* mean time between two */
     int64_t next_us;  /* true time of the next */
     uint32_t window;
+    uint32_t readings;       /* how many are still to be begun */
+    int64_t next_reading_us; /* true time of the next */
+    bool reads;              /* one is under way */
+    bool must_read;          /* everything, until it is answered */
 };
 
 /* A reservation that somebody was told of. */

@@ -15,6 +15,7 @@
 #include "workers/store_copy.h"
 #include "workers/store_history.h"
 #include "workers/store_prune.h"
+#include "workers/store_read.h"
 
 #define ACTORS 3u
 #define BATCH_MAX 4u
@@ -581,6 +582,91 @@ static void prune_claims(struct actor *actor)
     printf("prune claims %s %" PRIu64 " rows", outcome_name(outcome), rows);
 }
 
+/* ------------------------------------------------------------- reads */
+
+static bool print_stock(void *context, const struct code *sku, const struct level *level)
+{
+    unsigned *left = context;
+
+    printf(" ");
+    print_hex(sku->bytes, sku->length);
+    if (level) {
+        const struct balances *now = &level->now;
+        printf("@");
+        print_hex(level->warehouse.bytes, level->warehouse.length);
+        printf(":%" PRId64 "/%" PRId64 "/%" PRId64 "/%" PRId64 "/%" PRId64 "/%" PRId64 "/%" PRId64
+               ":%" PRIu64 ":%" PRIu64,
+               now->on_hand, now->reserved, now->committed, now->unavailable, now->safety_stock,
+               now->reorder_point, now->shortfall, level->version, level->on_hand_version);
+    }
+    return --*left > 0;
+}
+
+static void read_stock(struct actor *actor, const struct store_stock *wanted, unsigned most)
+{
+    enum db_outcome outcome;
+
+    if (!db_connected(&actor->db))
+        return;
+    printf(" stock of %u", wanted->partition);
+    outcome = store_stock(&actor->db, wanted, print_stock, &most);
+    printf(" %s", outcome_name(outcome));
+}
+
+static void read_some(struct actor *actor)
+{
+    const char *skus[] = {calls_any_sku(), calls_any_sku()}, *warehouse = calls_any_warehouse();
+    ProtobufCBinaryData named[2];
+    struct store_stock wanted = {.partition = (uint32_t)calls_below(CALLS_PARTITIONS),
+                                 .skus = named,
+                                 .sku_count = (size_t)calls_below(3),
+                                 .limit = (size_t)calls_below(3) + 1};
+
+    for (size_t i = 0; i < 2; i++)
+        named[i] = (ProtobufCBinaryData){strlen(skus[i]), (uint8_t *)(uintptr_t)skus[i]};
+    if (calls_below(2))
+        wanted.after = named[calls_below(2)];
+    if (calls_below(2))
+        wanted.warehouse =
+            (ProtobufCBinaryData){strlen(warehouse), (uint8_t *)(uintptr_t)warehouse};
+    read_stock(actor, &wanted, calls_below(2) ? 3 : 1000);
+}
+
+static void print_fences(struct actor *actor)
+{
+    struct store_fence fences[CALLS_PARTITIONS + 1] = {{0}};
+
+    for (uint32_t p = 0; p <= CALLS_PARTITIONS; p++) { /* one of them twice */
+        const struct belief *belief = &actor->beliefs[p % CALLS_PARTITIONS];
+        fences[p] = (struct store_fence){.partition = p % CALLS_PARTITIONS,
+                                         .epoch = belief->claim.epoch,
+                                         .claim_id = belief->claim.claim_id};
+    }
+    enum db_outcome outcome = store_snapshot(&actor->db, fences, CALLS_PARTITIONS + 1);
+    printf("snapshot %s", outcome_name(outcome));
+    for (uint32_t p = 0; outcome == DB_OK && p <= CALLS_PARTITIONS; p++)
+        printf(" %u:%" PRIu64 "%s", fences[p].partition, fences[p].sequence,
+               fences[p].holds ? ":holds" : "");
+}
+
+/* What another commits meanwhile is not seen. */
+static void read_in_snapshot(struct actor *actor)
+{
+    struct actor *other = &world.actors[calls_below(ACTORS)];
+
+    print_fences(actor);
+    for (uint64_t n = calls_below(4); n > 0 && other != actor && db_connected(&other->db); n--) {
+        if (other->open)
+            break;
+        printf(" meanwhile %s ", other->name);
+        run_batch(other);
+    }
+    read_some(actor);
+    for (uint32_t p = 0; p < CALLS_PARTITIONS; p++)
+        read_stock(actor, &(struct store_stock){.partition = p, .limit = 1000}, 1000);
+    db_rollback(&actor->db);
+}
+
 static void kill_other(struct actor *actor)
 {
     const struct actor *other = &world.actors[calls_below(ACTORS)];
@@ -605,10 +691,19 @@ static const struct {
     unsigned share;
     void (*run)(struct actor *actor);
 } steps[] = {
-    {12, look},   {10, look_and_take}, {3, take},  {56, run_batch},   {3, hand_over},
-    {5, history}, {2, copy},           {6, prune}, {2, prune_claims}, {3, kill_other},
+    {12, look},
+    {10, look_and_take},
+    {3, take},
+    {56, run_batch},
+    {3, hand_over},
+    {5, history},
+    {2, copy},
+    {6, prune},
+    {2, prune_claims},
+    {3, kill_other},
+    {8, read_in_snapshot},
 };
-#define STEPS 102u
+#define STEPS 110u
 
 static void any_step(struct actor *actor)
 {
