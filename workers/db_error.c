@@ -18,6 +18,9 @@ static const struct {
     {1062, DB_REPEATS},    /* duplicate key */
     {1406, DB_REPEATS},    /* data too long */
     {1264, DB_REPEATS},    /* out of range */
+    {1690, DB_REPEATS},    /* the same of what is reckoned */
+    {1366, DB_REPEATS},    /* no value for the column */
+    {1644, DB_REPEATS},    /* SIGNAL, as a trigger refuses a row */
     {3819, DB_REPEATS},    /* CHECK, MySQL */
     {4025, DB_REPEATS},    /* CHECK, MariaDB */
     {1047, DB_NOT_WRITER}, /* wsrep: not ready */

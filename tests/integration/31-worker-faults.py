@@ -96,6 +96,40 @@ def cursed(cluster):
     equal(cluster.level("GOOD")["reserved"], 60, "the others were, once")
 
 
+def signalling(sku, kind):
+    """A trigger that refuses each movement of that kind of the sku."""
+    return ("DELIMITER //\nCREATE TRIGGER planted BEFORE INSERT ON movement FOR EACH ROW IF NEW.sku="
+            "'%s' AND NEW.kind=%d THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT='planted'; END IF//"
+            % (sku, kind))
+
+
+@test("the same when it is a trigger that refuses it, also for what is due")
+def cursed_by_trigger(cluster):
+    cluster.stock("SIGNAL", W=10)
+    cluster.sql(signalling("SIGNAL", pb.MOVEMENT_RESERVED), admin=True)
+    try:
+        with cluster.peer() as peer:
+            batch = reserves(cluster, "GOOD", 20) + reserves(cluster, "SIGNAL", 1)
+            results = [peer.outcome(s, seconds=20) for s in peer.submit_batch(batch)]
+    finally:
+        cluster.sql("DROP TRIGGER planted", admin=True)
+    names = [wire.status_name(r.status) for r in results]
+    equal(names, ["applied"] * 20 + ["internal"], "results")
+    cluster.hf("reserve", "SIGNAL=4@W", "--ttl", "1s")
+    cluster.sql(signalling("SIGNAL", pb.MOVEMENT_EXPIRED), admin=True)
+    try:
+        with cluster.peer() as peer:
+            ends = time.monotonic() + scale(4)  # as many batches with what is due as there can be
+            while time.monotonic() < ends:
+                made = peer.call(reserves(cluster, "GOOD", 1)[0][0], cluster.partition("GOOD"))
+                equal(wire.status_name(made.status), "applied", "a reserve beside it")
+                peer.quiet(0.02)
+        equal(cluster.level("SIGNAL")["reserved"], 4, "it is stuck")
+    finally:
+        cluster.sql("DROP TRIGGER planted", admin=True)
+    wait_until(lambda: cluster.level("SIGNAL")["reserved"] == 0, 70, "it is released then")
+
+
 @test("due reservations that the database refuses to release hold nothing else up")
 def cursed_expiry(cluster):
     cluster.stock("STUCK", W=10)
