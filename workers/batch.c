@@ -188,12 +188,17 @@ static bool verify_doubtful(struct worker *worker, int64_t now_us)
 
 /* ------------------------------------------------------------- failing */
 
+static void put_back_works(struct worker *worker, struct work **works, size_t count)
+{
+    for (size_t i = count; i-- > 0;) {
+        works[i]->operation = NULL;
+        work_push_front(&worker->operations, works[i]);
+    }
+}
+
 static void put_back(struct worker *worker, struct batch *batch)
 {
-    for (size_t i = batch->count; i-- > 0;) {
-        batch->works[i]->operation = NULL;
-        work_push_front(&worker->operations, batch->works[i]);
-    }
+    put_back_works(worker, batch->works, batch->count);
 }
 
 /* An operation that an earlier transaction of unknown outcome may have applied is never told to be
@@ -417,7 +422,9 @@ bool batch_tick(struct worker *worker, int64_t now_us)
     if (batch.part_count > 0) {
         for (size_t p = 0; p < batch.part_count; p++)
             batch.parts[p].now_us = slot_now_us(worker, batch.parts[p].slot);
-        settle(worker, &batch, batch_decide(worker, &batch));
+        enum store_outcome outcome = batch_decide(worker, &batch);
+        put_back_works(worker, batch.works + batch.count, batch.left);
+        settle(worker, &batch, outcome);
     }
     const struct work *next = work_peek(&worker->operations);
     if (worker->trial.session && !(next && trial_is_of(&worker->trial, next)))

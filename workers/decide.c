@@ -98,20 +98,32 @@ static void expire(struct batch *batch)
     }
 }
 
+/* A short body may name a reservation of many lines, so that only here it is known how many rows
+ * the operations make. */
+static void decide_operations(struct batch *batch)
+{
+    size_t rows = 0, decided = 0;
+
+    for (; decided < batch->count && rows < ROWS_PER_BATCH; decided++) {
+        const struct work *work = batch->works[decided];
+        struct ledger *ledger = batch->parts[work->part].slot->ledger;
+        size_t before = ledger_rows(ledger);
+        ledger_decide(ledger, work->operation, work->header.partition, work->header.op_class,
+                      attempt_of(work), &batch->decisions[decided]);
+        rows += ledger_rows(ledger) - before;
+    }
+    batch->left = batch->count - decided;
+    batch->count = decided;
+}
+
 static void decide(struct worker *worker, struct batch *batch)
 {
-
     batch->decisions = arena_zalloc(&worker->arena, (batch->count + 1) * sizeof *batch->decisions);
     for (size_t p = 0; p < batch->part_count; p++) {
         struct part *part = &batch->parts[p];
         ledger_begin(part->slot->ledger, part->now_us, &worker->arena);
     }
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct work *work = batch->works[i];
-        ledger_decide(batch->parts[work->part].slot->ledger, work->operation,
-                      work->header.partition, work->header.op_class, attempt_of(work),
-                      &batch->decisions[i]);
-    }
+    decide_operations(batch);
     expire(batch);
 }
 
@@ -189,6 +201,7 @@ enum store_outcome batch_decide(struct worker *worker, struct batch *batch)
 {
     batch->wrote = false;
     batch->in_store = false;
+    batch->left = 0;
     enum db_outcome loaded = look_up(worker, batch);
     if (loaded != DB_OK) {
         finish(worker, batch, look_up_failed(loaded), NULL, 0, 0);

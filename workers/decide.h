@@ -9,6 +9,8 @@
 #include "workers/store.h"
 #include "workers/worker.h"
 
+/* Operations are decided until they have made so many rows of movements; the last may have more. */
+#define ROWS_PER_BATCH 4096u
 /* Most reservations that one batch expires. */
 #define EXPIRE_PER_BATCH 1000u
 /* And about so many rows of movements; one reservation may have more. */
@@ -32,11 +34,15 @@ struct batch {
     size_t expire_limit;
     /* Set by batch_decide. */
     struct decision *decisions; /* of each work, in the worker's arena */
+    size_t left;                /* works behind the first `count`, which were not decided */
     bool wrote;
     bool in_store; /* the outcome is of the transaction, not of a look-up */
 };
 
-/* STORE_DONE: committed (or there was nothing to write), and decisions may be told. Anything else:
+/* What would make too many rows is left: count is less afterwards, and the caller has to put back
+ * those behind it, whatever the outcome.
+ *
+ * STORE_DONE: committed (or there was nothing to write), and decisions may be told. Anything else:
  * the ledgers are as before the batch, with empty caches, and nothing may be told. */
 enum store_outcome batch_decide(struct worker *worker, struct batch *batch);
 

@@ -446,6 +446,32 @@ static void test_due_ones_of_many_lines(void **state)
     assert_int_equal(house.too_large, 0);
 }
 
+/* Nor are operations that have few bytes and many rows, and what comes behind them waits for its
+ * turn. */
+static void test_operations_of_many_lines(void **state)
+{
+    uint64_t at[801];
+
+    (void)state;
+    house.config.limits.batch_operations = 1024;
+    house.config.limits.worker_credit = 2048;
+    pass(SECOND);
+    hold_many_lines();
+    house.db->now_us = broker_now();
+    for (size_t i = 0; i < 800; i++) {
+        char id[RESERVATION_TEXT_BYTES];
+        reservation_id_format(house.db->reservations[i].id, id);
+        at[i] = dispatch_one(op_release(house.db, id, ""), 1);
+    }
+    at[800] = dispatch_one(op_reserve(house.db, "A=1000@W1"), 1);
+    turn();
+    assert_int_equal(house.too_large, 0);
+    for (size_t i = 0; i < 800; i++)
+        assert_string_equal(answer_to(at[i]), "applied");
+    assert_string_equal(answer_to(at[800]), "insufficient_stock");
+    assert_int_equal(reserved(), 200);
+}
+
 /* Nor does an operation that wants stock take them all into its transaction. */
 static void test_want_of_stock_and_many_due(void **state)
 {
@@ -544,6 +570,7 @@ int main(void)
         CASE(test_time_does_not_fall_behind_pruning),
         CASE(test_many_due_in_pieces),
         CASE(test_due_ones_of_many_lines),
+        CASE(test_operations_of_many_lines),
         CASE(test_want_of_stock_and_many_due),
         CASE(test_a_due_one_that_is_refused),
         CASE(test_a_due_one_that_is_refused_under_load),
