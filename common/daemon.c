@@ -10,12 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 
 #include "common/log.h"
 
 #define VERSION "0.1.0" /* that of the library, too; 50-cli compares */
+/* Of the open files: a client has one, and what we have ourselves must not run short. */
+#define FILES_OF_CLIENT 2u
 
 /* ------------------------------------------------------------- options */
 
@@ -160,6 +163,27 @@ static int read_config(const struct daemon_kind *kind, const struct options *opt
 
 /* ------------------------------------------------------------- both */
 
+/* A listener of libzmq that finds no descriptor for a connection ends the process. So there are as
+ * many as the system gives; and of those that come all the same, who does not get a session hangs
+ * up. */
+static void make_room(const struct daemon_kind *kind, struct config *config)
+{
+    struct rlimit files;
+
+    if (!kind->list || getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return;
+    struct rlimit more = {.rlim_cur = files.rlim_max, .rlim_max = files.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+        files = more;
+    uint64_t most = files.rlim_cur / FILES_OF_CLIENT;
+    if (config->limits.clients <= most)
+        return;
+    log_warn("files=%llu clients=%u fewer clients than limits.clients says: more open files are "
+             "not allowed (ulimit -Hn)",
+             (unsigned long long)files.rlim_cur, (unsigned)most);
+    config->limits.clients = (uint32_t)most;
+}
+
 int daemon_start(const struct daemon_kind *kind, int argc, char **argv, struct config *config,
                  struct daemon *self)
 {
@@ -180,8 +204,10 @@ int daemon_start(const struct daemon_kind *kind, int argc, char **argv, struct c
         snprintf(self->name, sizeof self->name, "%c%zu", kind->role[0], options.index + 1);
     umask(077);
     snprintf(component, sizeof component, "%s %s", kind->role, self->name);
-    if (log_open(component, options.log))
+    if (log_open(component, options.log)) {
+        make_room(kind, config);
         return -1;
+    }
     fprintf(stderr, "holdfast-%s: could not open \"%s\": %s\n", kind->role, options.log,
             strerror(errno));
     return EXIT_SYSTEM;

@@ -33,9 +33,10 @@ struct daemon {
 };
 
 /* Reads the options and the cluster's file, opens the log, and makes new files and sockets the
- * user's own (umask 077). -1: go on, and call log_close at the end; otherwise there is nothing more
- * to do, everything has been said, and this is the exit code: 0 (--help, --version), EXIT_USAGE,
- * EXIT_FILE or EXIT_SYSTEM. */
+ * user's own (umask 077). Who serves clients may have as many open files as the system gives, and
+ * limits.clients is lowered to what these are enough for. -1: go on, and call log_close at the end;
+ * otherwise there is nothing more to do, everything has been said, and this is the exit code: 0
+ * (--help, --version), EXIT_USAGE, EXIT_FILE or EXIT_SYSTEM. */
 int daemon_start(const struct daemon_kind *kind, int argc, char **argv, struct config *config,
                  struct daemon *self);
 

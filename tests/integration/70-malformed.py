@@ -6,6 +6,7 @@ beyond theirs go through the broker to the worker. After each lot an ordinary cl
 at the end the same processes run. The random parts come from a seed, which is printed.
 """
 import random
+import socket
 import struct
 
 from harness import *
@@ -89,6 +90,40 @@ def oversized(cluster):
                                                        not_after_us=2**62).pack(), b"x" * size]],
                 hello=False)
     served(cluster)
+
+
+def answered(broker):
+    with broker.fake_worker() as worker, broker.peer() as peer:
+        sent = peer.submit(wire.operation("reserve", lines=[("A", "W", 1)]), 0)
+        worker.answer(worker.dispatch(), pb.Result(status=0))
+        equal(peer.outcome(sent).status, 0, "status")
+
+
+@test("more connections than files were allowed at its start do not end a broker")
+def files(_):
+    with BrokerAlone(partitions=1, files=(64, 1024)) as broker, contextlib.ExitStack() as opened:
+        for _ in range(100):
+            connection = opened.enter_context(socket.socket(socket.AF_UNIX))
+            connection.connect(broker.client[len("ipc://"):])
+        answered(broker)
+
+
+@test("nor do more clients than there can be files: they are refused by name")
+def fewer_files(_):
+    def hello(number):
+        peer = opened.enter_context(wire.Peer(broker.client, broker.name, name="p%d" % number))
+        peer.send(wire.HELLO, peer.hello_body())
+        answer = peer.wait_type(wire.WELCOME, wire.ERROR)
+        if answer.header.type == wire.ERROR:
+            peer.close()
+            return answer.body.code
+        peer.session, peer.welcome = answer.header.session, answer.body
+        peer.keep()
+        return "welcome"
+
+    with BrokerAlone(partitions=1, files=(64, 64)) as broker, contextlib.ExitStack() as opened:
+        equal([hello(i) for i in range(60)], ["welcome"] * 32 + ["full"] * 28,
+              "half of the files are for clients")
 
 
 @test("every header field at its limits and beyond, for every type of message")

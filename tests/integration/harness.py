@@ -24,6 +24,7 @@ import getpass
 import json
 import os
 import re
+import resource
 import secrets
 import shutil
 import signal
@@ -586,8 +587,9 @@ LOAD_COLUMNS = ("line", "status", "kind", "replayed", "attempts", "operation_id"
 class BrokerAlone:
     """holdfast-broker without workers or databases; a test brings its own (wire.FakeWorker)."""
 
-    def __init__(self, partitions=4, name="alone", limits=None, windows=None):
-        self.partitions, self.name = partitions, name
+    def __init__(self, partitions=4, name="alone", limits=None, windows=None, files=None):
+        """files: how many it may have open, (soft limit, hard limit)."""
+        self.partitions, self.name, self.files = partitions, name, files
         self.dir = tempfile.mkdtemp(prefix="hf-")
         self.file = os.path.join(self.dir, "cluster.yaml")
         self.client, self.worker, self.publish, self.changes, self.state = (
@@ -609,7 +611,8 @@ class BrokerAlone:
             self.child = subprocess.Popen(
                 [os.path.join(BIN, "holdfast-broker"), "-C", self.file, "--index", "0"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=dict(os.environ, **{MARK: mark}))
+                env=dict(os.environ, **{MARK: mark}), preexec_fn=self.files and (
+                    lambda: resource.setrlimit(resource.RLIMIT_NOFILE, self.files)))
         wait_until(lambda: self.child.poll() is not None or all(
             os.path.exists(e[len("ipc://"):]) for e in (self.client, self.worker)), seconds,
             "the broker's sockets are there")
