@@ -15,6 +15,8 @@
 #define CONFIG_BROKERS_MAX 16
 #define CONFIG_VIEWS_MAX 16
 #define CONFIG_RELAYS_MAX 16
+/* Of one operation a class other than freeing may fill nothing: brokers give each its part. */
+#define CONFIG_QUEUE_OPERATIONS_MIN 2
 #define CONFIG_ENDPOINT_BYTES 256 /* of a ZeroMQ endpoint, with the NUL */
 #define CONFIG_PATH_BYTES 256
 #define CONFIG_NAME_BYTES 65

@@ -86,7 +86,7 @@ static const struct section relay_section = SECTION(relay_keys, NULL);
         .name = #field, .kind = KIND_NUMBER, .offset = AT(config_limits, field), low, high         \
     }
 static const struct key limit_keys[] = {
-    LIMIT(queue_operations, 1, 1000000),
+    LIMIT(queue_operations, CONFIG_QUEUE_OPERATIONS_MIN, 1000000),
     LIMIT(queue_bytes, 4096, 1u << 30),
     LIMIT(client_window, 1, 65536),
     LIMIT(clients, 1, 65536),

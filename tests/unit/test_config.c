@@ -128,6 +128,7 @@ static void test_values(void **state)
         {"limits: {rate: 99999999999999999999999}", "rate must be a whole number"},
         {"limits: {rate: [5]}", "rate takes one value"},
         {"limits: {rate: 4294967297}", "rate must be 0 to 10000000"},
+        {"limits: {queue_operations: 1}", "queue_operations must be 2 to 1000000"},
         {"limits: {message_bytes: 4194305}", "message_bytes must be 1024 to 4194304"},
         {"limits: {queue_bytes: 4096}", "queue_bytes must be at least message_bytes"},
         {"limits: {rate_burst: 5}", "rate_burst needs a rate"},

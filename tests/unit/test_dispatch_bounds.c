@@ -115,6 +115,23 @@ static void test_bounds_in_operations(void **state)
     world_end(w);
 }
 
+/* The smallest queue that a cluster's file may ask for: nobody is told busy for ever. */
+static void test_the_smallest_queue(void **state)
+{
+    (void)state;
+    for (uint8_t op_class = 0; op_class < CLASS_COUNT; op_class++) {
+        struct world *w = world_new();
+        w->config.limits.queue_operations = CONFIG_QUEUE_OPERATIONS_MIN;
+        world_start(w);
+        uint32_t s = world_hello(w, SIDE_CLIENT, C);
+        world_worker(w, W, 0, 8, 1, 0);
+        world_operation(w, C, s, 1, 0, op_class, 1);
+        world_flush(w);
+        assert_int_equal(world_status(w, C, NULL, NULL), -1);
+        world_end(w);
+    }
+}
+
 /* One that takes all it can get leaves room for who asks for little, and n of them do. */
 static void test_a_greedy_client_leaves_room(void **state)
 {
@@ -373,6 +390,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bounds_in_operations),
+        cmocka_unit_test(test_the_smallest_queue),
         cmocka_unit_test(test_a_greedy_client_leaves_room),
         cmocka_unit_test(test_nothing_waits_for_long),
         cmocka_unit_test(test_a_moment_of_rest_keeps_the_pace),
