@@ -14,7 +14,8 @@
 
 /* A lease is counted from before the statement that renewed it was sent: we may have been stopped
  * for any time before its answer was read. It is taken for over so much before the row says it, for
- * clocks that do not run alike. */
+ * clocks that do not run alike: this part of it, and at most that. */
+#define LEASE_MARGIN_PART 10
 #define LEASE_MARGIN_US 200000
 /* Loading the deadlines of a claim pauses after this. */
 #define LOAD_US 500000
@@ -24,6 +25,15 @@
 static int64_t lease_us(const struct worker *worker)
 {
     return (int64_t)worker->config->windows.lease_ms * 1000;
+}
+
+/* Until when the lease that was asked for then is ours. */
+static int64_t lease_end_us(const struct worker *worker, int64_t asked_us)
+{
+    int64_t margin_us = lease_us(worker) / LEASE_MARGIN_PART;
+
+    return asked_us + lease_us(worker) -
+           (margin_us < LEASE_MARGIN_US ? margin_us : LEASE_MARGIN_US);
 }
 
 static struct store_owner owner_of(const struct worker *worker)
@@ -207,7 +217,7 @@ static void see(struct worker *worker, const struct store_seen *seen, int64_t be
                  (unsigned long long)slot->epoch);
         become(worker, slot, SLOT_OTHER);
     } else if (slot->state == SLOT_OWNED && renewed) {
-        slot->lease_until_us = before_us + lease_us(worker) - LEASE_MARGIN_US;
+        slot->lease_until_us = lease_end_us(worker, before_us);
     }
 }
 
@@ -322,7 +332,7 @@ static void take_slot(struct worker *worker, struct slot *slot, const struct sto
     memcpy(slot->claim_id, taken->claim.claim_id, sizeof slot->claim_id);
     slot->clock_offset_us = offset_us;
     slot->pruned_seq = taken->pruned_seq;
-    slot->lease_until_us = begun_us + lease_us(worker) - LEASE_MARGIN_US;
+    slot->lease_until_us = lease_end_us(worker, begun_us);
     slot->prune_next_us = clock_monotonic_us() + CLAIMS_LOOK_US;
     slot->expire_next_us = 0;
     slot->put_off_us = 0;
@@ -648,7 +658,7 @@ enum db_outcome claims_verify(struct worker *worker)
 void claims_renewed(struct worker *worker, struct slot *slot, int64_t clock_us, int64_t begun_us)
 {
     slot->clock_high_us = clock_us;
-    slot->lease_until_us = begun_us + lease_us(worker) - LEASE_MARGIN_US;
+    slot->lease_until_us = lease_end_us(worker, begun_us);
 }
 
 bool claims_is_doubtful(const struct slot *slot, int64_t now_us)

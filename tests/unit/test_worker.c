@@ -436,6 +436,20 @@ static void hold_many_lines(void)
     house.largest_write = EXPIRE_ROWS_PER_BATCH + 6;
 }
 
+/* However short a lease is, it holds for most of its time: who is in doubt vouches for nothing, and
+ * asks the database before each batch. */
+static void test_a_short_lease_holds(void **state)
+{
+    (void)state;
+    for (int64_t lease_ms = 200; lease_ms <= 3200; lease_ms *= 4) {
+        house.config.windows.lease_ms = lease_ms;
+        pass(4 * lease_ms * 1000);
+        const struct slot *slot = &house.worker.claims.slots[0];
+        assert_int_equal(slot->state, SLOT_OWNED);
+        assert_false(claims_is_doubtful(slot, house.mono_us));
+    }
+}
+
 /* They are not tried in one transaction at all. */
 static void test_due_ones_of_many_lines(void **state)
 {
@@ -569,6 +583,7 @@ int main(void)
         CASE(test_no_retry_outlives_its_rows),
         CASE(test_time_does_not_fall_behind_pruning),
         CASE(test_many_due_in_pieces),
+        CASE(test_a_short_lease_holds),
         CASE(test_due_ones_of_many_lines),
         CASE(test_operations_of_many_lines),
         CASE(test_want_of_stock_and_many_due),
