@@ -9,6 +9,7 @@
 #include "protocol/header.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -17,6 +18,36 @@
 #define LINGER_MS 100
 #define RECONNECT_MS 50
 #define RECONNECT_MAX_MS 1000
+#define DESCRIPTORS_AT_START 8 /* a context's two threads and a socket take six */
+
+/* Without one for what it has begun, libzmq ends the program. */
+static bool has_descriptors(int any)
+{
+    int spare[DESCRIPTORS_AT_START];
+    size_t count = 0;
+
+    while (count < DESCRIPTORS_AT_START && (spare[count] = fcntl(any, F_DUPFD_CLOEXEC, 0)) >= 0)
+        count++;
+    int saved = errno;
+    for (size_t i = 0; i < count; i++)
+        close(spare[i]);
+    errno = saved;
+    return count == DESCRIPTORS_AT_START;
+}
+
+/* A context begins its threads with its first socket: now, while there is what they need. */
+static bool start_context(struct link *link)
+{
+    link->context = has_descriptors(link->poll_fd) ? zmq_ctx_new() : NULL;
+    void *first = link->context ? zmq_socket(link->context, ZMQ_DEALER) : NULL;
+    if (first && zmq_close(first) == 0)
+        return true;
+    int saved = errno;
+    if (link->context)
+        zmq_ctx_term(link->context);
+    errno = saved;
+    return false;
+}
 
 bool link_open(struct link *link, const struct link *beside)
 {
@@ -30,8 +61,7 @@ bool link_open(struct link *link, const struct link *beside)
     link->poll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (link->poll_fd < 0)
         return false;
-    link->context = zmq_ctx_new();
-    if (link->context)
+    if (start_context(link))
         return true;
     int saved = errno;
     close(link->poll_fd);

@@ -5,6 +5,8 @@
  */
 #include "tests/unit/client_world.h"
 
+#include <errno.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -228,6 +230,46 @@ static void test_fork(void **state)
     holdfast_close(&client);
 }
 
+/* What a program with so many descriptors left is told. */
+static int with_descriptors(unsigned left)
+{
+    struct holdfast_options good = options();
+    int next = dup(STDERR_FILENO), code = 0;
+    struct rlimit files, few;
+
+    close(next);
+    if (next < 0 || getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return 1;
+    few = (struct rlimit){.rlim_cur = (rlim_t)next + left, .rlim_max = files.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &few) != 0)
+        return 1;
+    struct holdfast *client = holdfast_open(&good, error, sizeof error);
+    if (client) {
+        struct holdfast_result *result = holdfast_call(client, &reserve);
+        code = result->status == HOLDFAST_UNAVAILABLE ? 0 : 2;
+        holdfast_result_free(&result);
+        holdfast_close(&client);
+    } else if (!strstr(error, strerror(EMFILE))) {
+        code = 3;
+    }
+    return setrlimit(RLIMIT_NOFILE, &files) == 0 ? code : 1; /* the next program needs some */
+}
+
+/* libzmq ends a process in which it finds no descriptor for what it has begun. */
+static void test_without_descriptors(void **state)
+{
+    (void)state;
+    for (unsigned left = 0; left < 32; left++) {
+        int status;
+        pid_t pid = fork();
+        if (pid == 0)
+            leave(with_descriptors(left));
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+            fail_msg("with %u descriptors left: status %d", left, status);
+    }
+}
+
 static void test_ids(void **state)
 {
     char a[37], b[37];
@@ -247,13 +289,10 @@ static void test_ids(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_options),
-        cmocka_unit_test(test_nobody_listens),
-        cmocka_unit_test(test_no_arguments),
-        cmocka_unit_test(test_callbacks),
-        cmocka_unit_test(test_too_many_are_refused),
-        cmocka_unit_test(test_fork),
-        cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_bad_options),          cmocka_unit_test(test_nobody_listens),
+        cmocka_unit_test(test_no_arguments),         cmocka_unit_test(test_callbacks),
+        cmocka_unit_test(test_too_many_are_refused), cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_without_descriptors),  cmocka_unit_test(test_ids),
     };
 
     return cmocka_run_group_tests_name("client api", tests, NULL, NULL);
