@@ -117,6 +117,7 @@ static void sku_free(struct ledger *ledger, struct sku_entry *entry)
 void cache_drop_reservation(struct ledger *ledger, struct reservation_entry *entry)
 {
     table_remove(&ledger->reservations, entry->id);
+    ledger->line_count -= entry->reservation.line_count;
     free(entry->reservation.lines);
     free(entry);
 }
@@ -134,12 +135,22 @@ static void keep_skus(struct ledger *ledger, size_t most)
     }
 }
 
-static void keep_reservations(struct ledger *ledger, size_t most)
+struct reservation_line *cache_reservation_lines(struct ledger *ledger,
+                                                 struct reservation *reservation, size_t count)
+{
+    ledger->line_count += count - reservation->line_count;
+    free(reservation->lines);
+    reservation->lines = count > 0 ? must_calloc(count, sizeof *reservation->lines) : NULL;
+    reservation->line_count = count;
+    return reservation->lines;
+}
+
+static void keep_reservations(struct ledger *ledger, size_t most, size_t most_lines)
 {
     struct reservation_entry *entry;
     size_t at = 0;
 
-    while (ledger->reservations.count > most &&
+    while ((ledger->reservations.count > most || ledger->line_count > most_lines) &&
            (entry = table_any(&ledger->reservations, &at)) != NULL)
         cache_drop_reservation(ledger, entry);
 }
@@ -147,7 +158,7 @@ static void keep_reservations(struct ledger *ledger, size_t most)
 void cache_clear(struct ledger *ledger)
 {
     keep_skus(ledger, 0);
-    keep_reservations(ledger, 0);
+    keep_reservations(ledger, 0, 0);
     cache_runs_keep(ledger, 0, 0);
     table_release(&ledger->reservations);
 }
@@ -156,8 +167,9 @@ void cache_trim(struct ledger *ledger)
 {
     if (HASH_COUNT(ledger->skus) > LEDGER_SKUS_MAX)
         keep_skus(ledger, LEDGER_SKUS_MAX / 4 * 3);
-    if (ledger->reservations.count > LEDGER_RESERVATIONS_MAX)
-        keep_reservations(ledger, LEDGER_RESERVATIONS_MAX / 4 * 3);
+    if (ledger->reservations.count > LEDGER_RESERVATIONS_MAX ||
+        ledger->line_count > LEDGER_LINES_MAX)
+        keep_reservations(ledger, LEDGER_RESERVATIONS_MAX / 4 * 3, LEDGER_LINES_MAX / 4 * 3);
     cache_runs_keep(ledger, LEDGER_RUNS_MAX, LEDGER_RUN_BLOCKS_MAX);
 }
 
@@ -194,9 +206,9 @@ void ledger_put_reservation(struct ledger *ledger, const uint8_t id[RESERVATION_
         return;
     entry->reservation = *reservation;
     entry->reservation.lines = NULL;
-    if (reservation->line_count > 0) {
-        size_t bytes = reservation->line_count * sizeof *reservation->lines;
-        entry->reservation.lines = must_calloc(1, bytes);
-        memcpy(entry->reservation.lines, reservation->lines, bytes);
-    }
+    entry->reservation.line_count = 0;
+    struct reservation_line *lines =
+        cache_reservation_lines(ledger, &entry->reservation, reservation->line_count);
+    if (lines)
+        memcpy(lines, reservation->lines, reservation->line_count * sizeof *lines);
 }

@@ -37,6 +37,7 @@
 /* Rows kept in memory per partition; beyond, a quarter leaves between batches. */
 #define LEDGER_SKUS_MAX 65536u
 #define LEDGER_RESERVATIONS_MAX 65536u
+#define LEDGER_LINES_MAX 262144u /* of those reservations, together */
 #define LEDGER_RUNS_MAX 256u
 #define LEDGER_RUN_BLOCKS_MAX 64u /* of at most about 80 KiB */
 /* Most due reservations that one batch looks at. While more are waiting, want of stock is answered
@@ -152,6 +153,9 @@ void cache_item_barcodes(struct item *item, const struct code *barcodes, size_t 
 void cache_clear(struct ledger *ledger);
 /* Forgets one; it must not be touched in a batch that still runs. */
 void cache_drop_reservation(struct ledger *ledger, struct reservation_entry *entry);
+/* Makes room for so many lines, all 0, of a reservation in the cache. NULL for none. */
+struct reservation_line *cache_reservation_lines(struct ledger *ledger,
+                                                 struct reservation *reservation, size_t count);
 /* Between batches: what is over the limits leaves. */
 void cache_trim(struct ledger *ledger);
 
@@ -270,6 +274,7 @@ struct ledger {
 
     struct sku_entry *skus;
     struct table reservations;
+    size_t line_count; /* of these reservations */
     struct run_entry *runs;
     struct run_block_entry *blocks;
     struct due due;

@@ -154,8 +154,7 @@ static enum status make_reservation(struct ledger *ledger, struct turn *turn)
     reservation->created_at_us = ledger->now_us;
     code_set(&reservation->order, operation->reserve->order.data, operation->reserve->order.len);
     code_set(&reservation->actor, operation->actor.data, operation->actor.len);
-    reservation->line_count = ledger->plan_count;
-    reservation->lines = must_calloc(ledger->plan_count, sizeof *reservation->lines);
+    (void)cache_reservation_lines(ledger, reservation, ledger->plan_count);
     for (size_t i = 0; i < ledger->plan_count; i++) {
         struct plan_row *row = &ledger->plan[i];
         reservation->lines[i].sku = row->level->level.sku;

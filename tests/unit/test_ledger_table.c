@@ -151,12 +151,46 @@ static void test_limits_of_the_caches(void **state)
     world_destroy(w);
 }
 
+static size_t lines_in_memory(const struct ledger *ledger)
+{
+    const struct reservation_entry *entry;
+    size_t at = 0, count = 0;
+
+    for (; (entry = table_any(&ledger->reservations, &at)) != NULL; at++)
+        count += entry->reservation.line_count;
+    return count;
+}
+
+/* What reservations of many lines take is in their lines. */
+static void test_limits_of_lines(void **state)
+{
+    (void)state;
+    struct world *w = shop("A=9@W1");
+    static struct reservation_line lines[1000];
+    uint8_t id[RESERVATION_ID_BYTES] = {0};
+    struct reservation reservation = {.state = HF__RESERVATION_STATE__RESERVATION_PURCHASED,
+                                      .revision = 1,
+                                      .lines = lines,
+                                      .line_count = sizeof lines / sizeof lines[0]};
+
+    for (uint32_t i = 0; lines_in_memory(w->ledger) <= LEDGER_LINES_MAX; i++) {
+        uint64_t hash = i * UINT64_C(0x9e3779b97f4a7c15);
+        memcpy(id + 2, &hash, sizeof hash);
+        ledger_put_reservation(w->ledger, id, &reservation);
+    }
+    char *r = reserve(w, "A=2@W1");
+    assert_in_range(lines_in_memory(w->ledger), LEDGER_LINES_MAX / 2, LEDGER_LINES_MAX / 4 * 3);
+    expect(w, op_purchase(w, r, ""), applied);
+    world_destroy(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_due),
         cmocka_unit_test(test_limits_of_the_caches),
+        cmocka_unit_test(test_limits_of_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
