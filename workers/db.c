@@ -18,7 +18,8 @@
     "SET SESSION innodb_lock_wait_timeout = 1, SESSION wait_timeout = 6, "                         \
     "SESSION net_write_timeout = 2, SESSION time_zone = '+00:00', autocommit = 1, "                \
     "SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"
-#define READ_ONLY_CHECK "SELECT @@global.read_only"
+#define SERVER_CHECK "SELECT @@global.read_only,@@max_allowed_packet"
+#define PACKET_HEAD_BYTES 64 /* of the packet, what is not text */
 #define PASSWORD_BYTES 256
 
 void db_init(struct db *db, const struct config_shard *shard)
@@ -94,16 +95,20 @@ static void set_options(MYSQL *mysql, const struct config_server *server, unsign
     }
 }
 
+/* Also learns how long a text may be. */
 static bool is_read_only(struct db *db)
 {
     bool read_only = true;
 
-    if (mysql_real_query(db->mysql, READ_ONLY_CHECK, strlen(READ_ONLY_CHECK)) != 0)
+    db->text_bytes_max = SIZE_MAX;
+    if (mysql_real_query(db->mysql, SERVER_CHECK, strlen(SERVER_CHECK)) != 0)
         return true;
     MYSQL_RES *rows = mysql_store_result(db->mysql);
     MYSQL_ROW row = rows ? mysql_fetch_row(rows) : NULL;
     if (row && row[0])
         read_only = strcmp(row[0], "0") != 0 && strcmp(row[0], "OFF") != 0;
+    if (row && db_uint(row[1]) > PACKET_HEAD_BYTES)
+        db->text_bytes_max = db_uint(row[1]) - PACKET_HEAD_BYTES;
     mysql_free_result(rows);
     return read_only;
 }

@@ -35,6 +35,7 @@ struct db {
     size_t server;                    /* index of the one that is, or was last, connected to */
     unsigned long thread_id;          /* CONNECTION_ID() */
     unsigned timeout_s;               /* of the next connection; DB_TIMEOUT_S */
+    size_t text_bytes_max;            /* a server hangs up on who sends more at once */
     uint64_t round_trips, statements; /* since the start */
     unsigned error_code;
     char error[512];

@@ -14,7 +14,8 @@
 
 /* Most needs looked up in one round trip; more take further ones. */
 #define STORE_NEEDS_MAX 2048u
-/* A transaction's text stays below the server's max_allowed_packet (16 MiB by default). */
+/* A transaction's text has at most so many bytes, and fewer where the server's max_allowed_packet
+ * (16 MiB by default) is less. */
 #define STORE_TEXT_BYTES_MAX (8u * 1024 * 1024)
 
 /* Connects, checks that the schema is ours, and reads the server's clock. False with db_error, and
@@ -46,7 +47,7 @@ enum store_outcome {
     STORE_STALE,      /* a level, reservation or item is not as decided on; nothing was written */
     STORE_AGAIN,      /* DB_AGAIN; nothing was written */
     STORE_REPEATS,    /* DB_REPEATS; nothing was written */
-    STORE_TOO_LARGE,  /* more than STORE_TEXT_BYTES_MAX; nothing was written */
+    STORE_TOO_LARGE,  /* its text is too long; nothing was written */
     STORE_LOST,       /* the connection ended before COMMIT was sent: nothing will be written */
     STORE_UNKNOWN,    /* COMMIT had no answer, or one that does not say */
     STORE_NOT_WRITER, /* nothing was written */

@@ -511,7 +511,7 @@ enum store_outcome store_write(struct db *db, const struct store_part *parts, si
     add_runs(&tx);
     tx.sql.length--; /* the last semicolon */
     enum store_outcome outcome = STORE_TOO_LARGE;
-    if (tx.sql.length <= STORE_TEXT_BYTES_MAX) {
+    if (tx.sql.length <= STORE_TEXT_BYTES_MAX && tx.sql.length <= db->text_bytes_max) {
         enum db_outcome ran = db_run(db, &tx.sql, reply, &tx);
         outcome = store_end(db, ran, tx.wrong == tx.fence);
     }

@@ -150,6 +150,33 @@ def cursed_expiry(cluster):
     wait_until(lambda: cluster.level("STUCK")["reserved"] == 0, 10, "it is released then")
 
 
+def set_packet(cluster, limit):
+    """Of the worker's next connection, which it makes at once."""
+    cluster.sql("SET GLOBAL max_allowed_packet=%d" % limit, admin=True)
+    for connection, in cluster.sql("SELECT connection_id FROM `partition` LIMIT 1"):
+        cluster.sql("KILL CONNECTION %s" % connection, admin=True)
+        wait_until(lambda: cluster.number("SELECT COUNT(*) FROM `partition` WHERE connection_id<>%s"
+                                          % connection), 10, "another connection")
+
+
+@test("a transaction is not larger than the server takes, however little that is")
+def packets(cluster):
+    for warehouse in range(16):
+        cluster.stock("WIDE", **{"W%d" % warehouse: 1000})
+    before = cluster.number("SELECT @@global.max_allowed_packet")
+    set_packet(cluster, 1 << 18)
+    try:
+        with cluster.peer() as peer:
+            lines = [("WIDE", "W%d" % warehouse, 1) for warehouse in range(16)]
+            sequences = peer.submit_batch([
+                (wire.operation("reserve", lines=lines, ttl_ms=600000, note="n" * 255),
+                 cluster.partition("WIDE")) for _ in range(24)])
+            results = [peer.outcome(s, seconds=20) for s in sequences]
+    finally:
+        set_packet(cluster, before)
+    equal({wire.status_name(r.status) for r in results}, {"applied"}, "results")
+
+
 @test("movements and closed reservations past the retention are pruned, and the audit still sums")
 def pruned(cluster):
     cluster.stock("OLD", W=500)
