@@ -100,11 +100,11 @@ static void expire(struct batch *batch)
 
 /* A short body may name a reservation of many lines, so that only here it is known how many rows
  * the operations make. */
-static void decide_operations(struct batch *batch)
+static void decide_operations(struct batch *batch, size_t most)
 {
     size_t rows = 0, decided = 0;
 
-    for (; decided < batch->count && rows < ROWS_PER_BATCH; decided++) {
+    for (; decided < batch->count && (decided == 0 || rows < most); decided++) {
         const struct work *work = batch->works[decided];
         struct ledger *ledger = batch->parts[work->part].slot->ledger;
         size_t before = ledger_rows(ledger);
@@ -123,7 +123,7 @@ static void decide(struct worker *worker, struct batch *batch)
         struct part *part = &batch->parts[p];
         ledger_begin(part->slot->ledger, part->now_us, &worker->arena);
     }
-    decide_operations(batch);
+    decide_operations(batch, worker->batch_rows);
     expire(batch);
 }
 

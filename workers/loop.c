@@ -10,6 +10,7 @@
 #include "workers/batch.h"
 #include "workers/claims.h"
 #include "workers/copy.h"
+#include "workers/decide.h"
 #include "workers/prune.h"
 #include "workers/publish.h"
 #include "workers/query.h"
@@ -142,6 +143,7 @@ bool worker_open(struct worker *worker, const struct config *config,
     };
     if (worker->ledger_limits.id_future_us > worker->ledger_limits.idempotency_us)
         worker->ledger_limits.id_future_us = worker->ledger_limits.idempotency_us;
+    worker->batch_rows = ROWS_PER_BATCH;
     worker->catalog = catalog_new();
     arena_init(&worker->arena);
     arena_init(&worker->rows);

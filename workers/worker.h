@@ -136,6 +136,7 @@ struct worker {
 
     struct work_queue operations, queries;
     struct batch_state batch;
+    size_t batch_rows; /* ROWS_PER_BATCH of decide.h; fewer in the simulation */
     struct trial trial;
     struct arena arena; /* of the batch: operations and results */
     struct arena rows;  /* of one look-up */

@@ -63,6 +63,8 @@ void worker_body(void *argument)
      * both. */
     if (self->config->windows.retention_ms < SHORT_RETENTION_MS)
         worker->ledger_limits.id_future_us = SHORT_FUTURE_US;
+    if (self->batch_rows > 0)
+        worker->batch_rows = self->batch_rows;
     while (!self->stop) {
         int64_t wait_us = worker_wait_us(worker, clock_monotonic_us());
         (void)sim_block(SIM_NET, (wait_us + 999) / 1000 * 1000);

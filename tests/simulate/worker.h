@@ -14,6 +14,7 @@ struct sim_worker {
     struct sim_process *process;
     const struct config *config;      /* brokers[i].worker is found by i alone */
     const struct config_shard *shard; /* its servers' sockets are addresses of model servers */
+    size_t batch_rows;                /* 0: as many as usual */
     bool stop;                        /* SIGTERM: wake it on SIM_NET after setting this */
     int64_t cut_off_until_us;         /* true time: until then it does not reach its server … */
     bool refused;                     /* … and is told so at once */

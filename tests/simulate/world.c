@@ -323,6 +323,12 @@ static void make_servers(void)
     }
 }
 
+/* Of what was drawn already, as for worker_bulk. */
+static size_t few_rows(const struct config_limits *limits)
+{
+    return limits->client_window % 3 == 2 ? 1 + limits->worker_credit % 5 : 0;
+}
+
 static void make_processes(void)
 {
     make_servers();
@@ -335,6 +341,7 @@ static void make_processes(void)
         seat->shard = i % world.shard_count;
         seat->worker = (struct sim_worker){.process = new_process(SIM_WORKER, i),
                                            .config = &world.config,
+                                           .batch_rows = few_rows(&world.config.limits),
                                            .shard = &world.config.shards[seat->shard]};
         seat->worker.process->user = &seat->worker;
         world_start(seat->worker.process);
