@@ -276,7 +276,7 @@ static void posted(struct app *app, const struct posting *posting,
         return;
     }
     if (result->status == HOLDFAST_INSUFFICIENT_ON_HAND &&
-        (d->action == ACTION_ADJUST || d->action == ACTION_QUARANTINE)) {
+        (d->action == ACTION_ADJUST || d->action == ACTION_QUARANTINE) && dialog_is_there(d)) {
         dialog_offer_accept(d);
         trouble(app, d,
                 "not done: that eats what is promised to customers. To do it all the same, "

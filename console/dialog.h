@@ -125,6 +125,8 @@ void dialog_operation(struct dialog *d, struct holdfast_operation *operation,
 uint32_t level_available(const struct level *level);
 /* The count's conflict: offers to keep the count or the difference. */
 void dialog_offer_keep(struct dialog *d);
+/* So much lies there, promised or not: a shortfall that is accepted would make it possible. */
+bool dialog_is_there(struct dialog *d);
 /* Offers to promise more than there is, for the sku typed again. */
 void dialog_offer_accept(struct dialog *d);
 

@@ -251,6 +251,15 @@ bool dialog_after(struct dialog *d, struct level *after, struct level *to_after)
     return true;
 }
 
+bool dialog_is_there(struct dialog *d)
+{
+    int64_t number = field_number(form_find(&d->form, MARK_QUANTITY));
+
+    if (d->action == ACTION_QUARANTINE)
+        return d->now.unavailable + number <= d->now.on_hand;
+    return d->now.on_hand + number >= 0;
+}
+
 /* ------------------------------------------------------------- what is wrong with it */
 
 static int64_t lines_sum(struct dialog *d, bool *all)

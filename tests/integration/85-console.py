@@ -271,6 +271,37 @@ def post(cluster):
         t.wait("nothing was sent")
 
 
+@test("what eats promises can be done for the SKU; what is not there at all is only refused")
+def too_much(cluster):
+    made = cluster.hf("reserve", "WID-1=4@BER1", "--ttl", "1h").json["reservation"]
+    there, before = cluster.level("WID-1", "BER1")["on_hand"], movements(cluster)
+    with Terminal(cluster) as t:
+        t.wait("WID-1")
+        adjust(t, "-%d" % (there + 1))
+        t.key("F2")
+        t.wait("not done: on_hand would be less than 0")
+        check("promised" not in t.text() and "Type SKU" not in t.text(), t.text())
+        t.key("Esc")
+        t.wait("nothing was sent")
+        open_form(t, "x", "Quarantine")
+        t.type(str(there + 1))
+        t.key("F2")
+        t.wait("not done: not enough is on hand")
+        check("Type SKU" not in t.text(), t.text())
+        t.key("Esc")
+        t.wait("nothing was sent")
+        adjust(t, "-%d" % (there - 2))
+        t.key("F2")
+        t.wait("that eats what is promised to customers")
+        equal(movements(cluster), before, "nothing was done")
+        t.key("Tab", "Tab")
+        t.type("WID-1")
+        t.key("F2")
+        t.wait("OK adjusted WID-1@BER1 %d -> 2" % there)
+    cluster.hf("receive", "WID-1=%d@BER1" % (there - 2), "--reference", "PO-1")
+    cluster.hf("release", made)
+
+
 @test("stock that moves under an open form: a difference rebases, and says who")
 def moved_delta(cluster):
     with Terminal(cluster) as t:
