@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/clock.h"
 #include "console/brokers.h"
@@ -228,7 +227,7 @@ static void look_up(struct app *app, const char *text)
 {
     if (view_of(app->view)->scanned) {
         view_of(app->view)->scanned(app, text);
-    } else if (strncasecmp(text, "R-", 2) == 0) {
+    } else if (orders_reservation(text)) {
         orders_show(app, text);
     } else {
         lookup_code(app, text, true, found_item);

@@ -318,6 +318,8 @@ void stock_question(struct app *app, struct holdfast_view_query *query);
 
 /* Shows an item; warehouse "": all. */
 void item_show(struct app *app, const char *sku, const char *warehouse);
+/* It is the name of a reservation, with a check character that is right. */
+bool orders_reservation(const char *text);
 /* Shows an order or a reservation. */
 void orders_show(struct app *app, const char *text);
 /* Something was posted: read again. */

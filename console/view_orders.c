@@ -12,6 +12,7 @@
 #include "console/app.h"
 #include "console/list.h"
 #include "console/text.h"
+#include "protocol/ids.h"
 
 #define OPEN_EVERY_US 1000000
 #define NEVER_US 3600000000
@@ -48,10 +49,17 @@ void orders_changed(struct app *app)
     poll_restart(&mine(app)->all_poll);
 }
 
+/* An item or an order may be called R-100. */
+bool orders_reservation(const char *text)
+{
+    uint8_t id[RESERVATION_ID_BYTES];
+    return strncasecmp(text, "R-", 2) == 0 && reservation_id_parse(text, strlen(text), id);
+}
+
 void orders_show(struct app *app, const char *text)
 {
     struct orders *s = mine(app);
-    bool reservation = strncasecmp(text, "R-", 2) == 0;
+    bool reservation = orders_reservation(text);
     drop(s);
     s->selected[0] = '\0';
     snprintf(s->order, sizeof s->order, "%.64s", reservation ? "" : text);

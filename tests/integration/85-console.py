@@ -204,6 +204,18 @@ def scans(cluster):
         t.view("Operations")
         t.scan("WID-2-LONG")
         t.wait("Item WID-2-LONG")
+        # What begins as a reservation does, and is none: an order, or nobody knows it.
+        made = cluster.hf("reserve", "WID-1=1@BER1", "--ttl", "1h", "--order", "R-2026-7").json
+        t.scan("R-2026-7")
+        t.wait("Orders R-2026-7")
+        t.wait(made["reservation"])
+        t.scan(made["reservation"].lower())
+        t.wait("Orders " + made["reservation"].lower())
+        t.wait(">" + made["reservation"])
+        t.view("Stock")
+        t.scan("R-2026-8")
+        t.wait("ERR R-2026-8: no item, barcode or order")
+        cluster.hf("release", made["reservation"])
 
 
 @test("Operations shows what the last audit found, and that there is trouble")
