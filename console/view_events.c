@@ -106,8 +106,9 @@ static void filter_changed(struct app *app)
 {
     struct events *s = mine(app);
     snprintf(s->text, sizeof s->text, "%s", app->prompt_form.fields[0].text);
-    (void)event_filter_parse(&s->filter, s->text);
     event_list_renew(&s->list);
+    if (!event_filter_parse(&s->filter, s->text))
+        s->list.count = 0; /* what another filter found is not shown under this one */
     follow(s);
     s->answered = false;
     poll_restart(&s->poll);
