@@ -85,7 +85,7 @@ static void draw_field(const struct frame *f, const struct dialog *d, size_t i, 
     const char *text = field->text;
     char left[FIELD_TEXT];
     snprintf(left, sizeof left, "%.*s", (int)field->caret, field->text);
-    int before = (int)text_width(left), room = box - 3 - (choice ? 2 : 0);
+    int before = (int)text_width(left), room = box - 2 - choice; /* the caret may stand behind it */
     while (before > room && *text) {
         uint32_t point;
         size_t used = text_decode(text, strlen(text), &point);
@@ -121,6 +121,12 @@ static void change(char *text, size_t bytes, const char *name, int64_t before, i
                  (long long)after);
 }
 
+/* Above the last line, which says how to leave. */
+static int rows_left(const struct frame *f, int row)
+{
+    return most(0, f->row + f->rows - 1 - row);
+}
+
 /* What change() wrote: in one line, or where that is too long each change in its own. */
 static int pieces(const struct frame *f, int row, const char *text)
 {
@@ -132,7 +138,7 @@ static int pieces(const struct frame *f, int row, const char *text)
         const char *end = strstr(text, "  ");
         size_t length = end ? (size_t)(end - text) : strlen(text);
         snprintf(piece, sizeof piece, "%.*s", (int)length, text);
-        used += wrapped(f, row + used, 1, STYLE_STRONG, piece);
+        used += wrapped(f, row + used, least(2, rows_left(f, row + used)), STYLE_STRONG, piece);
         text += length + strspn(text + length, " ");
     }
     return used;
@@ -162,7 +168,7 @@ static int preview(const struct frame *f, struct dialog *d, int row)
         return used;
     }
     if (d->blind)
-        return wrapped(f, row, 2, STYLE_DIM, "what the books say is not shown while you count");
+        return wrapped(f, row, 3, STYLE_DIM, "what the books say is not shown while you count");
     ready = dialog_after(d, &after, &to_after);
     if (!ready)
         after = d->now;

@@ -415,6 +415,31 @@ def scanner(cluster):
         scan_flows(cluster, t)
 
 
+@test("a form on 20x16 cuts no figure, no code of five letters, and no words")
+def small_form(cluster):
+    there = cluster.level("WID-1", "BER1")["on_hand"]
+    with Terminal(cluster, rows=16, columns=20) as t:
+        t.wait("WID-1")
+        select(t, "WID-1")
+        t.key("F5")
+        t.wait("Receive WID-1")
+        choose_warehouse(t)
+        t.wait("[BER1 v]")
+        t.type("123456")
+        t.wait("[123456]")
+        t.wait("|On-hand %d ->" % there)
+        t.wait("|%d" % (there + 123456))
+        t.key("Esc")
+        t.wait("nothing")
+    with Terminal(cluster, "--warehouse", "BER1", rows=16, columns=20) as t:
+        t.view("Scan")
+        t.key("Enter", "Tab")
+        t.wait("COUNT @ BER1")
+        t.scan("WID-1")
+        t.wait("is not shown while")
+        t.wait("you count")
+
+
 @test("the same on tmux, the second emulator; every size, and terminals without colour or UTF-8")
 def sizes(cluster):
     with Tmux(cluster) as t:
