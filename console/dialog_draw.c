@@ -82,16 +82,8 @@ static void draw_field(const struct frame *f, const struct dialog *d, size_t i, 
     canvas_text(f->c, row, at, 1, STYLE_NORMAL, "[");
     canvas_fill(f->c, row, at + 1, box - 2, style);
     /* The end of a long text is what one types at. */
-    const char *text = field->text;
-    char left[FIELD_TEXT];
-    snprintf(left, sizeof left, "%.*s", (int)field->caret, field->text);
-    int before = (int)text_width(left), room = box - 2 - choice; /* the caret may stand behind it */
-    while (before > room && *text) {
-        uint32_t point;
-        size_t used = text_decode(text, strlen(text), &point);
-        text += used;
-        before -= text_point_width(point);
-    }
+    int before, room = box - 2 - choice; /* the caret may stand behind it */
+    const char *text = text_before(field->text, field->caret, room, &before);
     canvas_text(f->c, row, at + 1, box - 2, wrong ? STYLE_BAD : style, text);
     if (choice)
         canvas_text(f->c, row, at + box - 2, 1, style, "v");
@@ -213,8 +205,10 @@ static int conflict(const struct frame *f, struct dialog *d, int row)
     return wrapped(f, row, 3, STYLE_WARN, text);
 }
 
-static const char *phase_words(const struct app *app, const struct dialog *d, enum style *style)
+static const char *phase_words(const struct app *app, const struct dialog *d, int width,
+                               enum style *style)
 {
+    static const char *const keys = "F2 post     Esc cancel (nothing sent)     Enter next field";
     const char *why;
     *style = STYLE_WARN;
     switch (d->phase) {
@@ -237,8 +231,7 @@ static const char *phase_words(const struct app *app, const struct dialog *d, en
                    : "asking for a broker ...";
     }
     *style = STYLE_KEY;
-    return app->canvas.columns < 50 ? "F2 post Esc cancel"
-                                    : "F2 post     Esc cancel (nothing sent)     Enter next field";
+    return (int)text_width(keys) > width ? "F2 post Esc cancel" : keys;
 }
 
 void dialog_draw(struct app *app, struct canvas *c)
@@ -293,7 +286,7 @@ void dialog_draw(struct app *app, struct canvas *c)
         at += preview(&f, d, at);
     if (at < last)
         moved(&f, d, at);
-    const char *words = phase_words(app, d, &style);
+    const char *words = phase_words(app, d, f.width, &style);
     canvas_fill(c, last, f.column, f.width, STYLE_NORMAL);
     canvas_text(c, last, f.column, f.width, style, words);
 }

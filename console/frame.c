@@ -99,7 +99,8 @@ static void draw_header(struct app *app, struct canvas *c)
     if (c->columns - at < 14)
         return;
     at += canvas_text(c, 0, at, 3, STYLE_HEADER, " | ");
-    canvas_text(c, 0, at, c->columns - at, cluster.style, cluster.text);
+    int room = c->columns - at, width = (int)text_width(cluster.text);
+    canvas_cell(c, 0, at, width < room ? width : room, cluster.style, cluster.text);
 }
 
 /* What is to be seen whatever the view is: at the right end of the title. */
@@ -220,10 +221,10 @@ static void draw_message(struct app *app, struct canvas *c)
         const struct field *field = &app->prompt_form.fields[0];
         int at = canvas_text(c, row, 1, c->columns - 1, STYLE_STRONG, what) + 1;
         canvas_fill(c, row, at, c->columns - at, STYLE_FOCUS);
-        canvas_text(c, row, at, c->columns - at, STYLE_FOCUS, field->text);
-        char left[FIELD_TEXT];
-        snprintf(left, sizeof left, "%.*s", (int)field->caret, field->text);
-        canvas_cursor(c, row, at + (int)text_width(left));
+        int before;
+        const char *text = text_before(field->text, field->caret, c->columns - at - 1, &before);
+        canvas_text(c, row, at, c->columns - at, STYLE_FOCUS, text);
+        canvas_cursor(c, row, at + before);
         return;
     }
     if (app->message[0] && c->columns < 50)

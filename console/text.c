@@ -99,6 +99,23 @@ size_t text_fit_words(const char *text, int cells)
     return at > 1 ? at - 1 : fits;
 }
 
+const char *text_before(const char *text, size_t caret, int cells, int *before)
+{
+    const char *end = text + caret;
+    uint32_t point;
+
+    *before = 0;
+    for (const char *at = text; at < end;) {
+        at += text_decode(at, (size_t)(end - at), &point);
+        *before += text_point_width(point);
+    }
+    while (text<end && * before> cells) {
+        text += text_decode(text, (size_t)(end - text), &point);
+        *before -= text_point_width(point);
+    }
+    return text;
+}
+
 const char *text_number(int64_t number, char buffer[TEXT_NUMBER])
 {
     char digits[TEXT_NUMBER];

@@ -28,6 +28,8 @@ size_t text_fit(const char *text, size_t cells);
 
 /* The same, ending with a word where one ends; 0 only when not even one character fits. */
 size_t text_fit_words(const char *text, int cells);
+/* Where to begin, so that what is before the caret has at most so many cells; *before: how many. */
+const char *text_before(const char *text, size_t caret, int cells, int *before);
 
 /* 48213 as "48,213"; buffer of TEXT_NUMBER bytes. */
 #define TEXT_NUMBER 32

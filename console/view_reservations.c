@@ -204,7 +204,8 @@ static void draw(struct app *app, struct canvas *c, struct area area)
                     s->page ? "nothing is reserved now" : "asking ...");
     else if (s->selected[0] && row < 0 && (int)count_of(s) < rows)
         canvas_format(c, area.row + 1 + (int)count_of(s), 1, c->columns - 1, STYLE_WARN,
-                      "%s is over: move to another with Up and Down", s->selected);
+                      "%s is over%s", c->columns < 75 ? "chosen one" : s->selected,
+                      c->columns < 55 ? "" : ": move to another with Up and Down");
 }
 
 static void title(struct app *app, char *text, size_t bytes)

@@ -182,7 +182,7 @@ static void draw_run(const struct app *app, struct canvas *c, int y, const struc
 {
     enum style style = chosen ? STYLE_SELECTED : STYLE_NORMAL;
     uint32_t all = run->lines - run->blank, done = run->applied + run->refused;
-    char bar[BAR_MOST + 1], when[TEXT_NUMBER];
+    char bar[BAR_MOST + 1], when[TEXT_NUMBER], lines[32];
     int width = bar_of(app, c), at = lines_at(app, c), wide = width ? 14 : 10;
     size_t cells = (size_t)width, filled = all ? (size_t)((uint64_t)done * cells / all) : cells;
 
@@ -199,7 +199,8 @@ static void draw_run(const struct app *app, struct canvas *c, int y, const struc
     canvas_cell(c, y, 1, 20, style, run->run);
     if (width)
         canvas_format(c, y, 22, width + 2, style, "[%s]", bar);
-    canvas_format(c, y, at, wide, style, "%u/%u", done, all);
+    snprintf(lines, sizeof lines, "%u/%u", done, all);
+    canvas_cell(c, y, at, wide, style, lines);
     at += wide + 1;
     canvas_format(c, y, at, 9, style, "%s",
                   run->unknown                      ? "UNKNOWN!"
@@ -218,13 +219,19 @@ static int draw_chosen(struct app *app, struct canvas *c, int y, int end)
     struct runs *s = mine(app);
     int row = selected_row(s);
     const struct holdfast_run *run = row >= 0 ? run_of(s, (size_t)row) : NULL;
+    char unknown[32];
 
     if (!run || y >= end)
         return y;
     canvas_fill(c, y, 0, c->columns, STYLE_TITLE);
     bool moved = only_conflicts(s, run);
-    canvas_format(c, y++, 1, c->columns - 1, STYLE_TITLE, "%s: %u applied, %u %s, %u unknown",
-                  run->run, run->applied, run->refused, moved ? "MOVED!" : "refused", run->unknown);
+    snprintf(unknown, sizeof unknown, ", %u unknown", run->unknown);
+    if (c->columns < 50) /* the name and what is done stand in the row */
+        canvas_format(c, y++, 1, c->columns - 1, STYLE_TITLE, "%u %s%s", run->refused,
+                      moved ? "MOVED!" : "refused", run->unknown ? unknown : "");
+    else
+        canvas_format(c, y++, 1, c->columns - 1, STYLE_TITLE, "%s: %u applied, %u %s%s", run->run,
+                      run->applied, run->refused, moved ? "MOVED!" : "refused", unknown);
     if (moved && y < end)
         canvas_text(c, y++, 1, c->columns - 1, STYLE_WARN,
                     "Enter opens the list; F7 there: keep the count, or the difference");

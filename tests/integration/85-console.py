@@ -347,6 +347,7 @@ def moved_count(cluster):
             t.wait("Keep is needed")
             equal(movements(cluster), before, "nothing is posted before it is confirmed")
             t.type(keep)
+            t.wait({"count": "] what was counted ", "difference": "] and what moved since "}[keep])
             t.key("F2")
             t.wait("OK counted WID-1@BER1")
             equal(cluster.level("WID-1", "BER1")["on_hand"], want(old), "on hand, keeping " + keep)
@@ -438,6 +439,38 @@ def small_form(cluster):
         t.scan("WID-1")
         t.wait("is not shown while")
         t.wait("you count")
+
+
+@test("what a small screen has no room for is left out whole, or said to be cut")
+def small_screens(cluster):
+    made = cluster.hf("reserve", "WID-1=1@BER1", "--ttl", "20m").json["reservation"]
+    kept = cluster.hf("reserve", "WID-1=1@BER1", "--ttl", "2h").json["reservation"]
+    with Terminal(cluster, rows=16, columns=20) as t:
+        t.view("Reservations")
+        t.wait(">00:19")  # the next to expire
+        t.key("o")
+        t.type(made)
+        t.wait(">" + made[-17:])  # its end, and the caret behind it
+        t.key("Enter")
+        t.wait(">" + made)
+        t.view("Reservations")
+        cluster.hf("release", made)
+        t.wait("chosen one is over")
+    cluster.hf("release", kept)
+    begin_run(cluster, "long", 10000000)
+    record_run(cluster, "long", [(n, "applied", "") for n in range(1, 11)])
+    with Terminal(cluster, rows=20, columns=60) as t:
+        t.wait("WID-1")
+        t.wait("served 8/8")
+        wait_until(lambda: t.lines()[0].endswith("~"), 6, "it goes on: " + t.text())
+        t.view("Runs")
+        t.wait(">long")
+        check(" 10/100000~ " in t.line_with(">long"), t.text())
+        t.view("Stock")
+        open_form(t, "F4", "Adjust")
+        t.wait("| F2 post Esc cancel ")
+        t.key("Esc")
+        t.wait("nothing was sent")
 
 
 @test("the same on tmux, the second emulator; every size, and terminals without colour or UTF-8")

@@ -40,6 +40,23 @@ static void widths(void **state)
     assert_int_equal(text_fit_words("a", -1), 0);
 }
 
+/* What is before the caret is seen: the end of it, where there is no room for all. */
+static void a_caret_is_seen(void **state)
+{
+    (void)state;
+    int before;
+    assert_string_equal(text_before("R-00Y9", 6, 6, &before), "R-00Y9");
+    assert_int_equal(before, 6);
+    assert_string_equal(text_before("R-00Y9", 6, 4, &before), "00Y9");
+    assert_int_equal(before, 4);
+    assert_string_equal(text_before("R-00Y9", 1, 4, &before), "R-00Y9");
+    assert_int_equal(before, 1);
+    assert_string_equal(text_before("日本x", 7, 4, &before), "本x"); /* no half of one */
+    assert_int_equal(before, 3);
+    assert_string_equal(text_before("ab", 2, -1, &before), "");
+    assert_int_equal(before, 0);
+}
+
 static void canvas_cuts(void **state)
 {
     (void)state;
@@ -256,6 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(widths),
+        cmocka_unit_test(a_caret_is_seen),
         cmocka_unit_test(canvas_cuts),
         cmocka_unit_test(numbers_are_not_cut),
         cmocka_unit_test(wide_characters_do_not_leave_halves),
