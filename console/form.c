@@ -141,6 +141,8 @@ static bool edit_choice(struct field *field, const struct key *key)
             field->caret = before(field);
         field->text[field->caret] = '\0';
         complete(field);
+    } else if (key->code == K_CTRL + 'u') {
+        field_set(field, "");
     } else if (key->code < K_SPECIAL && key->code >= 0x20) {
         if (field->from_start)
             field->caret = 0;

@@ -415,6 +415,9 @@ static void choices(void **state)
     put(&form, "x");
     assert_string_equal(field->text, "fx");
     assert_non_null(field_fault(field));
+    const struct key empty = {.code = K_CTRL + 'u'};
+    assert_true(form_key(&form, &empty));
+    assert_string_equal(field->text, "");
     struct key down = {.code = K_DOWN};
     assert_true(form_key(&form, &down));
     assert_string_equal(field->text, "damaged");
