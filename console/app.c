@@ -366,6 +366,8 @@ static void prompt_key(struct app *app, const struct key *key)
     enum prompt_kind kind = app->prompt;
     char text[FIELD_TEXT];
 
+    if (kind != PROMPT_FILTER && key->code == K_ENTER)
+        field_trim(field);
     if (kind == PROMPT_LIST && key->code == K_ENTER && !field->text[0])
         field_set(field, app->list_name);
     if (kind == PROMPT_LIST && key->code == K_ENTER && field_fault(field)) {

@@ -44,6 +44,18 @@ void field_set(struct field *field, const char *text)
     field->from_start = true;
 }
 
+void field_trim(struct field *field)
+{
+    const char *text = field->text + strspn(field->text, " ");
+    size_t length = strlen(text);
+
+    while (length > 0 && text[length - 1] == ' ')
+        length--;
+    memmove(field->text, text, length);
+    field->text[length] = '\0';
+    field->caret = length;
+}
+
 /* ------------------------------------------------------------- editing */
 
 static size_t before(const struct field *field)

@@ -62,6 +62,8 @@ struct field *form_add(struct form *form, enum field_kind kind, const char *labe
 /* The field with this mark, or NULL. */
 struct field *form_find(struct form *form, int mark);
 void field_set(struct field *field, const char *text);
+/* Takes away blanks at both ends, such as the end of a line that was pasted. */
+void field_trim(struct field *field);
 /* The list of a choice has come, or has changed: what was typed before is completed by it. */
 void form_complete(struct form *form);
 /* Takes a key that belongs to a field. False: it is none of the form's. */

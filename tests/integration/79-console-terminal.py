@@ -111,6 +111,11 @@ def pastes(cluster):
         t.send("\033[200~q\003\033OQ\033[21~\033[201~")
         t.wait("code, order or R-: q")
         t.key("Esc")
+        t.send("\033[200~ WID-3\r\n\033[201~")  # a line, as another program copies it
+        t.wait("code, order or R-:  WID-3")
+        t.key("Enter")
+        t.wait("Item WID-3")
+        t.view("Stock")
         adjust(t, "-1")
         t.key("Tab")
         t.send("\033[200~one\r\ntwo\t\033OQthree\033[201~")
