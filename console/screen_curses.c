@@ -126,6 +126,22 @@ static void catch_crashes(void)
         (void)sigaction(numbers[i], &action, NULL);
 }
 
+static void give_back(void)
+{
+    endwin();
+    delscreen(terminal);
+    terminal = NULL;
+    if (have_before)
+        (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
+}
+
+/* newterm() takes a terminal that can only append, too. */
+static bool places_cursor(void)
+{
+    const char *how = tigetstr("cup");
+    return how && how != (const char *)-1;
+}
+
 static bool open_screen(const struct settings *settings, char *error, size_t error_bytes)
 {
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
@@ -142,6 +158,13 @@ static bool open_screen(const struct settings *settings, char *error, size_t err
                  "the terminal \"%s\" is not known here: set TERM, or use "
                  "--plain",
                  getenv("TERM") ? getenv("TERM") : "");
+        return false;
+    }
+    if (!places_cursor()) {
+        snprintf(error, error_bytes,
+                 "the terminal \"%s\" can only append: set TERM, or use --plain",
+                 getenv("TERM") ? getenv("TERM") : "");
+        give_back();
         return false;
     }
     mouse = settings->mouse;
@@ -164,11 +187,7 @@ static void close_screen(void)
     send_bytes(PASTE_OFF);
     if (mouse)
         send_bytes(MOUSE_OFF);
-    endwin();
-    delscreen(terminal);
-    terminal = NULL;
-    if (have_before)
-        (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
+    give_back();
 }
 
 /* ------------------------------------------------------------- drawing */

@@ -535,6 +535,10 @@ def modes(cluster):
         t.send("\033[21~")
         equal(t.ended(), 0, "exit code")
         equal(t.state()["alternate"], 0, "no other screen")
+    for term, why in (("dumb", "can only append"), ("nonsense", "is not known here")):
+        with Terminal(cluster, term=term) as t:
+            t.wait('"%s" %s' % (term, why))
+            equal(t.ended(), 71, "exit code with TERM=" + term)
     with Terminal(cluster) as t:
         os.makedirs(os.path.join(t.home, ".config/holdfast"))
         path = os.path.join(t.home, ".config/holdfast/console.yaml")
