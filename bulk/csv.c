@@ -68,7 +68,12 @@ static void take_column(struct bulk_reader *reader, const struct csv_record *hea
     if (front->uses[i] == USE_KEY)
         front->keys[i] = key_find(word, ALL_KEYS, &nearest);
     if (front->uses[i] == USE_KEY && front->keys[i] == KEY_COUNT) {
-        reader_unknown(reader, place_of(header, i), "column", name, nearest);
+        if (nearest)
+            reader_unknown(reader, place_of(header, i), "column", name, nearest);
+        else
+            reader_fault(reader, place_of(header, i),
+                         "unknown column \"%.64s\"; the name of one for people begins with #",
+                         name);
         front->uses[i] = USE_REMARK;
         return;
     }

@@ -485,6 +485,9 @@ static void spreadsheets_that_are_wrong(void **state)
                               "4:1: a quote is not closed\n"
                               "5:1: run is \"r2\" here, and \"r1\" in the first row\n"
                               "5:4: unknown op \"adjst\" (did you mean \"adjust\"?)");
+    assert_false(check(BULK_CSV, "run,op,sku,warehouse,to,remark\nr1,count,a,BER1,5,x\n"));
+    assert_string_equal(said, "1:25: unknown column \"remark\"; the name of one for people begins "
+                              "with #");
 }
 
 static void the_run_may_come_from_outside(void **state)
