@@ -160,8 +160,8 @@ static void print_totals(const struct plan *plan, const char *run)
         json_line(object);
         return;
     }
-    printf("run %s: %" PRIu64 " lines: %" PRIu64 " would be applied, %" PRIu64 " refused", run,
-           plan->lines, plan->applied, plan->refused);
+    printf("run %s: %" PRIu64 " line%s: %" PRIu64 " would be applied, %" PRIu64 " refused", run,
+           plan->lines, plan->lines == 1 ? "" : "s", plan->applied, plan->refused);
     for (int i = 0, n = 0; i < 64; i++)
         if (plan->refused_by[i] > 0)
             printf("%s%" PRIu64 " %s", n++ == 0 ? " (" : ", ", plan->refused_by[i],

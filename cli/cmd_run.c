@@ -287,11 +287,12 @@ static int show_lines(struct session *session, const char *run)
 static void show_run(const struct holdfast_run *run)
 {
     char begun[TIME_TEXT_BYTES], changed[TIME_TEXT_BYTES];
+    uint32_t lines = run->lines - run->blank;
 
     local_time(run->created_at_us, begun);
     local_time(run->changed_at_us, changed);
-    printf("run %s  %s, %u lines: %u applied, %u refused, %u left", run->run, state_name(run),
-           run->lines - run->blank, run->applied, run->refused, lines_left(run));
+    printf("run %s  %s, %u line%s: %u applied, %u refused, %u left", run->run, state_name(run),
+           lines, lines == 1 ? "" : "s", run->applied, run->refused, lines_left(run));
     if (run->unknown > 0)
         printf(" (%u of them unknown)", run->unknown);
     printf("\n  begun %s by %s, last changed %s\n", begun, run->actor, changed);

@@ -208,8 +208,9 @@ int plan_compare(struct session *session, struct run_input *input)
     if (code != 0 || comparison.moved == 0)
         return code;
     complain("apply",
-             "version_conflict: stock that %llu lines touch has moved since %s: plan again; "
-             "nothing was applied",
-             (unsigned long long)comparison.moved, input->planned_at);
+             "version_conflict: stock that %llu line%s has moved since %s: plan again; nothing was "
+             "applied",
+             (unsigned long long)comparison.moved, comparison.moved == 1 ? " touches" : "s touch",
+             input->planned_at);
     return 3;
 }

@@ -89,9 +89,9 @@ void engine_summary(const struct engine *engine, bool json)
         json_line(object);
         return;
     }
-    printf("run %s: %" PRIu64 " lines: %" PRIu64 " applied, %" PRIu64 " skipped, %" PRIu64
+    printf("run %s: %" PRIu64 " line%s: %" PRIu64 " applied, %" PRIu64 " skipped, %" PRIu64
            " refused",
-           engine->run, lines, engine->applied, skipped, engine->refused);
+           engine->run, lines, lines == 1 ? "" : "s", engine->applied, skipped, engine->refused);
     if (engine->failed > 0)
         printf(", %" PRIu64 " unknown", engine->failed);
     if (lines > done)

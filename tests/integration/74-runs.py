@@ -67,6 +67,10 @@ def plan(cluster):
         "W B  safety stock 0 -> 3 (+3)  L11",
         "run plan: 7 lines: 6 would be applied, 1 refused (1 insufficient_on_hand); on hand -9"],
         "text")
+    one = write("one.yaml", "one", "op: adjust, sku: A, by: -3, reason: broken", warehouse="W")
+    done = cluster.hf("plan", one, json=False, expect=1)
+    equal(done.out.splitlines()[-1], "run one: 1 line: 1 would be applied, 0 refused; on hand -3",
+          "one line")
     equal(ledger(cluster), before, "movements")
     lines = cluster.hf("plan", path, expect=1).lines
     equal([line["result"] for line in lines[:-1]],

@@ -105,6 +105,8 @@ static void test_a_summary_counts_what_was_done_and_what_is_left(void **state)
     /* An undo of a run that was cut off, completed and undone again: its record says 4096. */
     engine = (struct engine){.run = "undo-R", .lines = 4096, .skipped = 4096, .applied = 13904};
     expect_summary(&engine, "run undo-R: 18000 lines: 13904 applied, 4096 skipped, 0 refused\n");
+    engine = (struct engine){.run = "R", .lines = 1, .applied = 1};
+    expect_summary(&engine, "run R: 1 line: 1 applied, 0 skipped, 0 refused\n");
 }
 
 int main(void)
