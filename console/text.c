@@ -102,17 +102,18 @@ size_t text_fit_words(const char *text, int cells)
 const char *text_before(const char *text, size_t caret, int cells, int *before)
 {
     const char *end = text + caret;
+    int width = 0;
     uint32_t point;
 
-    *before = 0;
     for (const char *at = text; at < end;) {
         at += text_decode(at, (size_t)(end - at), &point);
-        *before += text_point_width(point);
+        width += text_point_width(point);
     }
-    while (text<end && * before> cells) {
+    while (text < end && width > cells) {
         text += text_decode(text, (size_t)(end - text), &point);
-        *before -= text_point_width(point);
+        width -= text_point_width(point);
     }
+    *before = width;
     return text;
 }
 
