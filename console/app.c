@@ -250,6 +250,12 @@ static void go_back(struct app *app)
         app_say(app, STYLE_NORMAL, "nothing is tagged any more");
         return;
     }
+    if (views[app->view]->filtered && views[app->view]->filtered(app)) {
+        begin_prompt(app, PROMPT_FILTER, "");
+        app->prompt = PROMPT_NONE;
+        views[app->view]->act(app, ACTION_FILTER);
+        return;
+    }
     if (app->view != VIEW_STOCK)
         app_show(app,
                  app->view == VIEW_ITEM && app->previous != VIEW_ITEM ? app->previous : VIEW_STOCK);

@@ -63,6 +63,7 @@ struct view {
     void (*title)(struct app *app, char *text, size_t bytes);
     bool (*key)(struct app *app, const struct key *key);       /* moves; false: not its own */
     bool (*act)(struct app *app, enum action action);          /* may be NULL */
+    bool (*filtered)(struct app *app);                         /* NULL: there is no filter */
     bool (*subject)(struct app *app, struct subject *subject); /* may be NULL; false: no row */
     /* Whether the row lets the action be done at all; NULL: it does. */
     bool (*allows)(struct app *app, enum action action);

@@ -12,7 +12,9 @@
 #include "console/tag.h"
 #include "console/text.h"
 
-#define OLD_US 5000000 /* a row that was not heard of for so long says so */
+#define WAREHOUSE_CELLS 10 /* of a warehouse's column, with a blank */
+#define MORE_CELLS 4       /* of "+12", the warehouses that have none */
+#define OLD_US 5000000     /* a row that was not heard of for so long says so */
 
 struct column {
     const char *head;
@@ -117,6 +119,20 @@ static int tiny_figure(struct canvas *c, int y, int x, enum style style,
     return width + 1;
 }
 
+/* How many warehouses have a column of their own, from x on; what tells of the others has room. */
+static size_t warehouse_columns(const struct app *app, int columns, int x)
+{
+    size_t all = app->warehouse[0] ? 0 : app->warehouses.count;
+    int room = columns + 1 - x;
+
+    if (all <= WAREHOUSE_COLUMNS && (int)all * WAREHOUSE_CELLS <= room)
+        return all;
+    room = (room - MORE_CELLS) / WAREHOUSE_CELLS;
+    if (room > WAREHOUSE_COLUMNS)
+        room = WAREHOUSE_COLUMNS;
+    return room > 0 && all > 0 ? (size_t)room : 0;
+}
+
 static void draw_row(struct app *app, struct canvas *c, const struct column *columns, int y,
                      const struct stock_row *row, bool selected)
 {
@@ -157,13 +173,20 @@ static void draw_row(struct app *app, struct canvas *c, const struct column *col
     }
     canvas_text(c, y, x, 5, selected ? STYLE_SELECTED : warn, mark);
     x += 5;
-    for (size_t w = 0; !app->warehouse[0] && w < app->warehouses.count && w < WAREHOUSE_COLUMNS &&
-                       x + 9 <= c->columns;
-         w++, x += 10) {
-        const struct column column = {.width = 9};
+    size_t shown = warehouse_columns(app, c->columns, x);
+    for (size_t w = 0; w < shown; w++, x += WAREHOUSE_CELLS) {
+        const struct column column = {.width = WAREHOUSE_CELLS - 1};
         if (row->has[w] || !row->known)
             figure(c, y, x, &column, style, row->known, row->available[w]);
     }
+}
+
+static void warehouse_head(struct canvas *c, int y, int x, const char *code)
+{
+    if (text_width(code) < WAREHOUSE_CELLS)
+        canvas_right(c, y, x, WAREHOUSE_CELLS - 1, STYLE_TITLE, code);
+    else
+        canvas_cell(c, y, x, WAREHOUSE_CELLS - 1, STYLE_TITLE, code);
 }
 
 static void draw_heads(struct app *app, struct canvas *c, const struct column *columns, int y)
@@ -190,13 +213,11 @@ static void draw_heads(struct app *app, struct canvas *c, const struct column *c
         x += columns[i].width + 1;
     }
     x += 5;
-    for (size_t w = 0; !app->warehouse[0] && w < app->warehouses.count && w < WAREHOUSE_COLUMNS &&
-                       x + 9 <= c->columns;
-         w++, x += 10) {
-        char head[10];
-        snprintf(head, sizeof head, "%.9s", app->warehouses.codes[w]);
-        canvas_right(c, y, x, 9, STYLE_TITLE, head);
-    }
+    size_t shown = warehouse_columns(app, c->columns, x);
+    for (size_t w = 0; w < shown; w++, x += WAREHOUSE_CELLS)
+        warehouse_head(c, y, x, app->warehouses.codes[w]);
+    if (shown > 0 && shown < app->warehouses.count)
+        canvas_format(c, y, x, MORE_CELLS, STYLE_TITLE, "+%zu", app->warehouses.count - shown);
 }
 
 /* Why there is no row. A warehouse that nobody made may have been named at the start. */

@@ -374,6 +374,11 @@ static size_t table(struct app *app, struct export_file *out)
     return s->list.count;
 }
 
+static bool filtered(struct app *app)
+{
+    return mine(app)->text[0] != '\0';
+}
+
 const struct view view_events = {
     .id = VIEW_EVENTS,
     .name = "Events",
@@ -386,6 +391,7 @@ const struct view view_events = {
     .title = title,
     .key = key,
     .act = act,
+    .filtered = filtered,
     .allows = allows,
     .subject = subject,
     .table = table,

@@ -272,6 +272,11 @@ static bool subject(struct app *app, struct subject *out)
     return s->selected[0] != '\0';
 }
 
+static bool filtered(struct app *app)
+{
+    return stock_of(app)->filter[0] != '\0';
+}
+
 const struct view view_stock = {
     .id = VIEW_STOCK,
     .name = "Stock",
@@ -284,5 +289,6 @@ const struct view view_stock = {
     .title = stock_title,
     .key = key,
     .act = act,
+    .filtered = filtered,
     .subject = subject,
 };

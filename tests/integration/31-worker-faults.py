@@ -115,6 +115,7 @@ def cursed_by_trigger(cluster):
         cluster.sql("DROP TRIGGER planted", admin=True)
     names = [wire.status_name(r.status) for r in results]
     equal(names, ["applied"] * 20 + ["internal"], "results")
+    cluster.hf("receive", "GOOD=100000@W")
     cluster.hf("reserve", "SIGNAL=4@W", "--ttl", "1s")
     cluster.sql(signalling("SIGNAL", pb.MOVEMENT_EXPIRED), admin=True)
     try:

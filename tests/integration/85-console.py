@@ -90,6 +90,12 @@ def no_key_lost(cluster):
         keys_in_one_write(t)
 
 
+def warehouses_in(heads):
+    more = re.search(r" \+(\d+) *$", heads)
+    return (sum(code in heads for code in ("BER1", "HAM2", "BARE"))
+            + (int(more.group(1)) if more else 0))
+
+
 @test("a warehouse that nobody made is told; one without stock is not said to be without items")
 def empty_warehouse(cluster):
     cluster.hf("warehouse", "put", "BARE", "--name", "Bare")
@@ -98,6 +104,11 @@ def empty_warehouse(cluster):
             t.wait(words)
             t.key("W")
             t.wait("WID-1")
+    for columns in (100, 110, 120, 130, 140, 150, 200):  # who has no column is counted
+        with Terminal(cluster, rows=24, columns=columns) as t:
+            t.wait("WID-1")
+            wait_until(lambda: warehouses_in(t.lines()[2]) == (3 if columns >= 150 else 0), 6,
+                       "heads: " + t.lines()[2])
 
 
 @test("filter as you type, sort, and pages of all rows")
@@ -110,6 +121,14 @@ def pages(cluster):
         t.wait_gone("WID-1 ")
         t.wait("ZPG-03")
         t.key("Esc")
+        t.wait_gone('"number 3"')
+        t.wait("WID-9")
+        t.key("/")
+        t.type("number 3")
+        t.key("Enter")
+        t.wait_gone("filter:")
+        t.wait('"number 3"')
+        t.key("Esc")  # as in the prompt; another goes back
         t.wait_gone('"number 3"')
         t.wait("WID-9")
         seen, first = set(), 1
