@@ -204,11 +204,11 @@ static bool propose(struct audit *audit, const char *file)
 
     if (!audit_propose(audit, file, &proposal))
         return false;
-    fprintf(
-        stderr,
-        "%s: %zu lines that mend something, %zu differences that no movement mends; nothing was "
-        "changed: look at it, then `holdfast apply` it\n",
-        file, proposal.lines, proposal.left);
+    fprintf(stderr,
+            "%s: %zu line%s something, %zu difference%s that no movement mends; nothing was "
+            "changed: look at it, then `holdfast apply` it\n",
+            file, proposal.lines, proposal.lines == 1 ? " that mends" : "s that mend",
+            proposal.left, proposal.left == 1 ? "" : "s");
     return true;
 }
 

@@ -174,10 +174,10 @@ static void print_summary_json(const struct import *import)
 
 static void print_summary(const struct import *import)
 {
-    printf("%llu lines: %llu applied, %llu already there, %llu rejected, %llu refused",
-           (unsigned long long)import->lines, (unsigned long long)import->taken,
-           (unsigned long long)import->there, (unsigned long long)import->rejected,
-           (unsigned long long)import->refused);
+    printf("%llu line%s: %llu applied, %llu already there, %llu rejected, %llu refused",
+           (unsigned long long)import->lines, import->lines == 1 ? "" : "s",
+           (unsigned long long)import->taken, (unsigned long long)import->there,
+           (unsigned long long)import->rejected, (unsigned long long)import->refused);
     for (size_t i = 0, n = 0; i < sizeof(import->refused_by) / sizeof(import->refused_by[0]); i++)
         if (import->refused_by[i] > 0)
             printf("%s%llu %s", n++ == 0 ? " (" : ", ", (unsigned long long)import->refused_by[i],

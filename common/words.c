@@ -3,6 +3,7 @@
  * Edit distance with swaps (optimal string alignment) over three rows; see words.h.
  */
 #include <string.h>
+#include <strings.h>
 #include "common/words.h"
 
 static unsigned least(unsigned a, unsigned b, unsigned c)
@@ -40,6 +41,8 @@ unsigned word_distance(const char *a, const char *b)
 void word_nearest(const char *typed, const char *candidate, const char **best, unsigned *distance)
 {
     unsigned d = word_distance(typed, candidate);
+    if (d > 1 && strcasecmp(typed, candidate) == 0)
+        d = 1;
     if (d > (strlen(typed) + 1) / 2)
         return;
     if (*best == NULL || d < *distance) {

@@ -395,7 +395,7 @@ def watched(cluster, watch):
     equal(done.json["audit"]["first"][0]["sku"], "A", "which")
     file = os.path.join(cluster.dir, "mend.yaml")
     done = cluster.hf("audit", "--propose", file, expect=1)
-    check("1 lines that mend something, 0 differences" in done.err, done.err)
+    check("1 line that mends something, 0 differences" in done.err, done.err)
     with open(file) as text:
         text = text.read()
     line = re.search(r'op: count, sku: "A", warehouse: "W", to: (\d+), if_version: (\d+), reason: "audit"',

@@ -151,6 +151,7 @@ static void nearest_word(void **state)
     assert_string_equal(nearest("resreve"), "reserve");
     assert_string_equal(nearest("recieve"), "receive");
     assert_string_equal(nearest("retrun"), "return");
+    assert_string_equal(nearest("RESERVE"), "reserve"); /* codes are told apart by case */
     assert_null(nearest("xyzzy"));
 }
 
