@@ -230,7 +230,8 @@ def library_moves(cluster):
     cluster.stock("LM", W=10000)
     cluster.wait_served()
     stopped = broker_of(cluster, cluster.client_endpoint(0))
-    lines = ["%d\t%d\treserve\tline=LM=1@W" % (i % 32, 300 * (i // 32)) for i in range(320)]
+    lines = ["%d\t%d\treserve\tline=LM=1@W" % (i % 32, int(scale(300)) * (i // 32))
+             for i in range(320)]
 
     def stop():
         wait_until(lambda: cluster.level("LM")["reserved"] >= 32, 60, "all clients are at work")
