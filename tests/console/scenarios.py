@@ -8,7 +8,7 @@ import time
 import zmq
 
 from harness import *
-from terminal import CONSOLE, KEYS, Terminal, console_argv
+from terminal import KEYS, Terminal, console_argv
 
 PAGES = ["ZPG-%02d" % i for i in range(30)]
 ALL = PAGES + ["JPN-1", "WID-1", "WID-2-LONG", "WID-3", "WID-9"]
@@ -415,7 +415,7 @@ def sane_terminal(cluster):
         t.key("Esc")
         for number, name in ((signal.SIGTERM, "term"), (signal.SIGSEGV, "segv"),
                              (signal.SIGABRT, "abrt")):
-            found = [p for p in marked_processes(mark) if p.argv[0] == CONSOLE]
+            found = [p for p in marked_processes(mark) if p.role == "holdfast-console"]
             equal(len(found), 1, "consoles that run")
             found[0].signal(number)
             wait_until(lambda: not found[0].alive(), 10, "it ends by " + name)

@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "console"))
 from harness import *  # noqa: E402
 from scenarios import *  # noqa: E402
-from terminal import Terminal, Tmux  # noqa: E402
+from terminal import CONSOLE, Terminal, Tmux  # noqa: E402
 
 
 @test("the first screen says which system, who, how fresh, and what can be done")
@@ -240,7 +240,7 @@ def scans(cluster):
 @test("Operations shows what the last audit found, and that there is trouble")
 def audit_shown(cluster):
     report = pb.AuditReport(partitions=8, partitions_checked=8, views=1, views_compared=1, took_ms=5)
-    with Terminal(cluster) as t, cluster.peer() as peer:
+    with Terminal(cluster) as t, cluster.peer().keep() as peer:
         t.view("Operations")
         t.wait("broker b1: serves")
         t.wait("no audit was told of")
@@ -525,9 +525,9 @@ def idle(cluster):
     with Terminal(cluster) as t:
         t.wait("WID-1")
         t.wait("LIVE")
-        t.quiet(1)
+        t.quiet(scale(1))
         before = t.state()["written"]
-        time.sleep(scale(2))
+        time.sleep(2)
         equal(t.state()["written"] - before, 0, "bytes written in two idle seconds")
 
 
@@ -603,4 +603,6 @@ def shard_down(cluster):
 
 
 if __name__ == "__main__":
-    run(workers=2, views=1, shards=2)
+    # Under valgrind all wait for each other longer than three heartbeats of a second.
+    run(workers=2, views=1, shards=2,
+        windows={"heartbeat": "5s", "lease": "15s"} if wire.UNDER_VALGRIND else {})

@@ -11,7 +11,7 @@ import uuid
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "console"))
 from harness import *  # noqa: E402
 from scenarios import *  # noqa: E402
-from terminal import Terminal  # noqa: E402
+from terminal import CONSOLE, Terminal  # noqa: E402
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 SIZE = dict(rows=24, columns=80)

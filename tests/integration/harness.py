@@ -107,7 +107,7 @@ PATIENT = ("stock", "reserve", "purchase", "release", "ship", "extend", "cancel"
            "adjust", "count", "transfer", "item", "warehouse", "reason", "reservation", "history",
            "audit")
 PROGRAMS = ("holdfast", "holdfast-broker", "holdfast-worker", "holdfast-view", "holdfast-relay",
-            "mysqld")
+            "holdfast-console", "mysqld")
 
 
 class Process:
