@@ -325,8 +325,7 @@ void server_close(struct server **server)
     if (s->state)
         zmq_close(s->state);
     feed_close(&s->feed);
-    if (s->context)
-        zmq_ctx_term(s->context);
+    frames_end(s->context);
     /* libzmq leaves the socket's file where it is; under the lock it can only be ours */
     for (int i = 0; i < LOCK_COUNT; i++)
         lock_release(&s->locks[i]);

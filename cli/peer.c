@@ -186,8 +186,7 @@ static void close_peer(struct peer *peer)
         zmq_setsockopt(peer->socket, ZMQ_LINGER, &linger, sizeof linger);
     if (peer->socket)
         zmq_close(peer->socket);
-    if (peer->context)
-        zmq_ctx_term(peer->context);
+    frames_end(peer->context);
 }
 
 bool peer_ask(const struct config *config, const char *endpoint, const uint8_t *body,

@@ -3,6 +3,7 @@
  * Subscribes to the brokers' own states. See broker_watch.h.
  */
 #include "common/broker_watch.h"
+#include "common/frames.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,8 +66,7 @@ void broker_watch_destroy(struct broker_watch **watch)
         if ((*watch)->states[i])
             hf__broker_state__free_unpacked((*watch)->states[i], NULL);
     }
-    if ((*watch)->context)
-        zmq_ctx_term((*watch)->context);
+    frames_end((*watch)->context);
     free(*watch);
     *watch = NULL;
 }

@@ -4,6 +4,7 @@
  */
 #include "common/frames.h"
 
+#include <errno.h>
 #include <stdbool.h>
 
 size_t frames_receive(void *socket, zmq_msg_t *frames, size_t most)
@@ -29,4 +30,10 @@ void frames_close(zmq_msg_t *frames, size_t count, size_t most)
 {
     for (size_t i = 0; i < count && i < most; i++)
         zmq_msg_close(&frames[i]);
+}
+
+void frames_end(void *context)
+{
+    while (context && zmq_ctx_term(context) != 0 && errno == EINTR)
+        ;
 }

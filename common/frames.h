@@ -17,4 +17,8 @@ size_t frames_receive(void *socket, zmq_msg_t *frames, size_t most);
 /* Closes what frames_receive has left there, given what it returned. */
 void frames_close(zmq_msg_t *frames, size_t count, size_t most);
 
+/* Ends a context whose sockets are closed: zmq_ctx_term, again when a signal interrupts it. NULL is
+ * none. */
+void frames_end(void *context);
+
 #endif

@@ -15,6 +15,7 @@
 
 #include "common/clock.h"
 #include "common/daemon.h"
+#include "common/frames.h"
 #include "common/listener.h"
 #include "common/log.h"
 #include "common/random.h"
@@ -231,7 +232,7 @@ static int serve(const struct config *config, const struct daemon *self)
         log_close();
         _exit(code);
     }
-    zmq_ctx_term(context);
+    frames_end(context);
     close(relay.signals);
     log_info("code=%d stopped", code);
     return code;

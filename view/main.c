@@ -14,6 +14,7 @@
 
 #include "common/clock.h"
 #include "common/daemon.h"
+#include "common/frames.h"
 #include "common/log.h"
 #include "view/feed.h"
 #include "view/server.h"
@@ -135,7 +136,7 @@ static int serve(const struct config *config, const struct daemon *self)
         _exit(code);
     }
     model_destroy(&view.model);
-    zmq_ctx_term(context);
+    frames_end(context);
     close(view.signals);
     log_info("code=%d stopped", code);
     return code;

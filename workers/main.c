@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "common/daemon.h"
+#include "common/frames.h"
 #include "common/log.h"
 #include "workers/auditor.h"
 #include "workers/link.h"
@@ -80,7 +81,7 @@ static int work(const struct config *config, const struct config_shard *shard, c
         log_close();
         _exit(code);
     }
-    zmq_ctx_term(context);
+    frames_end(context);
     close(signals);
     log_info("code=%d stopped", code);
     return code;
