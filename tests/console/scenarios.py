@@ -234,7 +234,7 @@ def orders(cluster, t):
     soon = cluster.hf("reserve", "WID-3=1@BER1", "--ttl", "5m", "--order", "o78").json
     t.view("Reservations")
     t.wait(soon["reservation"])
-    check("00:04:" in t.line_with(soon["reservation"]), "a countdown: " + t.text())
+    t.wait_line(soon["reservation"], "00:04:")  # a countdown
     t.key("Home")
     t.wait(">00:04")
     t.key("+")
