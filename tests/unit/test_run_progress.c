@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,9 @@
 
 #include "cli/run_engine.h"
 #include "common/clock.h"
+
+#define MARK "\001"
+#define PATIENCE_MS 10000
 
 /* Lines of 10 s, as the engine says them. */
 static void say(struct engine *engine, bool now)
@@ -30,16 +34,23 @@ static char *said(struct engine *engine, int from, int to, bool now)
 {
     static char text[1000];
     int before = dup(STDERR_FILENO);
-    ssize_t bytes = 0;
+    struct pollfd ready = {.fd = from, .events = POLLIN};
+    size_t bytes = 0;
 
     assert_true(before >= 0 && dup2(to, STDERR_FILENO) >= 0);
     say(engine, now);
     fflush(stderr);
     assert_true(dup2(before, STDERR_FILENO) >= 0);
     close(before);
-    assert_true(fcntl(from, F_SETFL, O_NONBLOCK) == 0);
-    bytes = read(from, text, sizeof text - 1);
-    text[bytes > 0 ? bytes : 0] = '\0';
+    /* A terminal hands on what was written after a while, and in pieces: up to a mark. */
+    assert_int_equal(write(to, MARK, 1), 1);
+    do {
+        assert_int_equal(poll(&ready, 1, PATIENCE_MS), 1);
+        ssize_t more = read(from, text + bytes, sizeof text - 1 - bytes);
+        assert_true(more > 0);
+        bytes += (size_t)more;
+    } while (text[bytes - 1] != MARK[0]);
+    text[bytes - 1] = '\0';
     return text;
 }
 
