@@ -60,7 +60,9 @@ def stock_rows(t):
 def select(t, sku):
     """The row of a sku, from the first one on; each Down has been seen before the next."""
     def selected():
-        return next((line[1:].lstrip(" *") for line in t.lines() if line.startswith(">")), "")
+        """Its first word: what else is in the row changes by itself."""
+        rows = [line[1:].lstrip(" *").split() for line in t.lines() if line.startswith(">")]
+        return rows[0][0] + " " if rows and rows[0] else ""
 
     def at_first():
         title = t.lines()[1]
