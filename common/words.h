@@ -13,8 +13,8 @@
 #define WORD_DISTANCE_MAX 64
 unsigned word_distance(const char *a, const char *b);
 
-/* Keeps the nearest of the words that it is shown. Start with *best NULL. Another case of all letters
- * is one edit; a word further away than half of what was typed is never near. */
+/* Keeps the nearest of the words that it is shown. Start with *best NULL. Another case of all
+ * letters is one edit; a word further away than half of what was typed is never near. */
 void word_nearest(const char *typed, const char *candidate, const char **best, unsigned *distance);
 
 #endif

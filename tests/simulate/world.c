@@ -616,7 +616,8 @@ static void end(void)
               (unsigned long long)sim_digest());
 }
 
-/* What is read of an owner that stood still tells it so, and hides what a restless seed is about. */
+/* What is read of an owner that stood still tells it so, and hides what a restless seed is about.
+ */
 static bool may_read(void)
 {
     return !world.restless || (!world.lulls && world.client_count % 4 == 0);
