@@ -161,9 +161,10 @@ static void draw_modes(void)
     world.restores = sim_one_in(16);
     world.adrift = world.restless && sim_one_in(4);
     world.unheard = world.restless && !world.adrift && world.broker_count > 1 && sim_one_in(2);
-    if (world.adrift || world.unheard) {
+    world.returns = world.restless && !world.adrift && !world.unheard && sim_one_in(2);
+    if (world.adrift || world.unheard || world.returns) {
         world.config.windows.lease_ms = 500;
-        world.config.windows.heartbeat_ms = 1000;
+        world.config.windows.heartbeat_ms = world.returns ? 100 : 1000;
     }
     world.lulls = world.unheard && sim_one_in(2);
     if (world.unheard) {
@@ -222,7 +223,9 @@ static void draw_faults(void)
             on = world.restless && (on || world.adrift);
         else if (world.unheard && kind == SIM_FAULT_PAUSE_TELLER)
             on = true;
-        else if (world.adrift || world.unheard)
+        else if (world.returns && kind == SIM_FAULT_SLEEP_WORKER)
+            on = true;
+        else if (world.adrift || world.unheard || world.returns)
             on = on && sim_one_in(8);
         if (kind >= SIM_FAULT_NET_LOSE && kind <= SIM_FAULT_NET_REORDER)
             on = on && world.harsh;

@@ -3,19 +3,19 @@
  * One simulated cluster: its configuration drawn from the seed, its processes, what is done to
  * them, and what must hold. One seed is:
  *
- *   world_begin     draws everything, starts servers, brokers, workers, clients
+ *   begin           draws everything, starts servers, brokers, workers, clients
  *   preamble        client 0 puts items, warehouses, reasons and the first stock, without faults
  *   workload        clients work, faults happen
  *   calm            faults stop; everybody is there again; every operation must become certain
- *   world_end       history and tables are judged
+ *   end             history and tables are judged
  *
- *   world.c         configuration, the phases, starting again what died
+ *   world.c         configuration, the phases, starting again what died, what must hold after every
+ *                   commit and at the end
  *   world_faults.c  faults by time
  *   client.c        the body of a client: the real core, and a caller with notes
  *   workload.c      what callers want; bulk.c: of runs and undos; count.c: of count lists
  *   reading.c       what callers ask
  *   broker.c        the body of a broker: the real dispatch
- *   check.c         what must hold after every commit and at the end
  */
 #ifndef TESTS_SIMULATE_WORLD_H
 #define TESTS_SIMULATE_WORLD_H
@@ -174,6 +174,7 @@ struct world {
     int64_t workload_us;
     bool restless; /* partitions go from worker to worker, and peers learn of it late */
     bool adrift;   /* … because they lose their servers after a COMMIT, and by nothing else */
+    bool returns; /* … because one is asleep, and back when who had its partition meanwhile goes */
     bool unheard;  /* … and while one stands still, a broker does not hear of the others */
     bool lulls;    /* … and then nobody asks for anything for a while */
     bool prunes;   /* what is older than a few seconds goes */

@@ -17,6 +17,9 @@
 /* As long as leases are, and longer. */
 #define AWAY_MIN_US 300000
 #define AWAY_MAX_US 4000000
+/* Until another has taken what somebody asleep had, and has done some of it. */
+#define RETURN_MIN_US 900000
+#define RETURN_MAX_US 2000000
 /* Longer than the leases of such a seed, and until its partitions are another's. */
 #define LULL_MIN_US 600000
 #define LULL_MAX_US 1600000
@@ -91,9 +94,10 @@ static void others_leave(void *argument)
 /* For so long the worker does nothing; some others are gone when it is back. */
 static int64_t away_us(struct sim_process *process)
 {
-    int64_t us = sim_between(AWAY_MIN_US, AWAY_MAX_US);
+    int64_t us = world.returns ? sim_between(RETURN_MIN_US, RETURN_MAX_US)
+                               : sim_between(AWAY_MIN_US, AWAY_MAX_US);
 
-    if (world.restless && sim_one_in(2))
+    if (world.returns || (world.restless && sim_one_in(2)))
         sim_post((struct sim_ref){0}, us - sim_between(0, INTERVAL_MIN_US), others_leave, process);
     return us;
 }
@@ -118,12 +122,23 @@ static void hold_connections(void *process)
         net_hold(process, i, sim_between(AWAY_MAX_US / 2, AWAY_MAX_US));
 }
 
+static bool all_workers_up(void)
+{
+    for (unsigned i = 0; i < world.worker_count; i++) {
+        const struct worker_seat *seat = &world.workers[i];
+        if (seat->worker.process->life != SIM_UP || sim_now_us() < seat->worker.cut_off_until_us)
+            return false;
+    }
+    return true;
+}
+
 /* What it has not read by then, it still has; its brokers have given it to others. */
 static void sleep_for_a_while(struct sim_process *process)
 {
+    if (world.returns && !all_workers_up())
+        return;
     int64_t us = away_us(process);
-
-    if (sim_one_in(2))
+    if (!world.returns && sim_one_in(2))
         sim_post((struct sim_ref){0}, sim_between(0, us), lose_connections, process);
     else
         sim_post((struct sim_ref){0}, sim_between(0, INTERVAL_MIN_US * 5), hold_connections,
@@ -146,12 +161,7 @@ static void make_island(struct sim_process *process)
 
 bool world_may_stand_still(void)
 {
-    for (unsigned i = 0; i < world.worker_count && world.unheard; i++) {
-        const struct worker_seat *seat = &world.workers[i];
-        if (seat->worker.process->life != SIM_UP || sim_now_us() < seat->worker.cut_off_until_us)
-            return false;
-    }
-    return true;
+    return !world.unheard || all_workers_up();
 }
 
 /* Nobody asks for anything, until the partition is another's. What the one that stands still then
