@@ -7,7 +7,7 @@
 
 #include "client/encode.h"
 #include "protocol/status.h"
-#include "tests/simulate/model/calls.h"
+#include "tests/simulate/model/calls_impl.h"
 
 #define TARGETS 16u
 #define IDS 32u

@@ -3,7 +3,7 @@
 # What holds the model database against a real one; included by tests/tests.mk.
 
 MODEL = $(BUILD)/tests/simulate
-MODEL_CALLS = $(addprefix $(MODEL)/model/,calls.o calls_operation.o)
+MODEL_CALLS = $(addprefix $(MODEL)/model/,calls.o calls_batch.o calls_claims.o calls_operation.o calls_read.o)
 # Without what is only about workers and brokers.
 MODEL_OBJECTS = $(addprefix $(MODEL)/,kernel.o chance.o heap.o coroutine.o seams.o) \
                 $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/simulate/model_*.c))
