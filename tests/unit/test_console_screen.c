@@ -237,6 +237,7 @@ static void patience(void **state)
     assert_non_null(s);
     int64_t now = 1000000;
     script_next(s, now, &step);
+    assert_int_equal(step.patience_s, 10); /* of a wait before it: as ever */
     script_seen(s, true);
     script_next(s, now, &step); /* asked for in the second line, which is no step */
     assert_string_equal(step.text, "b");
@@ -248,7 +249,18 @@ static void patience(void **state)
     assert_int_equal(step.patience_s, 60);
     assert_int_equal(step.line, 3);
     script_free(&s);
-    for (const char *const *bad = (const char *const[]){"", "0", "3601", "x", "6 s", "-1", NULL};
+    /* The wait before it gives up after 10 s, whatever comes later. */
+    s = script_parse("x", "wait-for a\npatience 60\n", error, sizeof error);
+    assert_non_null(s);
+    script_next(s, now, &step);
+    script_next(s, now + 11000000, &step);
+    assert_int_equal(step.wish, SCRIPT_FAILED);
+    script_free(&s);
+    s = script_parse("x", "patience 3600\nwait-for a\n", error, sizeof error);
+    assert_non_null(s);
+    script_free(&s);
+    for (const char *const *bad =
+             (const char *const[]){"", "0", "3601", "x", "6 s", "-1", "+6", " 6", NULL};
          *bad; bad++) {
         char text[100];
         snprintf(text, sizeof text, "patience %s\n", *bad);
