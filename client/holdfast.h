@@ -255,7 +255,7 @@ struct holdfast_level {
     const char *sku;
     const char *warehouse;
     uint32_t on_hand, reserved, committed, unavailable, safety_stock, shortfall, available;
-    uint32_t reorder_point;
+    uint32_t reorder_point; /* low is less available than this (holdfast_events.h); 0: never */
     uint64_t version, on_hand_version;
 };
 

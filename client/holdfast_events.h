@@ -55,7 +55,9 @@ struct holdfast_subscription_options {
     size_t relay_count;
 };
 
-/* What a movement brought about; bits of holdfast_event.signals. A crossing, told once. */
+/* What a movement brought about; bits of holdfast_event.signals. A crossing, told once. Low is what
+ * is available being less than the reorder point, and not low at it; a reorder point of 0 is none.
+ * holdfast-console marks with LOW! what is so now. */
 enum holdfast_signal {
     HOLDFAST_SIGNAL_LOW_STOCK = 1,         /* over all warehouses, below the item's reorder point */
     HOLDFAST_SIGNAL_LOW_STOCK_HERE = 2,    /* the level, below its own reorder point */

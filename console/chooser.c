@@ -236,7 +236,7 @@ int help_draw(struct app *app, struct canvas *c, int top)
     line(&page, STYLE_STRONG, "", "A scanner types, it does not decide: only F2 changes stock.");
     line(&page, STYLE_NORMAL, "", "Scan a barcode anywhere and its item opens.");
     line(&page, STYLE_NORMAL, "", "? in a column: nobody knows now. It never means 0.");
-    line(&page, STYLE_NORMAL, "", "OUT! nothing available. LOW! at the reorder point or below.");
+    line(&page, STYLE_NORMAL, "", "OUT! nothing available. LOW! below the reorder point.");
     line(&page, STYLE_NORMAL, "", "SHRT more is promised than is there. OLD not heard of lately.");
     int more = page.lines - top - (c->rows - 3);
     if (more > 0)

@@ -20,6 +20,7 @@ struct stock_row {
     char sku[CODE_TEXT], name[NAME_TEXT];
     bool known;
     struct holdfast_level level; /* texts are not used */
+    bool low; /* below the reorder point, which is what events announce: here, or over all */
     uint32_t available[WAREHOUSE_COLUMNS];
     bool has[WAREHOUSE_COLUMNS];
     char latest[CODE_TEXT]; /* the warehouse where it moved last */

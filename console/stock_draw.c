@@ -97,7 +97,7 @@ static const char *mark_of(const struct app *app, const struct stock_row *row, e
     if (l->available == 0)
         return "OUT!";
     *style = STYLE_WARN;
-    return l->reorder_point > 0 && l->available <= l->reorder_point ? "LOW!" : "";
+    return row->low ? "LOW!" : "";
 }
 
 static void figure(struct canvas *c, int y, int x, const struct column *column, enum style style,

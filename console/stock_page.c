@@ -37,6 +37,12 @@ static void take_sample(struct stock_row *row, int64_t now_us)
     row->sampled_us = now_us;
 }
 
+/* As the owner judges the signals low_stock and low_stock_here (workers/ledger_signal.c). */
+static bool below_reorder_point(const struct holdfast_level *level)
+{
+    return level->available < level->reorder_point;
+}
+
 static void fill_stock(struct app *app, struct stock_row *row,
                        const struct holdfast_view_stock *stock)
 {
@@ -46,6 +52,7 @@ static void fill_stock(struct app *app, struct stock_row *row,
     if (stock->item)
         snprintf(row->name, sizeof row->name, "%s", stock->item->name);
     row->level = stock->total;
+    row->low = below_reorder_point(&stock->total);
     row->heard_us = app->now_us - stock->age_us;
     memset(row->has, 0, sizeof row->has);
     uint64_t newest = 0; /* versions of one sku are of one partition */
@@ -56,10 +63,8 @@ static void fill_stock(struct app *app, struct stock_row *row,
             snprintf(row->latest, sizeof row->latest, "%s", level->warehouse);
         }
         if (app->warehouse[0] && strcmp(level->warehouse, app->warehouse) == 0) {
-            uint32_t reorder = row->level.reorder_point;
             row->level = *level;
-            if (!row->level.reorder_point)
-                row->level.reorder_point = reorder;
+            row->low = row->low || below_reorder_point(level);
         }
         for (size_t w = 0; w < app->warehouses.count && w < WAREHOUSE_COLUMNS; w++) {
             if (strcmp(app->warehouses.codes[w], level->warehouse) == 0) {

@@ -83,6 +83,41 @@ def live(cluster):
         t.wait_gone("SILENT", 20)
 
 
+@test("LOW! is below the reorder point, in the list as in events")
+def low_is_below(cluster):
+    def signals(change):
+        return [line for line in t.lines() if "JPN-1" in line and change in line and "LOW" in line]
+
+    def set_reorder_point(pieces):
+        with cluster.peer() as peer:
+            answer = peer.call(wire.operation("set_reorder_point", sku="JPN-1", warehouse="HAM2",
+                                              quantity=pieces), cluster.partition("JPN-1"))
+        equal(answer.status, 0, "set_reorder_point: %s" % answer)
+
+    cluster.hf("receive", "JPN-1=58@HAM2", "--reference", "PO-9")
+    with Terminal(cluster) as t:
+        t.wait_line("JPN-1", " 100 ")  # at it: nothing is announced, so nothing is marked
+        check("LOW!" not in t.line_with("JPN-1"), t.text())
+        t.view("Events")
+        t.wait("following")
+        t.wait_line("JPN-1", "+58")
+        equal(signals("+58"), [], "no event says so")
+        cluster.hf("adjust", "JPN-1=-1@HAM2", "--reason", "damaged")
+        t.wait_line("JPN-1", " -1 ", "LOW!")
+        t.view("Stock")
+        t.wait_line("JPN-1", " 99 ", "LOW!")
+    # In one warehouse: that it is low there, or over all; not that there is less than over all.
+    cluster.hf("receive", "JPN-1=500@BER1", "--reference", "PO-9")
+    with Terminal(cluster, "--warehouse", "HAM2") as t:
+        t.wait_line("JPN-1", " 99 ")
+        check("LOW!" not in t.line_with("JPN-1"), "there is enough in all: " + t.text())
+        set_reorder_point(100)
+        t.wait_line("JPN-1", " 99 ", "LOW!")
+    set_reorder_point(0)
+    cluster.hf("adjust", "JPN-1=-500@BER1", "--reason", "damaged")
+    cluster.hf("adjust", "JPN-1=-57@HAM2", "--reason", "damaged")
+
+
 @test("a row of keys is never lost, however fast")
 def no_key_lost(cluster):
     with Terminal(cluster) as t:
