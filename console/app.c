@@ -146,15 +146,17 @@ void app_say(struct app *app, enum style style, const char *format, ...)
     va_end(args);
     app->message_style = style;
     app->message_at_us = app->now_us;
+    app->message_stays = false;
     app->dirty = true;
 }
 
-/* What was said of another view is not left beside this one; a fault is read first. */
+/* What was said of another view is not left beside this one. What is said in the turn that changes
+ * the view is of the new one; what is of no view is read first. */
 static void forget_message(struct app *app)
 {
     int64_t age_us = app->now_us - app->message_at_us;
 
-    if (age_us > (app->message_style == STYLE_BAD ? MESSAGE_US : 0))
+    if (age_us > (app->message_stays ? MESSAGE_US : 0))
         app->message[0] = '\0';
 }
 

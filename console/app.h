@@ -191,6 +191,7 @@ struct app {
     char message[512];
     enum style message_style;
     int64_t message_at_us;
+    bool message_stays; /* it is of no view: a change of the view does not take it away at once */
     char copied[CODE_TEXT]; /* for the terminal's clipboard; taken by the frontend */
 
     struct stock_export *exporting; /* a file that is being written, or NULL */
@@ -218,7 +219,7 @@ void app_turn(struct app *app);
 int app_wait_ms(const struct app *app);
 
 void app_show(struct app *app, enum view_id view);
-/* A line of words at the bottom, until the next. */
+/* A line of words at the bottom, until the next, or until the view is left. */
 void app_say(struct app *app, enum style style, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Whether the action does something now: what cannot be done is neither shown nor taken. */

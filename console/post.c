@@ -34,6 +34,9 @@ static void tell(struct posting *posting, const struct holdfast_result *result)
                 result->field[0] ? ": " : "", words, posting->what);
         break;
     }
+    /* Of a form that was left meanwhile: whoever posted it may be anywhere by now. */
+    app->message_stays = app->message_style == STYLE_BAD &&
+                         (!posting->done || result->kind == HOLDFAST_KIND_UNKNOWN);
     if (posting->done)
         posting->done(app, posting, result);
 }

@@ -306,6 +306,42 @@ def audit_shown(cluster):
         t.wait("TROUBLE: see below")
 
 
+@test("what was said of a view goes with it; while one stays, a key does not take a fault away")
+def said_of_a_view(cluster):
+    with Terminal(cluster) as t:
+        t.wait("WID-1")
+        t.scan("4999999999999")
+        t.wait("ERR 4999999999999")
+        t.key("Down", "Up", "F1", "Esc")
+        t.wait("F10Quit")
+        check("ERR 4999999999999" in t.text(), "read first: " + t.text())
+        t.view("Reservations")
+        check("ERR 4999999999999" not in t.text(), "it is of Stock: " + t.text())
+        # What becomes of a form that was left is of no view, and is read first.
+        t.view("Stock")
+        t.wait("WID-1")
+        select(t, "WID-1")
+        t.key("F6")
+        t.wait("Move WID-1")
+        choose_warehouse(t)
+        t.wait("On-hand")
+        t.type("9999")
+        t.key("Tab")
+        t.type("HAM2")
+        for one in cluster.processes("worker"):
+            cluster.stop(one)
+        try:
+            t.key("F2")
+            t.wait("posting ...")
+            t.key("Esc")
+            t.wait("still being posted")
+        finally:
+            cluster.cont_all()
+        t.wait("ERR not done: ")
+        t.view("Reservations")
+        check("ERR not done: " in t.text(), "it is not of Stock alone: " + t.text())
+
+
 @test("a burst of scans into every view, form and dialog writes nothing without F2")
 def bursts(cluster):
     before = movements(cluster)
