@@ -125,8 +125,13 @@ static void take_stock(struct app *app, struct holdfast_view_answer **answer)
     const struct holdfast_view_stock *stock = (*answer)->stock;
     const char *warehouse = d ? dialog_warehouse(d) : "";
 
-    if (!d || (*answer)->stock_count != 1)
+    if (!d || (*answer)->stock_count != 1 || (d->ask_owner && !stock->from_owner))
         return;
+    if (d->ask_owner) { /* views are not asked again before they have come so far */
+        struct holdfast_position position = {stock->partition, stock->sequence};
+        (void)holdfast_view_at_least(app->reads, &position, 1);
+        d->ask_owner = false;
+    }
     if (stock->item)
         snprintf(d->name, sizeof d->name, "%s", stock->item->name);
     if (d->phase == DIALOG_LOADING && stock->level_count == 1) {
@@ -134,7 +139,8 @@ static void take_stock(struct app *app, struct holdfast_view_answer **answer)
         warehouse = dialog_warehouse(d);
     }
     take_level(&d->now, stock, warehouse);
-    take_level(&d->to_now, stock, dialog_text(d, MARK_TO));
+    take_level(&d->to_now, stock, dialog_to(d));
+    snprintf(d->read_to, sizeof d->read_to, "%s", dialog_to(d));
     d->now.known = d->now.known && warehouse[0];
     if (d->now.known && strcmp(d->read_warehouse, warehouse) != 0) {
         snprintf(d->read_warehouse, sizeof d->read_warehouse, "%s", warehouse);
@@ -190,7 +196,11 @@ static void take_history(struct app *app, struct holdfast_answer **answer)
 static void ask_stock(struct app *app, struct dialog *d)
 {
     const char *key = d->subject.sku;
-    struct holdfast_view_query stock = {.kind = HOLDFAST_VIEW_STOCK, .keys = &key, .key_count = 1};
+    struct holdfast_view_query stock = {.kind = HOLDFAST_VIEW_STOCK,
+                                        .consistency = d->ask_owner ? HOLDFAST_READ_OWNER
+                                                                    : HOLDFAST_READ_OWN_WRITES,
+                                        .keys = &key,
+                                        .key_count = 1};
     struct holdfast_query history = {.kind = HOLDFAST_QUERY_HISTORY,
                                      .sku = d->subject.sku,
                                      .warehouse = d->read_warehouse,
@@ -259,6 +269,11 @@ static void posted(struct app *app, const struct posting *posting,
         break;
     }
     bool derived = d->list_line || d->action == ACTION_UNDO;
+    if (dialog_is_stock(d) && (result->status == HOLDFAST_INSUFFICIENT_STOCK ||
+                               result->status == HOLDFAST_INSUFFICIENT_ON_HAND)) {
+        d->ask_owner = true;
+        poll_restart(&d->stock_poll);
+    }
     if (derived && result->status == HOLDFAST_OPERATION_ID_REUSED) {
         dialog_settle(app, d, true);
         return;
@@ -521,5 +536,7 @@ bool dialog_key(struct app *app, const struct key *key)
         d->now.known = false;
         poll_restart(&d->stock_poll);
     }
+    if (dialog_is_stock(d) && strcmp(d->read_to, dialog_to(d)) != 0)
+        poll_restart(&d->stock_poll);
     return true;
 }

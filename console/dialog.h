@@ -72,7 +72,9 @@ struct dialog {
 
     struct level opened, now, to_now;
     char read_warehouse[CODE_TEXT]; /* the one that `opened` and `now` are of */
-    uint64_t confirmed_version;     /* on_hand_version that the person knows of (count) */
+    char read_to[CODE_TEXT];        /* the one that `to_now` is of */
+    bool ask_owner; /* it was refused for lack of stock: what a view shows may be from before */
+    uint64_t confirmed_version; /* on_hand_version that the person knows of (count) */
     struct undone undone;
     char id[37]; /* of an operation whose id is not made by chance */
 
@@ -110,13 +112,17 @@ void dialog_reservation(struct dialog *d, const struct holdfast_reservation *res
 bool dialog_is_stock(const struct dialog *d);
 /* The warehouse that it is about now; "": none chosen. */
 const char *dialog_warehouse(struct dialog *d);
+/* The warehouse that it goes to; "": none chosen. */
+const char *dialog_to(struct dialog *d);
 /* Of a parcel: what of the order is not in it, in words. False: everything is. */
 bool dialog_short(struct dialog *d, char *text, size_t bytes);
 /* What is wrong beside single fields; NULL: nothing. */
 const char *dialog_fault(struct dialog *d, struct field **where);
 /* Text of the field with this mark; "" when there is none. */
 const char *dialog_text(struct dialog *d, int mark);
-/* on_hand, unavailable and safety stock after posting. False: not computable yet. */
+/* More is to be moved than is available, of what is known now: it will be refused. */
+bool dialog_too_little(struct dialog *d);
+/* on_hand, unavailable and safety stock after posting. False: not computable yet, or too little. */
 bool dialog_after(struct dialog *d, struct level *after, struct level *to_after);
 /* Fills the operation, whose texts are the dialog's; lines has DIALOG_LINES of room. what becomes
  * the words of the result. */

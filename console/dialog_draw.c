@@ -161,6 +161,8 @@ static int preview(const struct frame *f, struct dialog *d, int row)
     }
     if (d->blind)
         return wrapped(f, row, 3, STYLE_DIM, "what the books say is not shown while you count");
+    if (d->ask_owner)
+        return wrapped(f, row, 1, STYLE_DIM, "asking what is there now ...");
     ready = dialog_after(d, &after, &to_after);
     if (!ready)
         after = d->now;
@@ -170,7 +172,12 @@ static int preview(const struct frame *f, struct dialog *d, int row)
     change(text, sizeof text, "Safety", d->now.safety_stock, after.safety_stock, false);
     change(text, sizeof text, "Reserved", d->now.reserved, d->now.reserved, f->width > 40);
     int used = pieces(f, row, text);
-    if (d->action == ACTION_MOVE && d->to_now.known && dialog_text(d, MARK_TO)[0]) {
+    if (dialog_too_little(d)) {
+        snprintf(text, sizeof text, "too little: available %u", level_available(&d->now));
+        return used + wrapped(f, row + used, least(2, rows_left(f, row + used)), STYLE_WARN, text);
+    }
+    if (d->action == ACTION_MOVE && d->to_now.known && dialog_to(d)[0] &&
+        strcmp(d->read_to, dialog_to(d)) == 0) {
         text[0] = '\0';
         change(text, sizeof text, "there: on-hand", d->to_now.on_hand, to_after.on_hand, true);
         used += wrapped(f, row + used, 2, STYLE_STRONG, text);

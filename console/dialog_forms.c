@@ -55,6 +55,12 @@ const char *dialog_warehouse(struct dialog *d)
     return field_fault(field) ? "" : field->text;
 }
 
+const char *dialog_to(struct dialog *d)
+{
+    const struct field *field = form_find(&d->form, MARK_TO);
+    return !field || field_fault(field) ? "" : field->text;
+}
+
 /* ------------------------------------------------------------- fields */
 
 static const char *choose_name(const void *data, size_t i, const char **name)
@@ -225,6 +231,14 @@ static int64_t on_hand_change(struct dialog *d, int64_t number)
     }
 }
 
+bool dialog_too_little(struct dialog *d)
+{
+    const struct field *quantity = form_find(&d->form, MARK_QUANTITY);
+
+    return d->action == ACTION_MOVE && d->now.known && quantity->text[0] &&
+           !field_fault(quantity) && field_number(quantity) > level_available(&d->now);
+}
+
 bool dialog_after(struct dialog *d, struct level *after, struct level *to_after)
 {
     const struct field *quantity = form_find(&d->form, MARK_QUANTITY);
@@ -232,7 +246,8 @@ bool dialog_after(struct dialog *d, struct level *after, struct level *to_after)
 
     *after = d->now;
     *to_after = d->to_now;
-    if (!d->now.known || (quantity && (!quantity->text[0] || field_fault(quantity))))
+    if (!d->now.known || (quantity && (!quantity->text[0] || field_fault(quantity))) ||
+        dialog_too_little(d))
         return false;
     int64_t on_hand = (int64_t)d->now.on_hand + on_hand_change(d, number);
     int64_t unavailable = d->now.unavailable;

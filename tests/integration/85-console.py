@@ -419,6 +419,41 @@ def moved_delta(cluster):
         equal(cluster.level("WID-1", "BER1")["on_hand"], on_hand - 8, "on hand")
 
 
+@test("a move that finds too little: the form says so, and shows what is there now, not what was")
+def too_little_to_move(cluster):
+    held = None
+    with Terminal(cluster) as t:
+        t.wait("WID-1")
+        there = cluster.level("WID-1", "BER1")["available"]
+        other = cluster.level("WID-1", "HAM2")["on_hand"]
+        open_form(t, "F6", "Move")
+        t.type("%d" % (there + 1))
+        t.wait("too little: available %d" % there)
+        check("Avail %d -> 0" % there not in t.text(), t.text())
+        t.key("Backspace", "Backspace")
+        t.type("%d" % (there - 1))
+        t.wait("Avail %d -> 1" % there)
+        t.key("Tab")
+        view = cluster.process("view")
+        cluster.stop(view)
+        try:
+            t.type("HAM2")  # what lies there has not been read yet: that is not 0
+            t.wait("[HAM2")
+            check("there: on-hand 0" not in t.text(), t.text())
+            t.wait("there: on-hand %d -> %d" % (other, other + there - 1))
+            held = cluster.hf("reserve", "WID-1=10@BER1", "--ttl", "1h").json["reservation"]
+            t.key("F2")
+            t.wait("not done: not enough is available")
+            check("Avail %d" % there not in t.text(), "figures of before: " + t.text())
+            t.wait("Avail %d " % (there - 10))
+            t.wait("too little: available %d" % (there - 10))
+        finally:
+            cluster.cont(view)
+        t.key("Esc")
+        t.wait("nothing was sent")
+    cluster.hf("release", held)
+
+
 @test("a count whose stock moved must be confirmed again; both ways out work")
 def moved_count(cluster):
     for keep, want in (("count", lambda old: old - 1), ("difference", lambda old: old - 6)):
