@@ -101,8 +101,15 @@ static const char *capability(const char *name)
 
 static void remember_restoring(void)
 {
-    const char *parts[] = {PASTE_OFF,           mouse ? MOUSE_OFF : NULL, capability("sgr0"),
-                           capability("cnorm"), capability("rmcup"),      "\r\n"};
+    /* A terminal with one screen keeps what is on it: below the shell's line there is nothing. */
+    const char *below = capability("rmcup") ? NULL : capability("ed");
+    const char *parts[] = {PASTE_OFF,
+                           mouse ? MOUSE_OFF : NULL,
+                           capability("sgr0"),
+                           capability("cnorm"),
+                           capability("rmcup"),
+                           "\r\n",
+                           below};
     restoring_bytes = 0;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         size_t length = parts[i] ? strlen(parts[i]) : 0;
@@ -126,20 +133,31 @@ static void catch_crashes(void)
         (void)sigaction(numbers[i], &action, NULL);
 }
 
-static void give_back(void)
-{
-    endwin();
-    delscreen(terminal);
-    terminal = NULL;
-    if (have_before)
-        (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
-}
-
 /* newterm() takes a terminal that can only append, too. */
 static bool places_cursor(void)
 {
     const char *how = tigetstr("cup");
     return how && how != (const char *)-1;
+}
+
+/* Where the terminal has one screen only, the shell goes on in the last line: without our keys. */
+static void end_screen(void)
+{
+    if (places_cursor() && !capability("rmcup")) {
+        (void)move(LINES - 1, 0);
+        (void)clrtoeol();
+        (void)refresh();
+    }
+    endwin();
+}
+
+static void give_back(void)
+{
+    end_screen();
+    delscreen(terminal);
+    terminal = NULL;
+    if (have_before)
+        (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
 }
 
 static bool open_screen(const struct settings *settings, char *error, size_t error_bytes)
@@ -259,7 +277,7 @@ static void suspend(void)
     send_bytes(PASTE_OFF);
     if (mouse)
         send_bytes(MOUSE_OFF);
-    endwin();
+    end_screen();
     if (have_before)
         (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
     (void)signal(SIGTSTP, SIG_DFL);

@@ -682,6 +682,23 @@ def modes(cluster):
             check(words[1] in done.err or "--actor is longer" in done.err, str(done))
 
 
+@test("a terminal with one screen: the shell goes on in a line of its own")
+def one_screen(cluster):
+    for term in "vt220", "linux":
+        with Terminal(cluster, term=term) as t:
+            t.wait("F10Quit")
+            t.key("F10")
+            equal(t.ended(), 0, "exit code")
+            equal(t.lines()[-1].strip(), "", "the last line, where the shell asks, on " + term)
+            equal(t.cursor()[:2], (t.size[0] - 1, 0), "the cursor, on " + term)
+        with Terminal(cluster, term=term) as t:  # a crash leaves what is above its line
+            t.wait("F10Quit")
+            t.signal(signal.SIGSEGV)
+            equal(t.ended(), -signal.SIGSEGV, "how it ended")
+            row = t.cursor()[0]
+            equal("".join(t.lines()[row:]).strip(), "", "below the shell's line, on " + term)
+
+
 @test("a reply that is lost: OUTCOME UNKNOWN, settled by its id, done once")
 def reply_lost(cluster):
     lost_reply(cluster)
