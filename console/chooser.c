@@ -147,10 +147,11 @@ void chooser_draw(struct app *app, struct canvas *c)
         enum style style = selected ? STYLE_SELECTED : STYLE_NORMAL;
         canvas_fill(c, row + 1 + i, column + 1, width - 2, style);
         canvas_text(c, row + 1 + i, column + 1, 1, style, selected ? ">" : " ");
+        int keys = width > 30 ? 6 : 5; /* "Ctrl-L", where there is room */
         if (!chooser->views)
-            canvas_cell(c, row + 1 + i, column + 2, 5, style,
+            canvas_cell(c, row + 1 + i, column + 2, keys, style,
                         key_label(action_rows[entry].key, name));
-        int at = column + (chooser->views ? 2 : 8);
+        int at = column + (chooser->views ? 2 : 3 + keys);
         canvas_text(c, row + 1 + i, at, 12, style, name_of(chooser, entry));
         if (width > 30)
             canvas_cell(c, row + 1 + i, at + 13, column + width - 1 - at - 13, style,

@@ -14,6 +14,7 @@
 
 #define WAREHOUSE_CELLS 10 /* of a warehouse's column, with a blank */
 #define MORE_CELLS 4       /* of "+12", the warehouses that have none */
+#define CODE_CELLS 20      /* of a code, where there is room */
 #define OLD_US 5000000     /* a row that was not heard of for so long says so */
 
 struct column {
@@ -45,14 +46,14 @@ static int left_of(int columns)
     return tiny(columns) ? 1 : 2;
 }
 
-/* What fits: figures first, then the name takes what is left. */
+/* What fits: figures first, then the name takes what is left, or the code. */
 static void lay_out(const struct app *app, int columns, struct column out[COLS])
 {
     const struct columns_stock *s = &app->settings.columns.stock;
     bool wide = columns >= 60;
     const struct column all[COLS] = {
         [COL_SKU] = {"SKU",
-                     columns >= 100  ? 20
+                     columns >= 100  ? CODE_CELLS
                      : tiny(columns) ? 9
                                      : 12,
                      HOLDFAST_BY_SKU},
@@ -81,6 +82,10 @@ static void lay_out(const struct app *app, int columns, struct column out[COLS])
         used += out[i].width ? out[i].width + 1 : 0;
     if (s->item && columns - used >= 8)
         out[COL_ITEM].width = columns - used - 1 < 44 ? columns - used - 1 : 44;
+    else if (columns > used && out[COL_SKU].width < CODE_CELLS) /* a code has what is left */
+        out[COL_SKU].width += columns - used < CODE_CELLS - out[COL_SKU].width
+                                  ? columns - used
+                                  : CODE_CELLS - out[COL_SKU].width;
 }
 
 static const char *mark_of(const struct app *app, const struct stock_row *row, enum style *style)

@@ -190,16 +190,18 @@ static void draw_columns(const struct app *app, struct canvas *c, int y, enum st
                          const char *const texts[6], int *at)
 {
     const struct columns_events *wanted = &app->settings.columns.events;
-    bool wide = c->columns >= 120;
+    bool wide = c->columns >= 120, narrow = c->columns < 70;
     const struct {
         bool shown;
         int width;
     } all[] = {{wanted->time, 8},
-               {wanted->what, wide ? 18 : 11},
+               {wanted->what, wide     ? 18
+                              : narrow ? 9
+                                       : 11},
                {true, wide ? 24 : 12},
                {wanted->at, wide ? 12 : 6},
                {wanted->change, wide ? 14 : 8},
-               {wanted->on_hand, wide ? 7 : 6}};
+               {wanted->on_hand && !narrow, wide ? 7 : 6}}; /* the detail tells what is available */
 
     for (size_t i = 0; i < 6; i++) {
         if (!all[i].shown)
@@ -267,15 +269,16 @@ static void draw_head(const struct app *app, struct canvas *c, int y)
 /* Everything of the selected event, which the line may have cut. */
 static void draw_detail(struct canvas *c, int y, const struct event_line *line)
 {
-    char who[768], change[64], signals[64];
+    char who[768], what[512], change[64], signals[64];
 
     canvas_fill(c, y, 0, c->columns, STYLE_TITLE);
     if (!line || line->kind != EVENT_LINE_MOVEMENT)
         return;
-    canvas_format(c, y, 1, c->columns - 1, STYLE_TITLE, "%s %s%s%s %s  %savailable %u",
-                  holdfast_movement_name(line->movement), line->sku, line->warehouse[0] ? "@" : "",
-                  line->warehouse, event_change(line, change),
-                  event_signals(line->signals, signals), line->available);
+    snprintf(what, sizeof what, "%s %s%s%s %s  %savailable %u",
+             holdfast_movement_name(line->movement), line->sku, line->warehouse[0] ? "@" : "",
+             line->warehouse, event_change(line, change), event_signals(line->signals, signals),
+             line->available);
+    canvas_cell(c, y, 1, c->columns - 1, STYLE_TITLE, what);
     event_who(line, who, sizeof who);
     canvas_cell(c, y + 1, 1, c->columns - 1, STYLE_NORMAL, who);
     canvas_format(c, y + 2, 1, c->columns - 1, STYLE_DIM, "p%u:%llu  operation %s", line->partition,

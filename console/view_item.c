@@ -254,11 +254,17 @@ static bool subject(struct app *app, struct subject *out)
 
 static bool is_wide(const struct canvas *c)
 {
+    return c->columns >= 50;
+}
+
+/* Columns that have room for every figure; without, what is set aside and kept back is left out. */
+static bool has_all(const struct canvas *c)
+{
     return c->columns >= 68;
 }
 
-/* The figures of a level (NULL: their names), as settings want them where there is room for all,
- * otherwise what is there and what can be had. */
+/* The figures of a level (NULL: their names), as settings want them where there is room; on a
+ * scanner's screen what is there and what can be had. */
 static void draw_figures(const struct app *app, struct canvas *c, int y, const char *name,
                          const struct holdfast_level *l, enum style style)
 {
@@ -270,8 +276,8 @@ static void draw_figures(const struct app *app, struct canvas *c, int y, const c
     } all[] = {{wanted->on_hand, l ? l->on_hand : 0, "ON-HAND"},
                {wanted->reserved, l ? l->reserved : 0, "RESVD"},
                {wanted->committed, l ? l->committed : 0, "COMTD"},
-               {wanted->unavailable, l ? l->unavailable : 0, "ASIDE"},
-               {wanted->safety, l ? l->safety_stock : 0, "SAFETY"},
+               {wanted->unavailable && has_all(c), l ? l->unavailable : 0, "ASIDE"},
+               {wanted->safety && has_all(c), l ? l->safety_stock : 0, "SAFETY"},
                {wanted->available, l ? l->available : 0, "AVAIL"}};
     char text[TEXT_NUMBER];
     int x = 13;
@@ -368,8 +374,9 @@ static void draw(struct app *app, struct canvas *c, struct area area)
         return;
     canvas_fill(c, y, 0, c->columns, STYLE_TITLE);
     canvas_text(c, y++, 1, c->columns - 1, STYLE_TITLE,
-                c->columns < 50
-                    ? "CHANGE  WHO"
+                c->columns < 50 ? "CHANGE  WHO"
+                : c->columns < 66
+                    ? "TIME     WHAT         CHANGE        ON-HAND  WHO, WHY"
                     : "TIME     WHAT         CHANGE        ON-HAND  WHO, WHY, REFERENCE");
     if (!s->history) {
         canvas_text(c, y, 1, c->columns - 1, STYLE_DIM,

@@ -682,6 +682,36 @@ def modes(cluster):
             check(words[1] in done.err or "--actor is longer" in done.err, str(done))
 
 
+@test("sixty columns: no figure, code, name or key is cut where there is room for it")
+def sixty_columns(cluster):
+    code = "A-LONG-CODE-00001"
+    cluster.hf("item", "put", code, "--name", "Many of them")
+    cluster.hf("receive", code + "=1234567@BER1", "--reference", "PO-9")
+    held = cluster.hf("reserve", "WID-1=2@BER1", "--ttl", "1h", "--order", "web-77123", "--actor",
+                      "shop").json
+    with Terminal(cluster, rows=20, columns=60) as t:
+        t.wait("> " + code)
+        t.key("Enter")
+        t.wait("Item " + code)
+        t.wait_line(">BER1", "1234567")
+        check("####" not in t.text(), t.text())
+        t.wait_line("WAREHOUSE", "RESVD", "COMTD", "AVAIL")
+        t.view("Reservations")
+        t.wait_line(held["reservation"], "WID-1 x2", "web-77123")
+        t.view("Events")
+        t.wait_line("reserved", "WID-1", "BER1", "+2r", " shop w")
+        t.view("Stock")
+        t.key("F9")
+        t.wait("Menu")
+        t.type("screen")
+        t.wait_line("redraw", "Ctrl-L")
+        t.wait_line("dump-screen", "Ctrl-P")
+        t.key("Esc")
+        t.wait_gone("Menu -")
+    cluster.hf("release", held["reservation"])
+    cluster.hf("adjust", code + "=-234567@BER1", "--reason", "damaged")
+
+
 @test("a terminal with one screen: the shell goes on in a line of its own")
 def one_screen(cluster):
     for term in "vt220", "linux":
