@@ -274,10 +274,14 @@ static void draw_detail(struct canvas *c, int y, const struct event_line *line)
     canvas_fill(c, y, 0, c->columns, STYLE_TITLE);
     if (!line || line->kind != EVENT_LINE_MOVEMENT)
         return;
-    snprintf(what, sizeof what, "%s %s%s%s %s  %savailable %u",
-             holdfast_movement_name(line->movement), line->sku, line->warehouse[0] ? "@" : "",
-             line->warehouse, event_change(line, change), event_signals(line->signals, signals),
-             line->available);
+    if (line->warehouse[0])
+        snprintf(what, sizeof what, "%s %s@%s %s  %savailable %u",
+                 holdfast_movement_name(line->movement), line->sku, line->warehouse,
+                 event_change(line, change), event_signals(line->signals, signals),
+                 line->available);
+    else /* of no level: what is available is not told, and is not 0 */
+        snprintf(what, sizeof what, "%s %s %s", holdfast_movement_name(line->movement), line->sku,
+                 event_signals(line->signals, signals));
     canvas_cell(c, y, 1, c->columns - 1, STYLE_TITLE, what);
     event_who(line, who, sizeof who);
     canvas_cell(c, y + 1, 1, c->columns - 1, STYLE_NORMAL, who);

@@ -139,7 +139,7 @@ static void draw_columns(const struct app *app, struct canvas *c, int y, enum st
         const char *text;
     } all[] = {{wanted->reservation, 20, reservation},
                {wanted->what, c->columns < 70 ? 14 : 24, what},
-               {wanted->order, 12, order},
+               {wanted->order, c->columns < 100 ? 12 : 32, order},
                {wanted->by, CANVAS_COLUMNS_MAX, by}};
     int x = 12;
 

@@ -219,7 +219,7 @@ static int draw_chosen(struct app *app, struct canvas *c, int y, int end)
     struct runs *s = mine(app);
     int row = selected_row(s);
     const struct holdfast_run *run = row >= 0 ? run_of(s, (size_t)row) : NULL;
-    char unknown[32];
+    char unknown[32], why[512];
 
     if (!run || y >= end)
         return y;
@@ -240,14 +240,14 @@ static int draw_chosen(struct app *app, struct canvas *c, int y, int end)
         if (line->status == HOLDFAST_APPLIED || line->open)
             continue;
         if (line->sku[0])
-            canvas_format(c, y++, 1, c->columns - 1, STYLE_WARN, "! line %u: %s@%s: %s", line->line,
-                          line->sku, line->warehouse,
-                          line->text && line->text[0] ? line->text
-                                                      : holdfast_status_name(line->status));
+            snprintf(why, sizeof why, "! line %u: %s@%s: %s", line->line, line->sku,
+                     line->warehouse,
+                     line->text && line->text[0] ? line->text : holdfast_status_name(line->status));
         else
-            canvas_format(c, y++, 1, c->columns - 1, STYLE_WARN, "! line %u: %s%s%s", line->line,
-                          holdfast_status_name(line->status),
-                          line->text && line->text[0] ? ": " : "", line->text ? line->text : "");
+            snprintf(why, sizeof why, "! line %u: %s%s%s", line->line,
+                     holdfast_status_name(line->status), line->text && line->text[0] ? ": " : "",
+                     line->text ? line->text : "");
+        canvas_cell(c, y++, 1, c->columns - 1, STYLE_WARN, why);
     }
     return y;
 }

@@ -712,6 +712,26 @@ def sixty_columns(cluster):
     cluster.hf("adjust", code + "=-234567@BER1", "--reason", "damaged")
 
 
+@test("an event without stock tells of none; what is cut says so, and is not where there is room")
+def cut_and_none(cluster):
+    order = "order-2026-11-00001234567"
+    held = cluster.hf("reserve", "WID-1=2@BER1", "--ttl", "1h", "--order", order).json
+    begin_run(cluster, "cut", 1)
+    record_run(cluster, "cut", [(1, "unknown_sku", "adjust.sku: no item has this sku, not one")])
+    cluster.hf("reason", "put", "late", "--name", "Came late")
+    with Terminal(cluster, rows=43, columns=132) as t:
+        t.view("Reservations")
+        t.wait_line(held["reservation"], order)
+        t.view("Events")
+        t.wait_line(">", "reason_put")
+        t.wait("reason_put  ")
+        check("available" not in t.text(), "a reason is no stock: " + t.text())
+    with Terminal(cluster, rows=20, columns=60) as t:
+        t.view("Runs")
+        t.wait_line("! line 1: unknown_sku", "~")
+    cluster.hf("release", held["reservation"])
+
+
 @test("a terminal with one screen: the shell goes on in a line of its own")
 def one_screen(cluster):
     for term in "vt220", "linux":
