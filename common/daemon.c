@@ -138,7 +138,7 @@ static int read_config(const struct daemon_kind *kind, const struct options *opt
 
     if (!config_find(options->cluster, path, sizeof path, error, sizeof error)) {
         fprintf(stderr, "holdfast-%s: %s\n", kind->role, error);
-        return EXIT_USAGE;
+        return EXIT_SYSTEM;
     }
     if (!config_read(config, path, error, sizeof error)) {
         fprintf(stderr, "%s\n", error);

@@ -537,16 +537,20 @@ def daemons(cluster):
     broken = os.path.join(cluster.dir, "broken.yaml")
     with open(broken, "w") as file:
         file.write("cluster: [")
+    nowhere = {"cwd": cluster.dir, "env": {"HOME": cluster.dir + "/none", "HOLDFAST_CLUSTER": ""}}
+    plain("stock", expect=71, **nowhere)
     for name, which in (("broker", []), ("view", []), ("relay", []),
                         ("worker", ["--shard", "s1", "--name", "w9"])):
-        def wrong(code, text, *words):
-            done = execute([os.path.join(BIN, "holdfast-" + name), *words])
+        def wrong(code, text, *words, **where):
+            done = execute([os.path.join(BIN, "holdfast-" + name), *words], **where)
             check(done.code == code and text in done.err, "%s exits %d: %s" % (name, code, done))
         here = ["-C", cluster.file]
         wrong(64, "--no-such", "--no-such")
         wrong(64, 'not a name: " x"', *here, "--name", " x")
         wrong(64, 'unexpected argument "more"', *here, *which, "more")
-        wrong(64, "no cluster file", "-C", cluster.file + ".away", *which)
+        wrong(71, "no cluster file", "-C", cluster.file + ".away", *which)
+        wrong(71, "no cluster file", "-C", "", *which)
+        wrong(71, "no cluster file: looked for", *which, **nowhere)
         wrong(65, "broken.yaml:", "-C", broken, *which)
         if name != "relay":  # this cluster has none
             wrong(71, "could not open", *here, *which, "--log", "/nonexistent/log")
