@@ -25,6 +25,7 @@ struct yaml_front {
     size_t fed;         /* bytes since the event before */
     bool too_much;      /* that is why the parser got no more */
     bool in_lines;
+    bool in_braces; /* the line's keys are {key: value, …} */
 };
 
 static struct bulk_place at(yaml_mark_t mark)
@@ -227,10 +228,29 @@ static const char *read_key(struct bulk_reader *reader)
     return NULL;
 }
 
+/* {by: 1,5} is by, and a key 5 that has no value. */
+static bool has_no_value(const struct yaml_front *front)
+{
+    const yaml_event_t *event = &front->event;
+
+    return event->type == YAML_SCALAR_EVENT && event->data.scalar.length == 0 &&
+           event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+}
+
 static void skip_unknown(struct bulk_reader *reader, const char *word, const char *nearest)
 {
-    reader_unknown(reader, here(reader->yaml), "key", word, nearest);
+    struct bulk_place place = here(reader->yaml);
+    char kept[CODE_BYTES_MAX + 1]; /* the event, whose word it is, goes */
+
+    snprintf(kept, sizeof kept, "%s", word);
     advance(reader);
+    if (!nearest && reader->yaml->in_braces && has_no_value(reader->yaml))
+        reader_fault(reader, place,
+                     "unknown key \"%s\"; within { } a comma ends a value: a number is digits "
+                     "alone, such as 1500, and a text with a comma stands in quotes",
+                     kept);
+    else
+        reader_unknown(reader, place, "key", kept, nearest);
     check_plain(reader);
     skip_value(reader);
 }
@@ -408,6 +428,7 @@ static void read_line(struct bulk_reader *reader)
     struct draft *draft = &reader->draft;
     struct bulk_place seen[KEY_COUNT] = {{0, 0}};
 
+    front->in_braces = front->event.data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
     while (advance(reader) != YAML_MAPPING_END_EVENT && !reader->stopped) {
         const char *nearest, *word = read_key(reader);
         enum key key;

@@ -362,7 +362,7 @@ static void more_faults_than_are_told(void **state)
 
 static void numbers_are_digits_alone(void **state)
 {
-    static const char *const words[] = {"1e3",  "1_000", "0x10", "1.0", "1,0",
+    static const char *const words[] = {"1e3",  "1_000", "0x10", "1.0", "1,0",   "1 000",
                                         "'12'", "007",   "~",    "a-3", "twelve"};
     char text[256];
     (void)state;
@@ -389,6 +389,27 @@ static void numbers_are_digits_alone(void **state)
     expect_line_fault("{op: count, sku: a, warehouse: BER1, to: 1, if_version: "
                       "9999999999999999999}",
                       "4:59: if_version has more than 18 digits: no version is so high");
+}
+
+/* Between braces YAML makes two keys of one number. */
+static void a_comma_in_braces_is_told(void **state)
+{
+#define COMMA                                                                                      \
+    "; within { } a comma ends a value: a number is digits alone, such as 1500, and a text with "  \
+    "a comma stands in quotes"
+    (void)state;
+    expect_line_fault("{op: receive, sku: a, warehouse: BER1, by: 1,5}",
+                      "4:48: unknown key \"5\"" COMMA);
+    expect_line_fault("{op: receive, sku: a, warehouse: BER1, by: 1,234.50, note: x}",
+                      "4:48: unknown key \"234.50\"" COMMA);
+    expect_line_fault("{op: receive, sku: a, warehouse: BER1, by: 1, note: red, dented}",
+                      "4:60: unknown key \"dented\"" COMMA);
+    expect_line_fault("{op: receive, sku: a, warehouse: BER1, by: 1, 5: 2}",
+                      "4:49: unknown key \"5\"");
+    expect_line_fault("op: receive\n  sku: a\n  warehouse: BER1\n  by: 1,5",
+                      "7:7: by must be a whole number in digits alone, such as 1000, not \"1,5\"");
+    expect_line_fault("op: receive\n  sku: a\n  warehouse: BER1\n  by: 1\n  5:",
+                      "8:3: unknown key \"5\"");
 }
 
 static void yaml_that_says_something_else(void **state)
@@ -669,6 +690,7 @@ int main(void)
         cmocka_unit_test(all_faults_at_once_with_their_places),
         cmocka_unit_test(more_faults_than_are_told),
         cmocka_unit_test(numbers_are_digits_alone),
+        cmocka_unit_test(a_comma_in_braces_is_told),
         cmocka_unit_test(yaml_that_says_something_else),
         cmocka_unit_test(heads),
         cmocka_unit_test(bytes_that_are_no_text),
