@@ -46,6 +46,16 @@ static const char *text_of(const char *field)
     return field[0] == '\'' && csv_is_formula(field) ? field + 1 : field;
 }
 
+/* Of an encoding one fault is enough: it is wrong everywhere. */
+static bool is_utf8(struct bulk_reader *reader, const struct csv_record *record, size_t column)
+{
+    if (text_is_utf8(record->fields[column], strlen(record->fields[column])))
+        return true;
+    reader_fault(reader, place_of(record, column), CSV_NOT_UTF8 "; what follows was not read");
+    reader_stop(reader);
+    return false;
+}
+
 /* ------------------------------------------------------------- the header */
 
 static void take_column(struct bulk_reader *reader, const struct csv_record *header, size_t i)
@@ -99,6 +109,8 @@ static bool take_header(struct bulk_reader *reader, const struct csv_record *hea
     }
     front->columns = header->field_count;
     for (size_t i = 0; i < header->field_count; i++) {
+        if (header->fields[i][0] != '#' && !is_utf8(reader, header, i))
+            return false;
         take_column(reader, header, i);
         has_op = has_op || (front->uses[i] == USE_KEY && front->keys[i] == KEY_OP);
     }
@@ -137,27 +149,42 @@ static const struct csv_record *next_row(struct csv_front *front)
     return record;
 }
 
-/* The run's name is in the first row, or given by the caller. */
-static void take_run(struct bulk_reader *reader)
+/* Columns for people may be anything. */
+static bool row_is_utf8(struct bulk_reader *reader, const struct csv_record *record)
+{
+    const struct csv_front *front = reader->csv;
+
+    for (size_t i = 0; i < record->field_count && i < front->columns; i++) {
+        if (front->uses[i] != USE_REMARK && !is_utf8(reader, record, i))
+            return false;
+    }
+    return true;
+}
+
+/* The run's name is in the first row, or given by the caller. False: that row is no text. */
+static bool take_run(struct bulk_reader *reader)
 {
     struct csv_front *front = reader->csv;
     struct cell cell;
     const char *name = reader->options->run;
 
     front->held = next_row(front);
+    if (front->held && !row_is_utf8(reader, front->held))
+        return false;
     if (front->run != NOT_THERE && front->held && !front->held->fault &&
         (size_t)front->run < front->held->field_count) {
         const char *field = text_of(front->held->fields[front->run]);
         if (field[0] != '\0' || !name) {
             cell_set(&cell, place_of(front->held, (size_t)front->run), field, strlen(field), true);
             reader_take_run(reader, &cell);
-            return;
+            return true;
         }
     }
     if (name) {
         cell_set(&cell, (struct bulk_place){1, 1}, name, strlen(name), true);
         reader_take_run(reader, &cell);
     }
+    return true;
 }
 
 static void split_barcodes(struct draft *draft, struct bulk_place place, const char *text)
@@ -251,6 +278,8 @@ bool csv_front_next(struct bulk_reader *reader)
                      front->columns);
         return true;
     }
+    if (!row_is_utf8(reader, record))
+        return false;
     for (size_t i = 0; i < record->field_count; i++) {
         if (record->fields[i][0] != '\0')
             take_field(reader, record, i);
@@ -277,8 +306,7 @@ bool csv_front_begin(struct bulk_reader *reader)
     }
     if (!take_header(reader, csv_next(&front->csv)))
         return false;
-    take_run(reader);
-    return true;
+    return take_run(reader);
 }
 
 void csv_front_end(struct bulk_reader *reader)

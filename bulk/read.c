@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/csv.h"
+
 /* ------------------------------------------------------------- faults */
 
 static int by_place(const void *a, const void *b)
@@ -129,7 +131,10 @@ static bool begin(struct bulk_reader *reader)
         good = false;
     } else if (bytes >= 2 &&
                (memcmp(mark, "\xff\xfe", 2) == 0 || memcmp(mark, "\xfe\xff", 2) == 0)) {
-        reader_fault(reader, start, "it is UTF-16: save it as UTF-8, or convert it with iconv(1)");
+        reader_fault(reader, start, "%s",
+                     reader->options->format == BULK_CSV
+                         ? CSV_UTF16
+                         : "it is UTF-16: save it as UTF-8, or convert it with iconv(1)");
         good = false;
     } else if (reader->options->format == BULK_YAML) {
         good = yaml_front_begin(reader);

@@ -84,7 +84,10 @@ static void tell_bad_byte(struct bulk_reader *reader)
         reader_fault(reader, place, "the control character U+%04X: what follows was not read",
                      (unsigned)parser->problem_value);
     else
-        reader_fault(reader, place, "not UTF-8 (%s): what follows was not read", parser->problem);
+        reader_fault(reader, place,
+                     "not UTF-8 (%s): save it as UTF-8, or convert it with iconv(1); what follows "
+                     "was not read",
+                     parser->problem);
 }
 
 static void tell_bad_yaml(struct bulk_reader *reader)

@@ -189,12 +189,9 @@ static void digest_file(struct import_scan *scan, FILE *file)
 
 static bool is_utf8(const struct csv_record *record)
 {
-    for (size_t i = 0; i < record->field_count; i++) {
-        const char *why =
-            text_fault(record->fields[i], strlen(record->fields[i]), CSV_RECORD_BYTES);
-        if (why != NULL && strstr(why, "UTF-8") != NULL)
+    for (size_t i = 0; i < record->field_count; i++)
+        if (!text_is_utf8(record->fields[i], strlen(record->fields[i])))
             return false;
-    }
     return true;
 }
 
@@ -225,13 +222,13 @@ int import_scan_file(struct import_scan **out, struct csv_reader *reader, const 
     if (record == NULL)
         return not_understood(path, 1, "it has no lines");
     if (!is_utf8(record))
-        return not_understood(path, 1, "it is not UTF-8; iconv(1) can make it so");
+        return not_understood(path, record->line, CSV_NOT_UTF8);
     why = import_header(record, &columns, path, true, text);
     if (why != NULL)
         return not_understood(path, record->line, why);
     while ((record = csv_next(reader)) != NULL) {
         if (!is_utf8(record))
-            return not_understood(path, record->line, "it is not UTF-8; iconv(1) can make it so");
+            return not_understood(path, record->line, CSV_NOT_UTF8);
         scan->lines++;
         if (import_row_read(record, &columns, &row, &fault))
             remember(scan, &row);

@@ -15,8 +15,9 @@ const char *csv_open(struct csv_reader *reader, FILE *file)
     n = fread(mark, 1, sizeof(mark), file);
     if (n == 0)
         return "it is empty";
-    if ((mark[0] == 0xff && mark[1] == 0xfe) || (mark[0] == 0xfe && mark[1] == 0xff))
-        return "it is UTF-16: save it as UTF-8, or convert it with iconv(1)";
+    if ((mark[0] == 0xff && mark[1] == 0xfe) || (mark[0] == 0xfe && mark[1] == 0xff) ||
+        (n > 1 && (mark[0] == '\0') != (mark[1] == '\0')))
+        return CSV_UTF16;
     long start = n == 3 && memcmp(mark, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
     fseek(file, start, SEEK_SET);
     for (n = 0; n < CSV_RECORD_BYTES && (c = getc_unlocked(file)) != EOF && c != '\n'; n++) {

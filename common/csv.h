@@ -16,6 +16,13 @@
 #define CSV_RECORD_BYTES 16384 /* of one record, line ends inside quotes included */
 #define CSV_FIELDS_MAX 64
 
+/* What to say of such a text. Without its mark UTF-16 is known by the NUL of its first character.
+ */
+#define CSV_UTF16 "it is UTF-16: save it as \"CSV UTF-8\", or convert it with iconv(1)"
+#define CSV_NOT_UTF8                                                                               \
+    "it is not UTF-8 (Windows-1252 or Latin-1, perhaps): save it as \"CSV UTF-8\", or convert it " \
+    "with iconv(1)"
+
 struct csv_record {
     uint64_t line;   /* of its first byte, from 1 */
     uint64_t number; /* from 0: the header */

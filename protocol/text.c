@@ -32,6 +32,18 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
     return 0;
 }
 
+bool text_is_utf8(const void *bytes, size_t length)
+{
+    const unsigned char *p = bytes;
+
+    for (size_t i = 0, n; i < length; i += n) {
+        n = utf8_sequence(p + i, length - i);
+        if (n == 0)
+            return false;
+    }
+    return true;
+}
+
 static const char *characters_fault(const unsigned char *p, size_t length)
 {
     for (size_t i = 0; i < length;) {

@@ -26,6 +26,8 @@ struct code {
  * empty. */
 const char *code_fault(const void *bytes, size_t length);
 const char *text_fault(const void *bytes, size_t length, size_t max);
+/* Whatever else is wrong with it. */
+bool text_is_utf8(const void *bytes, size_t length);
 
 /* length must have passed code_fault, or be 0 (the empty code: none). */
 void code_set(struct code *code, const void *bytes, size_t length);

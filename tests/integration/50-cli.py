@@ -634,12 +634,16 @@ def import_codes(cluster):
     done = cluster.hf("import", other, expect=3)
     equal(done.json["refused"], {"version_conflict": 2}, "only conflicts")
     check("it has moved already: an import sets only" in done.err, "what to do: %s" % done)
-    for text in (b"", b"sku,warehouse\nA,B\n", b"A,BER1,1\n", b"sku,warehouse,on_hand,sku\n",
-                 "sku,warehouse,on_hand\nA,BER1,1\n".encode("utf-16"),
-                 "sku,warehouse,on_hand\nÄ,BER1,1\n".encode("latin-1"),
-                 b"sku,warehouse,on_hand\n,BER1,1\n"):
+    utf16, other_bytes = ":1: it is UTF-16: save", ":2: it is not UTF-8 (Windows-1252 or Latin-1, perhaps): save"
+    for text, why in ((b"", ""), (b"sku,warehouse\nA,B\n", ""), (b"A,BER1,1\n", ""),
+                      (b"sku,warehouse,on_hand,sku\n", ""),
+                      ("sku,warehouse,on_hand\nA,BER1,1\n".encode("utf-16"), utf16),
+                      ("sku,warehouse,on_hand\nA,BER1,1\n".encode("utf-16-le"), utf16),
+                      ("sku,warehouse,on_hand\nÄ,BER1,1\n".encode("latin-1"), other_bytes),
+                      (b"sku,warehouse,on_hand\n,BER1,1\n", "")):
         done = cluster.hf("import", write_csv(cluster, "wrong.csv", text), expect=65)
-        check("wrong.csv:" in done.err, "which line: %s" % done)
+        check("wrong.csv:" in done.err and why in done.err, "which line, and why: %s" % done)
+        check(not why or 'as "CSV UTF-8"' in done.err, "what to do: %s" % done)
     cluster.hf("import", write_csv(cluster, "w.csv", "sku,warehouse,on_hand\nQ,NO,1\n"), expect=1)
     cluster.hf("import", cluster.dir + "/none.csv", expect=71)
     cluster.hf("import", cluster.dir, expect=71)

@@ -468,8 +468,10 @@ static void bytes_that_are_no_text(void **state)
     (void)state;
     assert_false(check_bytes(BULK_YAML, nul, sizeof nul - 1));
     assert_string_equal(said, "4:9: the control character U+0000: what follows was not read");
-    expect_fault(YAML_HEAD "- {op: \xc3\xa9\xff}\n",
-                 "4:9: not UTF-8 (invalid leading UTF-8 octet): what follows was not read");
+    expect_fault(
+        YAML_HEAD "- {op: \xc3\xa9\xff}\n",
+        "4:9: not UTF-8 (invalid leading UTF-8 octet): save it as UTF-8, or convert it with "
+        "iconv(1); what follows was not read");
     assert_false(check_bytes(BULK_YAML, utf16, sizeof utf16 - 1));
     assert_string_equal(said, "1:1: it is UTF-16: save it as UTF-8, or convert it with iconv(1)");
     expect_fault(YAML_HEAD "\t- {op: x}\n",
@@ -477,6 +479,39 @@ static void bytes_that_are_no_text(void **state)
     expect_line_fault("{op: count, sku: \"a\\0b\", warehouse: BER1, to: 1}",
                       "4:20: sku holds a control character");
     expect_line_fault("{\"op\\0\": count}", "4:3: op is missing\n4:4: a key must be a word");
+}
+
+static void expect_csv_fault(const char *text, const char *fault)
+{
+    assert_false(check(BULK_CSV, text));
+    assert_string_equal(said, fault);
+}
+
+/* As "CSV" without more is saved by a spreadsheet; one fault for all lines. */
+static void a_spreadsheet_in_another_encoding(void **state)
+{
+#define NOT_UTF8                                                                                   \
+    ": it is not UTF-8 (Windows-1252 or Latin-1, perhaps): save it as \"CSV UTF-8\", or convert "  \
+    "it with iconv(1); what follows was not read"
+#define UTF16 "1:1: it is UTF-16: save it as \"CSV UTF-8\", or convert it with iconv(1)"
+    static const char le[] = "r\0u\0n\0", be[] = "\0r\0u\0n", marked[] = "\xff\xfer\0u\0";
+    (void)state;
+    expect_csv_fault("run,op,sku,warehouse,to,note\nr1,count,a,BER1,5,x\n"
+                     ",count,b,BER1,5,gr\xfcn\n,count,c,BER1,5,5 \x80\n",
+                     "3:17" NOT_UTF8);
+    expect_csv_fault("run;op;sku;Gr\xf6\xdf"
+                     "e\nr1;count;a;5\n",
+                     "1:12" NOT_UTF8);
+    expect_csv_fault("run,op,sku,warehouse,to\nM\xe4rz,count,a,BER1,5\n", "2:1" NOT_UTF8);
+    expect_csv_fault("run,op,sku,warehouse,to\nr1,count,\x01\xe4,BER1,5\n", "2:10" NOT_UTF8);
+    assert_true(check(BULK_CSV, "run,op,sku,warehouse,to,# Gr\xf6\xdf"
+                                "e\nr1,count,a,BER1,5,gro\xdf\n"));
+    assert_false(check_bytes(BULK_CSV, le, sizeof le - 1));
+    assert_string_equal(said, UTF16);
+    assert_false(check_bytes(BULK_CSV, be, sizeof be - 1));
+    assert_string_equal(said, UTF16);
+    assert_false(check_bytes(BULK_CSV, marked, sizeof marked - 1));
+    assert_string_equal(said, UTF16);
 }
 
 static void text_of_the_file_does_not_reach_the_terminal_raw(void **state)
@@ -694,6 +729,7 @@ int main(void)
         cmocka_unit_test(yaml_that_says_something_else),
         cmocka_unit_test(heads),
         cmocka_unit_test(bytes_that_are_no_text),
+        cmocka_unit_test(a_spreadsheet_in_another_encoding),
         cmocka_unit_test(text_of_the_file_does_not_reach_the_terminal_raw),
         cmocka_unit_test(spreadsheets_that_are_wrong),
         cmocka_unit_test(the_run_may_come_from_outside),

@@ -143,6 +143,8 @@ static void what_cannot_be_csv(void **state)
     assert_non_null(open_text("\xff\xfe"
                               "a\0",
                               4));
+    assert_string_equal(open_text("a\0,\0", 4), CSV_UTF16); /* without its mark */
+    assert_string_equal(open_text("\0a\0,", 4), CSV_UTF16);
     OPEN("a,b\n1,x\0y\n2,3\n");
     next();
     assert_string_equal(next(), "!it holds a NUL byte");

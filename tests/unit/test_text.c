@@ -82,9 +82,14 @@ static void test_utf8(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_string_equal(code_fault(bad[i].bytes, bad[i].length), "is not valid UTF-8");
         assert_string_equal(text_fault(bad[i].bytes, bad[i].length, 9), "is not valid UTF-8");
+        assert_false(text_is_utf8(bad[i].bytes, bad[i].length));
     }
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         assert_null(fault(good[i]));
+        assert_true(text_is_utf8(good[i], strlen(good[i])));
+    }
+    assert_true(text_is_utf8("\x01", 1)); /* it is no good text, but it is UTF-8 */
+    assert_false(text_is_utf8("\x01\xff", 2));
 }
 
 static void test_texts(void **state)
