@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/json.h"
+#include "cli/lines.h"
 #include "cli/parse.h"
 #include "cli/report.h"
 #include "cli/session.h"
@@ -370,8 +371,10 @@ int cmd_subscription_delete(const struct invocation *invocation)
     char path[CONFIG_PATH_BYTES];
     struct holdfast_options options;
     const char *name = invocation->arguments[0];
-    int code = read_options(invocation, &options, path, sizeof path);
+    int code = code_check(invocation, "name of the subscription", name);
 
+    if (code == 0)
+        code = read_options(invocation, &options, path, sizeof path);
     if (code != 0)
         return code;
     struct holdfast_subscription_list *list = holdfast_subscription_delete(&options, name);

@@ -78,6 +78,17 @@ static void set_identity(struct session *session)
     session->note = option_text(invocation, "note");
 }
 
+/* 0, or it was told why not. An empty name would be nobody's in the ledger. */
+static int check_actor(const struct invocation *invocation)
+{
+    bool writes = invocation->command->flags & COMMAND_WRITE;
+    const char *actor = writes ? option_text(invocation, "actor") : NULL;
+    const char *fault = NULL;
+    if (actor != NULL)
+        fault = *actor == '\0' ? "is empty" : text_fault(actor, strlen(actor), CODE_BYTES_MAX);
+    return fault == NULL ? 0 : usage_error(invocation, "--actor %s", fault);
+}
+
 int session_open(struct session *session, const struct invocation *invocation,
                  enum holdfast_class op_class, uint64_t timeout_ms)
 {
@@ -92,6 +103,9 @@ int session_open(struct session *session, const struct invocation *invocation,
     options.timeout_ms = (int64_t)option_number(invocation, "timeout", timeout_ms);
     if (option_given(invocation, "timeout") && options.timeout_ms == 0)
         return usage_error(invocation, "--timeout must be longer than nothing");
+    int code = check_actor(invocation);
+    if (code != 0)
+        return code;
     session->client = holdfast_open(&options, error, sizeof(error));
     if (session->client == NULL) {
         fprintf(stderr, "%s\n", error);

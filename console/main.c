@@ -368,6 +368,11 @@ static int cluster_code(const char *given)
     return config_find(given, path, sizeof path, ignored, sizeof ignored) ? EX_DATAERR : EX_OSERR;
 }
 
+static const char *actor_fault(const char *actor)
+{
+    return *actor ? text_fault(actor, strlen(actor), CODE_BYTES_MAX) : "is empty";
+}
+
 /* 0, or an exit code with the reason in error. */
 static int prepare(struct app *app, const struct options *o, char *error, size_t error_bytes)
 {
@@ -384,7 +389,7 @@ static int prepare(struct app *app, const struct options *o, char *error, size_t
         }
         snprintf(app->settings.warehouse, sizeof app->settings.warehouse, "%s", o->warehouse);
     }
-    if (o->actor && (fault = text_fault(o->actor, strlen(o->actor), CODE_BYTES_MAX))) {
+    if (o->actor && (fault = actor_fault(o->actor))) {
         snprintf(error, error_bytes, "--actor %s", fault);
         return EX_USAGE;
     }

@@ -201,6 +201,13 @@ def says_which(cluster):
     check('" a" begins or ends with a blank' in done.err, str(done))
     done = cluster.hf("undo", "", expect=64, json=False)
     check('"" is empty' in done.err, str(done))
+    done = cluster.hf("subscription", "delete", "", expect=64, json=False)
+    check("the name of the subscription is empty" in done.err, str(done))
+    for actor, why in (("", "is empty"), ("x" * 65, "is longer than 64 bytes"),
+                       ("a\nb", "holds a control character")):
+        for words in (["receive", skus[0] + "=1@HERE"], ["undo", "some-run"]):
+            done = cluster.hf(*words, "--actor", actor, expect=64, json=False)
+            check("--actor %s (see" % why in done.err, str(done))
     apart = next(s for s in skus if cluster.partition(s) != cluster.partition(skus[0]))
     done = cluster.refused("invalid", "reserve", skus[0] + "=1", apart + "=1")
     check("%s and %s lie on several partitions" % (skus[0], apart) in done.err, done.err)
