@@ -74,13 +74,22 @@ void audit_publish(const struct audit *audit, uint64_t every_ms);
 int audit_watch(struct session *session, const struct config *config, bool with_views,
                 uint64_t every_ms, bool json);
 
+/* A bulk file of what movements mend. It is made before the audit, which may take long, and is gone
+ * again unless it was written whole. */
 struct audit_proposal {
-    size_t lines; /* that mend something */
-    size_t left;  /* differences that no movement mends */
+    const char *path; /* borrowed */
+    FILE *file;       /* NULL: none was made, or it is done with */
+    size_t lines;     /* that mend something */
+    size_t left;      /* differences that no movement mends */
 };
 
-/* Writes a bulk file, which must not be there yet. False after having told why. */
-bool audit_propose(struct audit *audit, const char *path, struct audit_proposal *proposal);
+/* Makes the file, which must not be there yet. path may be NULL: none is wanted. False after having
+ * told why. Give it to one of the two below. */
+bool audit_proposal_make(struct audit_proposal *proposal, const char *path);
+/* Writes it. False after having told why. */
+bool audit_propose(struct audit *audit, struct audit_proposal *proposal);
+/* It is not wanted any more. */
+void audit_proposal_drop(struct audit_proposal *proposal);
 
 /* Printing: all of it; what could not be checked, on stderr. */
 void audit_print(const struct audit *audit, bool json);

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -119,20 +120,46 @@ static void write_lines(struct audit *audit, FILE *file, struct audit_proposal *
     }
 }
 
-bool audit_propose(struct audit *audit, const char *path, struct audit_proposal *proposal)
+bool audit_proposal_make(struct audit_proposal *proposal, const char *path)
 {
-    FILE *file = fopen(path, "wx");
-
-    *proposal = (struct audit_proposal){0};
-    if (!file) {
+    *proposal = (struct audit_proposal){.path = path};
+    if (!path)
+        return true;
+    proposal->file = fopen(path, "wxe");
+    if (!proposal->file)
         complain("audit", "could not make \"%s\": %s%s", path, strerror(errno),
                  errno == EEXIST ? "; name a new file" : "");
+    return proposal->file != NULL;
+}
+
+bool audit_propose(struct audit *audit, struct audit_proposal *proposal)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *memory = open_memstream(&text, &bytes); /* owners are asked meanwhile */
+    bool good = memory != NULL;
+
+    if (good) {
+        write_lines(audit, memory, proposal);
+        good = fclose(memory) == 0 && fwrite(text, 1, bytes, proposal->file) == bytes &&
+               fflush(proposal->file) == 0;
+    }
+    free(text);
+    if (!good) {
+        complain("audit", "could not write \"%s\": %s", proposal->path, strerror(errno));
+        audit_proposal_drop(proposal);
         return false;
     }
-    write_lines(audit, file, proposal);
-    bool good = !ferror(file);
-    good = fclose(file) == 0 && good;
-    if (!good)
-        complain("audit", "could not write \"%s\": %s", path, strerror(errno));
-    return good;
+    fclose(proposal->file);
+    proposal->file = NULL;
+    return true;
+}
+
+void audit_proposal_drop(struct audit_proposal *proposal)
+{
+    if (!proposal->file)
+        return;
+    fclose(proposal->file);
+    proposal->file = NULL;
+    remove(proposal->path);
 }

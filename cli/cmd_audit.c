@@ -198,17 +198,15 @@ static int read_config(const struct invocation *invocation, struct config *confi
     return code;
 }
 
-static bool propose(struct audit *audit, const char *file)
+static bool propose(struct audit *audit, struct audit_proposal *proposal)
 {
-    struct audit_proposal proposal;
-
-    if (!audit_propose(audit, file, &proposal))
+    if (!audit_propose(audit, proposal))
         return false;
     fprintf(stderr,
             "%s: %zu line%s something, %zu difference%s that no movement mends; nothing was "
             "changed: look at it, then `holdfast apply` it\n",
-            file, proposal.lines, proposal.lines == 1 ? " that mends" : "s that mend",
-            proposal.left, proposal.left == 1 ? "" : "s");
+            proposal->path, proposal->lines, proposal->lines == 1 ? " that mends" : "s that mend",
+            proposal->left, proposal->left == 1 ? "" : "s");
     return true;
 }
 
@@ -216,13 +214,17 @@ static int audit_once(const struct invocation *invocation, struct session *sessi
                       const struct config *config, bool with_views)
 {
     struct audit audit;
+    struct audit_proposal proposal;
 
+    if (!audit_proposal_make(&proposal, option_text(invocation, "propose")))
+        return EX_OSERR;
     audit_run(&audit, session, config, with_views);
     audit_print(&audit, invocation->json);
     audit_complain(&audit);
     int code = was_interrupted() ? EXIT_INTERRUPTED : audit_code(&audit);
-    const char *file = option_text(invocation, "propose");
-    if (file && code != EXIT_INTERRUPTED && !propose(&audit, file))
+    if (code == EXIT_INTERRUPTED || audit.answered == 0)
+        audit_proposal_drop(&proposal);
+    else if (proposal.file && !propose(&audit, &proposal))
         code = EX_OSERR;
     audit_release(&audit);
     return code;

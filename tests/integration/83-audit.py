@@ -4,7 +4,7 @@ and while everything works at full speed none is."""
 import zmq
 
 from views import *
-from wire import CHANGES, Header
+from wire import BIN, CHANGES, Header
 
 
 def planted_in(cluster, sku):
@@ -461,6 +461,35 @@ def bad(cluster):
                                type=wire.QUERY)
             equal((wire.status_name(answer.status), answer.field), ("invalid", field),
                   "of %r" % fields)
+
+
+@test("a file for a proposal that cannot be made is told before the audit; without one none remains")
+def no_proposal(cluster):
+    holdfast = [os.path.join(BIN, "holdfast"), "-C", cluster.file]
+    for file in ("/nonexistent/mend.yaml", "", cluster.file):
+        done = cluster.hf("audit", "--propose", file, expect=71)
+        equal((done.out, done.err.count("\n")), ("", 1), "no audit: %s" % done)
+        check('could not make "%s"' % file in done.err, "which file: %s" % done)
+    file = os.path.join(cluster.dir, "none.yaml")
+    done = execute(["sh", "-c", 'trap "" XFSZ; ulimit -f 0; exec "$@"', "sh", *holdfast, "audit",
+                    "--propose", file], seconds=60)
+    equal(done.code, 71, "the disk is full: %s" % done)
+    check('could not write "%s"' % file in done.err and not os.path.exists(file), "%s" % done)
+    for process in cluster.processes("worker"):
+        cluster.stop(process)
+    try:
+        cluster.hf("audit", "--propose", file, "--timeout", "500ms", expect=69, json=False)
+        check(not os.path.exists(file), "nobody answered")
+        child = subprocess.Popen([*holdfast, "audit", "--propose", file, "--timeout", "3s"],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                 env=dict(os.environ, **{MARK: mark}))
+        wait_until(lambda: os.path.exists(file), 10, "it is made at once")
+        child.send_signal(signal.SIGINT)
+        equal(child.wait(scale(20)), 130, "interrupted")
+        check(not os.path.exists(file), "interrupted")
+    finally:
+        cluster.cont_all()
+    cluster.wait_served(30)
 
 
 if __name__ == "__main__":
