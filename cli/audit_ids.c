@@ -98,7 +98,7 @@ static void begin_all(struct merge *merge)
 {
     struct holdfast_query query = {
         .kind = HOLDFAST_QUERY_AUDIT, .token = merge->token, .audit = HOLDFAST_AUDIT_IDS};
-    struct holdfast_answer *begun = holdfast_ask(merge->audit->session->client, &query);
+    struct holdfast_answer *begun = session_await(merge->audit->session, &query);
 
     holdfast_answer_free(&begun);
 }
@@ -155,7 +155,7 @@ static void look_up(struct merge *merge)
         ids[i] = merge->twice[i];
     if (merge->twice_count == 0)
         return;
-    struct holdfast_answer *answer = holdfast_ask(merge->audit->session->client, &query);
+    struct holdfast_answer *answer = session_await(merge->audit->session, &query);
     if (answer->status != HOLDFAST_APPLIED)
         merge->audit->ids_incomplete = true;
     for (size_t i = 0; i < merge->twice_count; i++)

@@ -78,7 +78,7 @@ static struct holdfast_answer *look(struct audit *audit, struct holdfast_query *
 {
     query->one_partition = true;
     query->partition = partition;
-    struct holdfast_answer *answer = holdfast_ask(audit->session->client, query);
+    struct holdfast_answer *answer = session_await(audit->session, query);
     bool good = answer->status == HOLDFAST_APPLIED && answer->audited_count == 1;
 
     *running = good && answer->audited[0].running;
@@ -208,7 +208,7 @@ static void finish(struct audit *audit, struct holdfast_query *query, bool *left
 /* All of them in one question. left: those that their owners have begun and not done. */
 static void begin_all(struct audit *audit, const struct holdfast_query *query, bool *left)
 {
-    struct holdfast_answer *begun = holdfast_ask(audit->session->client, query);
+    struct holdfast_answer *begun = session_await(audit->session, query);
 
     if (begun->status != HOLDFAST_APPLIED)
         note_trouble(audit, begun);
@@ -227,13 +227,13 @@ static void begin_all(struct audit *audit, const struct holdfast_query *query, b
 /* Only a session knows how many there are. */
 static bool count_partitions(struct audit *audit)
 {
-    struct holdfast *client = audit->session->client;
+    struct session *session = audit->session;
     struct holdfast_query query = {.kind = HOLDFAST_QUERY_WAREHOUSE, .limit = 1};
     struct holdfast_answer *answer = NULL;
 
-    if (holdfast_partitions(client) == 0)
-        answer = holdfast_ask(client, &query);
-    audit->partitions = holdfast_partitions(client);
+    if (holdfast_partitions(session->client) == 0)
+        answer = session_await(session, &query);
+    audit->partitions = holdfast_partitions(session->client);
     if (audit->partitions == 0)
         note_trouble(audit, answer);
     holdfast_answer_free(&answer);

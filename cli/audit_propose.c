@@ -21,7 +21,7 @@ static bool read_level(struct audit *audit, const struct audit_found *found, str
 {
     const char *sku = found->sku;
     struct holdfast_query query = {.kind = HOLDFAST_QUERY_STOCK, .skus = &sku, .sku_count = 1};
-    struct holdfast_answer *answer = holdfast_ask(audit->session->client, &query);
+    struct holdfast_answer *answer = session_await(audit->session, &query);
     bool there = false;
 
     for (size_t i = 0; answer->stock_count == 1 && i < answer->stock[0].level_count; i++) {

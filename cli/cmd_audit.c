@@ -183,21 +183,6 @@ void audit_complain(const struct audit *audit)
 
 /* ------------------------------------------------------------- the command */
 
-static int read_config(const struct invocation *invocation, struct config *config)
-{
-    char path[CONFIG_PATH_BYTES], error[4096];
-
-    int code = EX_OSERR;
-
-    if (config_find(invocation->cluster_file, path, sizeof path, error, sizeof error)) {
-        if (config_read(config, path, error, sizeof error))
-            return 0;
-        code = EX_DATAERR;
-    }
-    complain("audit", "%s", error);
-    return code;
-}
-
 static bool propose(struct audit *audit, struct audit_proposal *proposal)
 {
     if (!audit_propose(audit, proposal))
@@ -234,6 +219,7 @@ int cmd_audit(const struct invocation *invocation)
 {
     static struct config config;
     struct session session;
+    char path[CONFIG_PATH_BYTES];
     bool with_views = !option_given(invocation, "no-views");
     uint64_t every_ms = option_number(invocation, "every", EVERY_MS);
 
@@ -247,7 +233,7 @@ int cmd_audit(const struct invocation *invocation)
     if (code != 0)
         return code;
     catch_interrupts();
-    code = read_config(invocation, &config);
+    code = session_config(invocation, &config, path, sizeof path);
     if (code == 0 && option_given(invocation, "watch"))
         code = audit_watch(&session, &config, with_views, every_ms, invocation->json);
     else if (code == 0)

@@ -92,19 +92,15 @@ static bool read_from(const struct invocation *invocation,
 static int read_options(const struct invocation *invocation, struct holdfast_options *options,
                         char *path, size_t path_bytes)
 {
-    char error[2048];
+    static struct config config; /* the library reads it again: here for the exit code */
 
     *options = (struct holdfast_options){
         .size = sizeof *options,
         .cluster_file = path,
         .timeout_ms = (int64_t)option_number(invocation, "timeout", TIMEOUT_MS)};
-    if (!config_find(invocation->cluster_file, path, path_bytes, error, sizeof(error))) {
-        complain(invocation->command->words, "%s", error);
-        return EX_OSERR;
-    }
     if (options->timeout_ms == 0)
         return usage_error(invocation, "--timeout must be longer than nothing");
-    return 0;
+    return session_config(invocation, &config, path, path_bytes);
 }
 
 /* ------------------------------------------------------------- events */

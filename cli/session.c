@@ -89,6 +89,22 @@ static int check_actor(const struct invocation *invocation)
     return fault == NULL ? 0 : usage_error(invocation, "--actor %s", fault);
 }
 
+int session_config(const struct invocation *invocation, struct config *config, char *path,
+                   size_t path_bytes)
+{
+    char error[4096];
+
+    if (!config_find(invocation->cluster_file, path, path_bytes, error, sizeof error)) {
+        complain(invocation->command->words, "%s", error);
+        return EX_OSERR;
+    }
+    if (!config_read(config, path, error, sizeof error)) {
+        fprintf(stderr, "%s\n", error); /* a line for each fault, with its place */
+        return EX_DATAERR;
+    }
+    return 0;
+}
+
 int session_open(struct session *session, const struct invocation *invocation,
                  enum holdfast_class op_class, uint64_t timeout_ms)
 {
@@ -210,6 +226,30 @@ static struct holdfast_answer *judge(struct holdfast_answer *answer, int *code)
         *code = EX_UNAVAILABLE;
     if (answer->partitions_answered == 0)
         holdfast_answer_free(&answer);
+    return answer;
+}
+
+static void keep_answer(void *data, struct holdfast_answer *answer)
+{
+    struct holdfast_answer **kept = data;
+
+    *kept = answer;
+}
+
+struct holdfast_answer *session_await(struct session *session, const struct holdfast_query *query)
+{
+    struct holdfast_answer *answer = NULL;
+    char error[256];
+
+    if (!session->client ||
+        !holdfast_submit_query(session->client, query, keep_answer, &answer, error, sizeof error))
+        return holdfast_ask(session->client, query); /* says why not */
+    while (holdfast_process(session->client), answer == NULL) {
+        if (was_interrupted())
+            holdfast_close(&session->client); /* calls back */
+        else
+            wait_for_client(session->client);
+    }
     return answer;
 }
 

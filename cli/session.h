@@ -19,6 +19,12 @@ struct session {
     const char *note;
 };
 
+/* Finds and reads the cluster's file. 0, or an exit code after having told why: EX_OSERR when there
+ * is none, EX_DATAERR when it is no good. */
+struct config;
+int session_config(const struct invocation *invocation, struct config *config, char *path,
+                   size_t path_bytes);
+
 /* 0, or an exit code after having told why. timeout_ms: when --timeout is not given; 0: the
  * library's own. */
 int session_open(struct session *session, const struct invocation *invocation,
@@ -44,6 +50,10 @@ struct holdfast_answer *session_ask(struct session *session, const struct holdfa
  * one message carries, it becomes less. */
 struct holdfast_answer *session_ask_page(struct session *session, struct holdfast_query *query,
                                          int *code);
+
+/* As holdfast_ask, for what may take long: after ctrl-C the client is closed and nothing more can
+ * be asked; what came is returned, or that nothing did. */
+struct holdfast_answer *session_await(struct session *session, const struct holdfast_query *query);
 
 /* Ctrl-C and SIGTERM set a flag instead of ending the process; a second one ends it. */
 void catch_interrupts(void);

@@ -402,7 +402,7 @@ int cmd_status(const struct invocation *invocation)
     if (code != 0)
         return code;
     if (!config_read(&config, path, error, sizeof error)) {
-        complain("status", "%s", error);
+        fprintf(stderr, "%s\n", error); /* a line for each fault, with its place */
         return EX_DATAERR;
     }
     struct json_object *root = json_object_new_object();

@@ -115,9 +115,16 @@ def not_built(_):
 def system_errors(cluster):
     done = plain("-C", cluster.dir + "/none.yaml", "stock", expect=71)
     check("none.yaml" in done.err, "it says which file: %s" % done)
-    for words in (["status"], ["audit"], ["events", "x"], ["export"]):
+    for words in (["status"], ["audit"], ["events", "x"], ["export"], ["subscription", "list"],
+                  ["subscription", "delete", "x"]):
         done = plain("-C", cluster.dir + "/none.yaml", *words, expect=71)
         check("none.yaml" in done.err, "%s says which file: %s" % (words[0], done))
+        bad = write_csv(cluster, "bad.yaml", "version: 1\nnaem: x\nclutser: y\n")
+        done = plain("-C", bad, *words, expect=65)
+        for line in (2, 3):
+            check(re.search(r"^%s:%d:" % (re.escape(bad), line), done.err, re.M),
+                  "%s: each fault has a line of its own: %s" % (words[0], done))
+        plain("-C", cluster.dir, *words, expect=65)
     plain("status", "--dir", "", expect=64)
     bad = write_csv(cluster, "bad.yaml", "version: 1\nnaem: x\n")
     done = plain("-C", bad, "stock", expect=65)
