@@ -322,6 +322,8 @@ def not_known(cluster):
         cluster.cont_all()
     cluster.wait_served(30)
     equal(without_age(cluster.hf("stock", "WID-1").json), without_age(known), "it goes on")
+    wait_until(lambda: cluster.hf("status", expect=None).code == 0, 20,
+               "a connection that was lost meanwhile is named for five seconds")
 
 
 @test("status shows each view, and says when one is missing or behind")
