@@ -86,7 +86,7 @@ static const char *choose_restock(const void *data, size_t i, const char **name)
 static const char *choose_keep(const void *data, size_t i, const char **name)
 {
     static const char *const codes[] = {"count", "difference"};
-    static const char *const texts[] = {"what was counted", "and what moved since"};
+    static const char *const texts[] = {"what was counted", "and later moves"};
     (void)data;
     if (i >= 2)
         return NULL;
