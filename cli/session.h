@@ -9,6 +9,8 @@
 #include "cli/command.h"
 #include "client/holdfast.h"
 
+struct config;
+
 struct session {
     const struct invocation *invocation;
     struct holdfast *client;
@@ -20,8 +22,7 @@ struct session {
 };
 
 /* Finds and reads the cluster's file. 0, or an exit code after having told why: EX_OSERR when there
- * is none, EX_DATAERR when it is no good. */
-struct config;
+ * is none, EX_DATAERR when it is no good. path has room for CONFIG_PATH_BYTES. */
 int session_config(const struct invocation *invocation, struct config *config, char *path,
                    size_t path_bytes);
 
